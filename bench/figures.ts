@@ -12,7 +12,7 @@ export function percentile(times: readonly number[], share: number): number {
 export function printTimes(name: string, times: readonly number[], baseline?: readonly number[]): void {
   const at = (share: number) => percentile(times, share).toFixed(2);
   const ratio = baseline
-    ? `  (${(percentile(times, 0.5) / percentile(baseline, 0.5)).toFixed(1)} × the baseline)`
+    ? `  (${(percentile(times, 0.5) / percentile(baseline, 0.5)).toFixed(2)} × the baseline)`
     : "";
   printFigure(name, `p50 ${at(0.5)}  p90 ${at(0.9)}  p99 ${at(0.99)} ms${ratio}`);
 }

@@ -22,8 +22,8 @@
  */
 import { hash as digest } from "node:crypto";
 import type { EventToAppend, StoredEvent } from "./eventStore.ts";
-import { type DecodedPart, decodeData, encodeData, firstText, isPlain } from "./plainData.ts";
-import { HEADER_FIELDS, type HeaderFields, type RecordHeader, readHeader } from "./recordHeader.ts";
+import { type DecodedPart, decodeData, encodeData, isPlain } from "./plainData.ts";
+import { type HeaderFields, type RecordHeader, readHeader, readPlace } from "./recordHeader.ts";
 
 /** Hash that the first event of a stream refers to; hex. */
 export const NO_HASH = "0".repeat(64);
@@ -163,11 +163,11 @@ export function readRecord(bytes: Buffer, { unread, isKnown }: ReadOptions = {})
 }
 
 /**
- * The stream that a record names, without a look at anything else in it.
- * @returns undefined if no header of a record begins with such a name
+ * The stream and the number that a record names, without a look at anything else in it.
+ * @returns undefined if no header of a record begins with them
  */
-export function streamOf(bytes: Buffer): string | undefined {
-  return firstText(bytes, HEADER_AT, HEADER_FIELDS);
+export function placeOf(bytes: Buffer): Pick<StoredEvent, "stream" | "seq"> | undefined {
+  return readPlace(bytes, HEADER_AT);
 }
 
 /** Whether {@link readRecord} returned a defect. */

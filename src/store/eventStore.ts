@@ -86,20 +86,21 @@ export interface EventReader {
    */
   lastPositions(streams: readonly StreamEntry[]): readonly number[];
   /**
-   * The index of all streams, in the order of the streams' first positions, and of the events in a stream.
-   * Damaged parts are left out. Undefined for a bundle, which has no index.
+   * The index of all streams, or of those that begin at position `from` or later, in the order of the streams'
+   * first positions, and of the events in a stream. Damaged parts are left out. Undefined for a bundle, which
+   * has no index.
    */
-  index(): Iterable<IndexEntry> | undefined;
+  index(from?: number): Iterable<IndexEntry> | undefined;
   /** Events of all streams in the order of their position, from `from` (default 1). */
   readAll(from?: number): Iterable<StoredEvent>;
   /** Like `readAll`, but skips damaged events and adds them to {@link damage}. */
   readIntact(from?: number): Iterable<StoredEvent>;
   /**
-   * Calls `take` with the stored form of each event of all streams, unchecked, in the order of position, and
-   * yields what `take` returns. The bytes may be overwritten after the call. An event that cannot be read is
-   * an empty buffer.
+   * Calls `take` with the stored form of each event of all streams, unchecked, in the order of position, from
+   * `from` (default 1), and yields what `take` returns. The bytes may be overwritten after the call. An event
+   * that cannot be read is an empty buffer.
    */
-  scanRecords<T>(take: (bytes: Buffer, position: number) => T): Iterable<T>;
+  scanRecords<T>(take: (bytes: Buffer, position: number) => T, from?: number): Iterable<T>;
   /** Usage samples of a stream's task, in chronological order; empty if there are none that can be read. */
   usage(stream: string): readonly UsageSample[];
   /** Number of the last event of a stream; 0 if there is no such stream. */

@@ -55,8 +55,8 @@ export class LogReader implements EventReader {
     return this.table.lastPositions(streams);
   }
 
-  index(): Iterable<IndexEntry> | undefined {
-    return this.table.indexFrom === undefined ? undefined : this.#index();
+  index(from = 0): Iterable<IndexEntry> | undefined {
+    return this.table.indexFrom === undefined ? undefined : this.#index(from);
   }
 
   readAll(from = 1): Iterable<StoredEvent> {
@@ -69,8 +69,8 @@ export class LogReader implements EventReader {
     }
   }
 
-  scanRecords<T>(take: TakeRecord<T>): Iterable<T> {
-    return this.#recordsFrom(1, take);
+  scanRecords<T>(take: TakeRecord<T>, from = 1): Iterable<T> {
+    return this.#recordsFrom(from, take);
   }
 
   usage(stream: string): readonly UsageSample[] {
@@ -148,8 +148,8 @@ export class LogReader implements EventReader {
     }
   }
 
-  *#index(): Iterable<IndexEntry> {
-    let [firstPosition, seq] = [0, 0];
+  *#index(from: number): Iterable<IndexEntry> {
+    let [firstPosition, seq] = [from, 0];
     for (;;) {
       const batch = this.table.indexFrom?.(firstPosition, seq) ?? [];
       const last = batch.at(-1);

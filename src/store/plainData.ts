@@ -83,17 +83,6 @@ function withoutLastList(bytes: Buffer, name: string): Buffer {
   return shorter;
 }
 
-/**
- * The text with which a list begins, without a look at anything else in it.
- * @param items number of the list's items, up to 15
- * @returns undefined if there is no such list, or if it begins with something else
- */
-export function firstText(bytes: Buffer, at: number, items: number): string | undefined {
-  if (!isListOf(bytes, at, items)) return undefined;
-  const begin = textBegin(bytes, at + 1);
-  return begin < 0 ? undefined : bytes.toString("utf8", begin, textEnd(bytes, at + 1, begin));
-}
-
 /** Whether a list of this many items, up to 15, begins at `at`. */
 export function isListOf(bytes: Buffer, at: number, items: number): boolean {
   return bytes[at] === (fixed.list | items);

@@ -21,7 +21,7 @@ export type HeaderFields = readonly [
 export type RecordHeader = Omit<StoredEvent, "data" | "hash">;
 
 /** The number of fields of a header. */
-export const HEADER_FIELDS = 9;
+const HEADER_FIELDS = 9;
 
 /** @returns undefined if the bytes between `start` and `end` are no header */
 export function readHeader(bytes: Buffer, start: number, end: number): RecordHeader | undefined {
@@ -31,6 +31,18 @@ export function readHeader(bytes: Buffer, start: number, end: number): RecordHea
   if (fields === undefined) return undefined;
   const [stream, seq, position, type, schema, time, from, to, effects] = fields;
   return { stream, seq, position, type, schema, time, from, to, effects };
+}
+
+/**
+ * The stream and the number that a header begins with, without a look at anything else in it.
+ * @returns undefined if no header that the log's writer would encode begins at `start`
+ */
+export function readPlace(bytes: Buffer, start: number): Pick<RecordHeader, "stream" | "seq"> | undefined {
+  if (!isListOf(bytes, start, HEADER_FIELDS)) return undefined;
+  const cursor = new Cursor(bytes, start + 1, bytes.length);
+  const stream = cursor.text();
+  const seq = cursor.number();
+  return cursor.hasFailed ? undefined : { stream, seq };
 }
 
 /** @returns undefined for anything that the log's writer would encode otherwise */
@@ -63,6 +75,10 @@ class Cursor {
 
   get isAtEnd(): boolean {
     return this.#at === this.#end;
+  }
+
+  get hasFailed(): boolean {
+    return this.#at === Number.POSITIVE_INFINITY;
   }
 
   text(): string {

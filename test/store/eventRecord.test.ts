@@ -6,10 +6,10 @@ import {
   encodeRecord,
   isDefect,
   NO_HASH,
+  placeOf,
   readRecord,
   SALT_BYTES,
   sealData,
-  streamOf,
 } from "../../src/store/eventRecord.ts";
 import type { EventToAppend } from "../../src/store/eventStore.ts";
 import { sampleEvent } from "../support/history/sampleEvents.ts";
@@ -72,19 +72,21 @@ describe("event records", () => {
     );
   });
 
-  it("name their stream, however long its name is, before anything else is read of them", () => {
+  it("name their stream, however long its name is, and their number, before anything else is read of them", () => {
     const names = fc.oneof(
       text,
       fc.integer({ min: 0, max: 70_000 }).map((length) => "n".repeat(length)),
     );
     fc.assert(
       fc.property(anyEvent, anyPlace, names, (event, at, stream) => {
-        expect(streamOf(encode(event, { ...at, stream }).bytes)).toBe(stream);
+        const { bytes } = encode(event, { ...at, stream });
+        expect(placeOf(bytes)).toEqual({ stream, seq: at.seq });
       }),
     );
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 90 }), (bytes) => {
-        expect(["string", "undefined"]).toContain(typeof streamOf(Buffer.from(bytes)));
+        const place = placeOf(Buffer.from(bytes));
+        expect(typeof place?.stream).toBe(place === undefined ? "undefined" : "string");
       }),
     );
   });

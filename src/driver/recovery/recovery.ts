@@ -138,15 +138,26 @@ export async function takeOver(
  * together with the next event, but an ended task gets no further event.
  */
 async function storeEnd(task: RecordedTask, unsaved: UnsavedEvents): Promise<void> {
-  const folder = task.snapshot.context.sandbox?.runFolder;
   try {
     await task.stored();
   } catch (thrown) {
     unsaved.add(task, DriverError.from(thrown, "STORE_FAILED", "events could not be stored"));
+    // Events that can never be stored leave the files: without these, the task would seem never to have started.
+    void unsaved
+      .whenStored(task)
+      .then(() => task.stored())
+      .then(
+        () => removeFiles(task),
+        () => undefined,
+      );
     return;
   }
+  removeFiles(task);
+}
+
+function removeFiles({ snapshot: { context } }: RecordedTask): void {
   try {
-    if (folder !== undefined) removeRunFiles(folder);
+    if (context.sandbox !== null) removeRunFiles(context.sandbox.runFolder);
   } catch {
     // The next removal tries again.
   }

@@ -208,7 +208,7 @@ export class Run {
     const refused = this.denials.lastBefore(exit.endedAt);
     const { own } = (await this.#disk.usage()) ?? {};
     const end = { ...exit, ...(own && { disk: { bytes: own.bytes, files: own.files } }) };
-    const found = await diagnose(this.#task.snapshot.context, end, refused, this.#watched?.read());
+    const found = await diagnose(this.#task.snapshot.context, end, refused, () => this.#watched?.read());
     await this.#task.record("exited", { ...end, ...found, output });
   }
 

@@ -8,7 +8,7 @@ import { readFile } from "node:fs/promises";
 import { relative } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { DriverError, messageOf } from "../../base/errors.ts";
-import { cgroupId, createMap, deleteEntry, findEntry, type MapShape, setEntry, trace } from "../bpf/bpf.ts";
+import { cgroupId, createMap, EntryWindow, type MapShape, setEntry, trace } from "../bpf/bpf.ts";
 import { KernelTypes, typesFile } from "../bpf/btf.ts";
 import { pageSize } from "../kernel/pageSize.ts";
 import { type Architecture, supportedArchitecture } from "../kernel/systemCalls.ts";
@@ -41,17 +41,25 @@ type Maps = Readonly<Record<"watched" | "level" | "notes", number>>;
 
 export class BlackBox implements Disposable {
   readonly #opened: DisposableStack;
-  readonly #maps: Maps;
+  readonly #watched: EntryWindow;
+  readonly #levels: EntryWindow;
+  readonly #notes: EntryWindow;
   readonly #architecture: Architecture;
   readonly #mount: string;
   /** Indices of slots that no run has. */
   readonly #free: number[] = [];
   #indices = 0;
   #runs = 0;
+  /** The depth that the programs know. */
+  #level = 0;
+  /** The newest run of each watched cgroup, by the cgroup's id. */
+  readonly #runOf = new Map<bigint, number>();
 
   private constructor(opened: DisposableStack, maps: Maps, architecture: Architecture, mount: string) {
     this.#opened = opened;
-    this.#maps = maps;
+    this.#watched = new EntryWindow(maps.watched, { keyBytes: 8, valueBytes: runLayout.bytes });
+    this.#levels = new EntryWindow(maps.level, { keyBytes: 4, valueBytes: 4 });
+    this.#notes = new EntryWindow(maps.notes, { keyBytes: 8, valueBytes: noteLayout.bytes });
     this.#architecture = architecture;
     this.#mount = mount;
   }
@@ -97,31 +105,34 @@ export class BlackBox implements Disposable {
    * @throws DriverError `KERNEL_CALL_FAILED`, with E2BIG if there are too many runs
    */
   watch(cgroup: string): WatchedRun {
-    const id = new Uint8Array(new BigUint64Array([cgroupId(cgroup)]).buffer);
+    const id = cgroupId(cgroup);
     const index = this.#free.pop() ?? this.#indices++;
     // The number tells the run's notes from those of an earlier run in the same slots.
     const run = ++this.#runs;
     // In practice, all tasks of an agent have their cgroups at the same depth.
     const level = relative(this.#mount, cgroup).split("/").length;
     try {
-      setEntry(this.#maps.level, words(0), words(level));
-      const value = new Uint8Array(runLayout.bytes);
-      value.set(words(index, run), runLayout.index);
-      setEntry(this.#maps.watched, id, value);
+      this.#setLevel(level);
+      this.#watched.key.writeBigUInt64LE(id);
+      this.#watched.value.fill(0).set(words(index, run), runLayout.index);
+      this.#watched.set();
     } catch (thrown) {
       this.#free.push(index);
       throw thrown;
     }
+    this.#runOf.set(id, run);
     let isWatched = true;
     return {
       read: () => (isWatched && !this.#opened.disposed ? this.#read(index, run) : []),
       [Symbol.dispose]: () => {
         if (!isWatched || this.#opened.disposed) return;
         isWatched = false;
-        // A later run may have the same cgroup.
-        if (findEntry(this.#maps.watched, id, runLayout.bytes)?.readUInt32LE(runLayout.index + 4) === run)
-          deleteEntry(this.#maps.watched, id);
         this.#free.push(index);
+        // A later run may have the same cgroup.
+        if (this.#runOf.get(id) !== run) return;
+        this.#runOf.delete(id);
+        this.#watched.key.writeBigUInt64LE(id);
+        this.#watched.delete();
       },
     };
   }
@@ -130,10 +141,17 @@ export class BlackBox implements Disposable {
     this.#opened.dispose();
   }
 
+  #setLevel(level: number): void {
+    if (level === this.#level) return;
+    this.#levels.value.writeUInt32LE(level);
+    this.#levels.set();
+    this.#level = level;
+  }
+
   #read(index: number, run: number): Note[] {
     const notes = Array.from({ length: SLOTS }, (_, slot) => {
-      const bytes = findEntry(this.#maps.notes, words(index, slot), noteLayout.bytes);
-      return bytes === undefined ? undefined : readNote(bytes, run, this.#architecture);
+      this.#notes.key.set(words(index, slot));
+      return this.#notes.find() ? readNote(this.#notes.value, run, this.#architecture) : undefined;
     });
     return notes.filter((note) => note !== undefined).sort((one, other) => Number(one.timeNs - other.timeNs));
   }

@@ -86,14 +86,23 @@ function attachment(...words: readonly [number, number, attachType: number, flag
 
 /** Ids of the programs that are attached to a cgroup itself. */
 export function attachedPrograms(cgroup: number, attachType: number): number[] {
-  const ids = Buffer.alloc(MAX_PROGRAMS * 4);
-  const attr = Buffer.alloc(ATTR_BYTES);
+  query ??= newQuery();
+  const { attr, ids } = query;
   attr.writeUInt32LE(cgroup, 0);
   attr.writeUInt32LE(attachType, 4);
-  writePointer(attr, 16, ids);
   attr.writeUInt32LE(MAX_PROGRAMS, 24);
   bpf(commands.query, attr, "a cgroup's programs");
   return Array.from({ length: attr.readUInt32LE(24) }, (_, index) => ids.readUInt32LE(index * 4));
+}
+
+/** Each start asks, so the questions share their bytes. */
+let query: { readonly attr: Buffer; readonly ids: Buffer } | undefined;
+
+function newQuery() {
+  const ids = Buffer.alloc(MAX_PROGRAMS * 4);
+  const attr = Buffer.alloc(ATTR_BYTES);
+  writePointer(attr, 16, ids);
+  return { attr, ids };
 }
 
 /** @returns a descriptor; undefined if there is no such program any more */

@@ -99,6 +99,8 @@ function parseLimit(text: string): number | undefined {
 /** The options of a task that are set besides its limits. */
 interface LimitingOptions {
   readonly oomScoreAdj: number;
+  /** Whether memory comes from some nodes of the host alone. */
+  readonly numaMemory?: "local" | undefined;
   readonly nice: number;
   /** In octal. */
   readonly umask: string;
@@ -110,16 +112,23 @@ interface LimitingOptions {
  */
 export function limitSteps(
   limits: readonly TaskLimit[],
-  { oomScoreAdj, nice, umask }: LimitingOptions,
+  { oomScoreAdj, numaMemory, nice, umask }: LimitingOptions,
 ): Step[] {
+  const score = oomScoreAdj || (numaMemory ? firstToBeKilled : 0);
   return [
     // Otherwise the process would inherit init's score.
-    ...(oomScoreAdj === 0 ? resetOomScoreAdj : adjustOomScore(oomScoreAdj)),
+    ...(score === 0 ? resetOomScoreAdj : adjustOomScore(score)),
     ...limits.map(limitStep),
     ...(nice === 0 ? [] : [niceStep(nice)]),
     { name: "set the umask", call: "umask", args: [octal(Number.parseInt(umask, 8))] },
   ];
 }
+
+/**
+ * A task that fills its nodes makes the kernel kill a process, and by default the largest one of the whole host, even
+ * if that has no memory on these nodes. The task that filled them shall be the one: proc_pid_oom_score_adj(5).
+ */
+const firstToBeKilled = 1000;
 
 /** The calling process: getrlimit(2), setpriority(2). */
 const SELF = 0;

@@ -151,7 +151,8 @@ export function openFolder(
   cgroup: string,
 ): { readonly descriptor: number; readonly id: bigint } & Disposable {
   const descriptor = openSync(cgroup, constants.O_RDONLY | constants.O_DIRECTORY);
-  const id = fstatSync(descriptor, { bigint: true }).ino;
+  // cgroupfs numbers its folders from 1, so a number holds each.
+  const id = BigInt(fstatSync(descriptor).ino);
   return { descriptor, id, [Symbol.dispose]: () => closeSync(descriptor) };
 }
 

@@ -35,9 +35,11 @@ export const accessForms =
 
 /**
  * Reads the words of an access.
+ * @param given the words; one alone may be the whole access, as in quotes
  * @throws DriverError `ACCESS_INVALID`
  */
-export function parseAccess(words: readonly string[]): AskedAccess {
+export function parseAccess(given: readonly string[]): AskedAccess {
+  const words = given.length === 1 ? given.flatMap((text) => text.trim().split(/\s+/)) : given;
   const [verb = "", ...objects] = words;
   if (Object.hasOwn(pathAccesses, verb)) return pathAccess(verb, objects);
   if (verb === "connect" || verb === "bind") return portAccess(verb, objects);

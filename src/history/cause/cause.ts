@@ -199,10 +199,11 @@ function outputCause(
         name ? `the program found no module ${name}` : "the program did not find one of its modules",
       );
     case "missing_variable":
+      if (name === undefined) return say("a variable is missing in its environment");
       return say(
-        name
-          ? `the variable ${name} is missing in its environment`
-          : "a variable is missing in its environment",
+        context.request?.envKeys.includes(name)
+          ? `it misses the variable ${name}, which its environment has, perhaps without a value`
+          : `the variable ${name} is missing in its environment`,
       );
     case "missing_command":
       // Other programs say "not found" of other things.

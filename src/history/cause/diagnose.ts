@@ -60,16 +60,18 @@ export interface Diagnosis {
  * The cause of a run's end. Never rejects: a cause that cannot be found must not keep the end from being
  * recorded.
  * @param refused the sandbox's last refusal, if it may be the cause
- * @param notes of the black box; undefined without one
+ * @param readNotes reads the notes of the black box, only after a failure: it takes as long as a hundred system
+ *   calls. It returns undefined without a black box
  */
 export async function diagnose(
   context: TaskContext,
   end: End,
   refused: Refusal | undefined,
-  notes?: readonly Note[],
+  readNotes: () => readonly Note[] | undefined = () => undefined,
 ): Promise<Diagnosis> {
   if (!hasFailed(end, context)) return { cause: null };
   try {
+    const notes = readNotes();
     const recorded = notes && recordedIn(notes, context);
     const output = await outputOf(context, end);
     const evidence = { ...(await evidenceFor(output.known, context, end)), recorded };

@@ -115,6 +115,13 @@ const knownTexts: readonly KnownText[] = [
     ],
   },
   {
+    // `${NAME:?any text}` of a shell, which says other things about names in the same form.
+    kind: "missing_variable",
+    pattern:
+      /^(?:\S+: )?(?:line )?\d+: [A-Z][A-Z\d_]*: (?!(?:command )?not found|[Pp]ermission denied|No such file|[Ii]s a directory|bad |invalid |cannot |is read only|readonly)/,
+    names: [/\d+: ([A-Z][A-Z\d_]*): /],
+  },
+  {
     kind: "missing_variable",
     pattern:
       /unbound variable|parameter (?:null or )?not set|KeyError: '[A-Z][A-Z\d_]*'|key not found: "[A-Z][A-Z\d_]*"|[Ee]nvironment variable.*(?:not set|not found|missing|required|must be set|undefined|empty)|(?:[Mm]issing|[Rr]equired|[Uu]ndefined).*[Ee]nvironment variable|\b[A-Z][A-Z\d]*_[A-Z\d_]+\b (?:is |was |must be )?(?:not set|unset|missing|required|undefined|set!?$)|environment variable not found/,

@@ -19,6 +19,9 @@ const minLoop = 3;
 /** A service that the agent stops again and again within this time has not worked. */
 const soonMs = 60_000;
 
+/** A run this many times as short as the last good one has ended in another way than by doing its work. */
+const muchShorter = 10;
+
 /** Changes that are named. */
 const maxChanges = 4;
 
@@ -106,7 +109,13 @@ function comparison(history: History, good: History): Sentence {
     changes.length === 0
       ? `Its request and its host are those of its last good run, ${before} before`
       : `Since its last good run, ${before} before: ${named}${more}`;
-  return basedOn([1], text);
+  return basedOn([1], `${text}${shorter(history, good)}`);
+}
+
+function shorter(failed: History, good: History): string {
+  const [took, before] = [failed, good].map((run) => ranMs(run.finalState.context));
+  if (took === undefined || before === undefined || took * muchShorter > before) return "";
+  return `; it ran for ${formatDuration(took)}, the good one for ${formatDuration(before)}`;
 }
 
 /** What of the request, the host and the unveiled paths has changed, in words. */

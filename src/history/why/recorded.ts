@@ -5,7 +5,7 @@ import { MASK } from "../../machines/events/defineEvent.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { type Fact, type Sentence, sentence } from "./facts.ts";
 
-/** Maximum number of failed calls in the sentence about them: the last ones are the most useful. */
+/** Maximum number of different failed calls in the sentence about them: the last ones are the most useful. */
 const maxCalls = 4;
 
 /** @param exited the event of the run's end */
@@ -23,12 +23,7 @@ export function recordedSentences(exited: Fact<"exited">): Sentence[] {
       : say(`It missed ${paths} that the host has, the last time ${before(last.at)} (${last.program})`)),
     ...(calls.length === 0
       ? []
-      : say(
-          `Its last failed calls: ${calls
-            .slice(-maxCalls)
-            .map((each) => callText(each, before))
-            .join("; ")}`,
-        )),
+      : say(`Its last failed calls: ${callTexts(calls, before).slice(-maxCalls).join("; ")}`)),
     ...(crash === null ? [] : say(crashText(crash))),
     ...signals.flatMap((sent) =>
       say(`It got ${signalName(sent.signal)} from ${senderText(sent)}, ${before(sent.at)}`),
@@ -36,12 +31,24 @@ export function recordedSentences(exited: Fact<"exited">): Sentence[] {
   ];
 }
 
-function callText(
-  { call, error, object, program, at }: BlackBoxRecord["calls"][number],
-  before: (at: number) => string,
-): string {
-  const on = object === null || object === MASK ? "" : ` ${object}`;
-  return `${call}${on} ${error} (${program}, ${before(at)})`;
+type Call = BlackBoxRecord["calls"][number];
+
+/** A text for each different call, in the order of the last ones. */
+function callTexts(calls: readonly Call[], before: (at: number) => string): string[] {
+  const equal = new Map<string, { readonly text: string; readonly last: Call; readonly count: number }>();
+  for (const last of calls) {
+    const { call, error, object, program } = last;
+    const text = `${call}${object === null || object === MASK ? "" : ` ${object}`} ${error}`;
+    const key = `${text} ${program}`;
+    const { count = 0 } = equal.get(key) ?? {};
+    equal.delete(key);
+    equal.set(key, { text, last, count: count + 1 });
+  }
+  return Array.from(equal.values(), ({ text, last: { program, at }, count }) =>
+    count === 1
+      ? `${text} (${program}, ${before(at)})`
+      : `${text}, ${count} times (${program}, the last one ${before(at)})`,
+  );
 }
 
 function crashText(crash: NonNullable<BlackBoxRecord["crash"]>): string {

@@ -108,7 +108,7 @@ export class FileTable implements RecordTable {
   recordsFrom<T>(from: number, take: TakeRecord<T>): T[] {
     return this.#reader.read((snapshot) => {
       const batch = new RecordBatch(take);
-      for (const entry of entriesOf(snapshot, "records", positionBytes(from))) {
+      for (const entry of entriesOf(snapshot, "records", positionBytes(from), true)) {
         if (isGap(entry)) {
           // The number of records in the gap is unknown, so one record stands for all, at the gap's
           // beginning.
@@ -165,7 +165,7 @@ export class FileTable implements RecordTable {
   indexFrom(firstPosition: number, seq: number): IndexEntry[] {
     return this.#reader.read((snapshot) => {
       const found: IndexEntry[] = [];
-      for (const entry of indexFrom(snapshot, firstPosition, seq)) {
+      for (const entry of indexFrom(snapshot, firstPosition, seq, true)) {
         if (found.push(entry) === BATCH_ENTRIES) break;
       }
       return found;
@@ -178,9 +178,14 @@ export class FileTable implements RecordTable {
 }
 
 /** The index from an event of a stream on, as far as it can be read. */
-function* indexFrom(snapshot: Snapshot, firstPosition: number, from: number): Iterable<IndexEntry> {
+function* indexFrom(
+  snapshot: Snapshot,
+  firstPosition: number,
+  from: number,
+  isScan = false,
+): Iterable<IndexEntry> {
   const begin = keyBytes(sequenceKey, [firstPosition, Math.min(from, MAX_SEQ)]);
-  for (const entry of entriesOf(snapshot, "positions", begin)) {
+  for (const entry of entriesOf(snapshot, "positions", begin, isScan)) {
     if (isGap(entry)) continue;
     const [first, seq] = entry.page.keyAs(entry.at, sequenceKey);
     try {
@@ -197,9 +202,14 @@ function lastPositionOf(snapshot: Snapshot): number {
   return key === undefined ? 0 : positionOf(key);
 }
 
-function entriesOf(snapshot: Snapshot, table: "heads" | "open" | "positions" | "records", from: Buffer) {
+function entriesOf(
+  snapshot: Snapshot,
+  table: "heads" | "open" | "positions" | "records",
+  from: Buffer,
+  isScan = false,
+) {
   const tree: Tree | undefined = snapshot.table(table);
-  return tree === undefined ? [] : snapshot.entries(tree, from);
+  return tree === undefined ? [] : snapshot.entries(tree, from, isScan);
 }
 
 function isGap(entry: Gap | Entry): entry is Gap {

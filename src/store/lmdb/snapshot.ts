@@ -111,9 +111,13 @@ export class Snapshot {
     return undefined;
   }
 
-  /** Entries from a key on, in order. A gap stands for entries that cannot be read. */
-  *entries(tree: Tree, from: Buffer): Iterable<Entry | Gap> {
-    for (const leaf of this.leaves(tree, from)) {
+  /**
+   * Entries from a key on, in order. A gap stands for entries that cannot be read.
+   * @param isScan for a caller that reads most of the tree and comes back to no entry: all leaves are then read into
+   *   the same memory, so an entry is valid only until the next one
+   */
+  *entries(tree: Tree, from: Buffer, isScan = false): Iterable<Entry | Gap> {
+    for (const leaf of this.leaves(tree, from, isScan)) {
       if (!("page" in leaf)) {
         yield leaf;
         continue;
@@ -123,9 +127,14 @@ export class Snapshot {
     }
   }
 
-  /** Leaf pages with the entries from a key on, for callers that read very many entries. */
-  *leaves({ root, depth }: Tree, from: Buffer): Iterable<Leaf | Gap> {
-    if (root !== undefined) yield* this.#walk(root, depth, from, { from: undefined, to: undefined });
+  /**
+   * Leaf pages with the entries from a key on, for callers that read very many entries.
+   * @param isScan as for {@link entries}
+   */
+  *leaves({ root, depth }: Tree, from: Buffer, isScan = false): Iterable<Leaf | Gap> {
+    if (root === undefined) return;
+    const memory = isScan ? this.#memory(this.pageSize) : undefined;
+    yield* this.#walk(root, depth, { from, memory }, { from: undefined, to: undefined });
   }
 
   /** The value of an entry of a leaf page. @throws PageDefect */
@@ -201,10 +210,16 @@ export class Snapshot {
     return undefined;
   }
 
-  *#walk(number: number, level: number, from: Buffer, range: Gap): Iterable<Leaf | Gap> {
+  /** @param memory for leaves, of which none is kept; undefined: each has its own */
+  *#walk(
+    number: number,
+    level: number,
+    { from, memory }: { readonly from: Buffer; readonly memory: Buffer | undefined },
+    range: Gap,
+  ): Iterable<Leaf | Gap> {
     let page: NodePage;
     try {
-      page = this.#page(number, level);
+      page = this.#page(number, level, level === 1 ? memory : undefined);
       page.checkRange(range);
     } catch (thrown) {
       this.skip(thrown);
@@ -221,7 +236,7 @@ export class Snapshot {
         from: at === 0 ? range.from : page.key(at),
         to: at + 1 < page.length ? page.key(at + 1) : range.to,
       };
-      yield* this.#walk(page.child(at), level - 1, from, below);
+      yield* this.#walk(page.child(at), level - 1, { from, memory }, below);
     }
   }
 
@@ -234,11 +249,14 @@ export class Snapshot {
     return bytes.subarray(PAGE_HEADER_BYTES, PAGE_HEADER_BYTES + data.size);
   }
 
-  #page(number: number, level: number): NodePage {
+  /** @param memory to read a page into that is not kept; undefined: the page is kept in memory of its own */
+  #page(number: number, level: number, memory?: Buffer): NodePage {
     const known = this.#cached.get(number);
     if (known !== undefined) return known;
-    const page = new NodePage(this.#readPages(number, level === 1 ? "leaf" : "branch", 1), number);
+    const bytes = this.#readPages(number, level === 1 ? "leaf" : "branch", 1, memory);
+    const page = new NodePage(bytes, number);
     page.checkOrder();
+    if (memory !== undefined) return page;
     if (this.#cached.size >= MAX_CACHED) this.#cached.clear();
     this.#cached.set(number, page);
     return page;
@@ -253,11 +271,11 @@ export class Snapshot {
     return memory;
   }
 
-  #readPages(number: number, kind: PageKind, count: number): Buffer {
+  #readPages(number: number, kind: PageKind, count: number, memory?: Buffer): Buffer {
     if (number < 2 || number + count > this.#meta.pages) {
       throw new PageDefect(`page ${number} is beyond the log's end`);
     }
-    const bytes = this.#memory(count * this.pageSize);
+    const bytes = memory ?? this.#memory(count * this.pageSize);
     const read = readSync(this.#descriptor, bytes, 0, bytes.length, number * this.pageSize);
     if (read < bytes.length) throw new PageDefect(`page ${number} ends after ${read} bytes`);
     checkHeader(bytes, number, kind);

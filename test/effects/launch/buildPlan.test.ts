@@ -87,6 +87,16 @@ describe("a launch plan", () => {
     expect(describePlan(plan).join("\n")).toContain("{effective: 0x4, permitted: 0x4, inheritable: 0}");
   });
 
+  it.each([
+    [{ oomScoreAdj: 0 }, '"0"'],
+    [{ oomScoreAdj: 0, numaMemory: "local" }, '"1000"'],
+    [{ oomScoreAdj: 300, numaMemory: "local" }, '"300"'],
+  ] as const)("with %o the oom_score_adj is %s", (given, score) => {
+    const plan = buildLaunchPlan(launchInput({ options: { ...defaultTaskOptions(), ...given } }));
+    const lines = describePlan(plan).filter((line) => /^task .*set oom_score_adj: write/.test(line));
+    expect(lines).toEqual([expect.stringContaining(score)]);
+  });
+
   it("sets a nice value and further limits only if they are requested", () => {
     const limits = [{ resource: "RLIMIT_CORE", soft: 0, hard: Number.POSITIVE_INFINITY }] as const;
     const lines = describePlan(
@@ -121,6 +131,7 @@ describe("a launch plan", () => {
       "init      open the task's cgroup: close(10)",
       "rest      fork the task: clone3({flags: CLONE_PARENT_SETTID|CLONE_INTO_CGROUP, parent_tid: what is waited for, exit_signal: SIGCHLD, cgroup: 12}, 88), the child goes on as task",
       "task      make a cgroup namespace: unshare(CLONE_NEWCGROUP)",
+      'task      cover /sys/fs/cgroup: mount("tmpfs", "/sys/fs/cgroup", "tmpfs", MS_RDONLY|MS_NOSUID|MS_NODEV|MS_NOEXEC, "size=4k")',
       'task      mount /sys/fs/cgroup: mount("cgroup2", "/sys/fs/cgroup", "cgroup2", MS_NOSUID|MS_NODEV|MS_NOEXEC, 0)',
     ]);
     const inTask = names(plan, "task");

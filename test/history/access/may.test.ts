@@ -37,6 +37,12 @@ function runWith(options: object = {}, sandbox: Sandbox = {}, request: Request =
 
 const answer = (words: string, run = runWith()) => mayAccess(run, parseAccess(words.split(" ")));
 
+it("an access may be one word with blanks, as in quotes", () => {
+  expect(parseAccess(["read /etc/ssl/x"])).toEqual(parseAccess(["read", "/etc/ssl/x"]));
+  expect(parseAccess([" connect  udp 10.0.0.1:53 "])).toEqual(parseAccess(["connect", "udp", "10.0.0.1:53"]));
+  expect(() => parseAccess([""])).toThrow(/is no access/);
+});
+
 describe("a path", () => {
   it("is allowed by the entry that covers it, with its source", () => {
     expect(answer("read /etc/ssl/certs/ca.pem")).toEqual({

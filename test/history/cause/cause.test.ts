@@ -273,6 +273,23 @@ it.each([
     "missing_variable: the variable DB_PASSWORD is missing in its environment",
   ],
   [
+    "sh: 1: DB_PASSWORD: required",
+    {},
+    "missing_variable: the variable DB_PASSWORD is missing in its environment",
+  ],
+  [
+    "/opt/app/run.sh: line 12: DB_PASSWORD: set it in the job",
+    {},
+    "missing_variable: the variable DB_PASSWORD is missing in its environment",
+  ],
+  [
+    "sh: 1: PATH: required",
+    {},
+    "missing_variable: it misses the variable PATH, which its environment has, perhaps without a value",
+  ],
+  ["sh: 1: DEPLOY: is read only", {}, "unknown: its cause is not known"],
+  ["12:04:01: INFO: ready", {}, "unknown: its cause is not known"],
+  [
     "sh: 1: nosuch: not found",
     { end: { ...failed, exitCode: 127 } },
     "missing_command: its shell did not find the command nosuch",

@@ -72,6 +72,12 @@ describe("the comparison with the last good run", () => {
     expect(texts(failed(100), other)).toEqual([]);
   });
 
+  it("says if the run was much shorter than the good one", () => {
+    expect(texts(failed(10_900, { ranMs: 40 }), run(0, { ranMs: 10_800_000 }))).toEqual([
+      "Its request and its host are those of its last good run, 3 h before; it ran for 40 ms, the good one for 3 h",
+    ]);
+  });
+
   it("takes a service that was stopped after a while for a good run, and a good run has no sentence", () => {
     const service = run(0, { stopped: true, ranMs: 90_000 });
     expect(texts(failed(200), service)).toHaveLength(1);

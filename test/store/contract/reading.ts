@@ -44,6 +44,8 @@ export function reading(opened: () => EventStore): void {
       ]);
       expect(index).toHaveLength(9_006);
       expect(index.at(-1)).toEqual({ firstPosition: 7, seq: 9_000, position: 9_006 });
+      expect([...(store.index(2) ?? [])]).toEqual(index.slice(3));
+      expect([...(store.index(3) ?? [])]).toEqual(index.slice(6));
     });
 
     it("reads all streams by position, from a given position on, without gaps", () => {

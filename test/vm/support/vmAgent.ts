@@ -20,7 +20,7 @@ export const pidsLimit = 100;
 const swapLimit = 64;
 
 /** The plugin's path. This file's bundle is in test-results/vm. */
-const plugin = join(dirname(process.argv[1] as string), "../../dist/plugin/nomad-driver-exec2");
+export const plugin = join(dirname(process.argv[1] as string), "../../dist/plugin/nomad-driver-exec2");
 
 let shared: Promise<VmAgent> | undefined;
 

@@ -8,7 +8,13 @@ import { text } from "node:stream/consumers";
 import { DriverError } from "../../../base/errors.ts";
 import { selfCommand } from "../../../grpc/lifeline.ts";
 import { signatureProblem } from "../../../history/replay/bundle/signature.ts";
-import { type CheckReport, checkLog, type StreamPart } from "../../../history/replay/check/checkLog.ts";
+import {
+  type CheckReport,
+  checkLog,
+  partsOf,
+  type StreamPart,
+  wholeLog,
+} from "../../../history/replay/check/checkLog.ts";
 import { loadMachine } from "../../../history/replay/check/loadMachine.ts";
 import { checkStream, type Finding } from "../../../history/replay/check/streamCheck.ts";
 import { outcomeMachine } from "../../../history/replay/check/tableMachine.ts";
@@ -25,8 +31,8 @@ export interface CheckTasksOptions {
   readonly against: string | undefined;
   /** Path of the public key that the bundle's signature has to fit; undefined: no signature is asked for. */
   readonly key: string | undefined;
-  /** The part that this process checks for another one, to which it writes its report. */
-  readonly part?: StreamPart | undefined;
+  /** The part of each log that this process checks for another one, to which it writes its report. */
+  readonly parts?: readonly StreamPart[] | undefined;
   readonly showArgs: boolean;
   readonly json: boolean;
 }
@@ -39,15 +45,16 @@ export async function checkTasks({
   place,
   against,
   key,
-  part,
+  parts,
   showArgs,
   json,
 }: CheckTasksOptions): Promise<number> {
   const own = () => (place.name === undefined ? outcomeMachine() : thisMachine);
   const machine = against === undefined ? own() : await loadMachine(against);
   await using logs = await EventLogs.openFor(place);
-  if (part !== undefined) {
-    print(JSON.stringify(checkPart(logs, machine, part)));
+  if (parts !== undefined) {
+    // A log that is not as old as the check has no part, and is not checked.
+    print(JSON.stringify(checkParts(logs, machine, parts)));
     return 0;
   }
   const view = new FindingView(styleFor(process.stdout), showArgs);
@@ -83,32 +90,45 @@ async function checkAll(
   machine: MachineVersion,
   source: Pick<CheckTasksOptions, "against"> & Pick<TaskPlace, "path">,
 ): Promise<CheckReport> {
-  const [own, ...others] = partsOf(logs);
-  const elsewhere = others.map((part) => ({ part, report: reportOfProcess(part, source) }));
+  const { readers } = logs;
+  const of = processesFor(logs);
+  const divided = readers.map((reader) => partsOf(reader, of));
+  const [own = [], ...others] = Array.from({ length: of }, (_, process) =>
+    divided.map((parts) => parts[process] ?? wholeLog),
+  );
+  const elsewhere = others.map((parts) => ({ parts, report: reportOfProcess(parts, source) }));
   const bar = new ProgressBar("checking");
-  const reports = [checkPart(logs, machine, own, (done) => bar.show(done))];
-  for (const { part, report } of elsewhere)
-    reports.push((await report) ?? checkPart(logs, machine, part, (done) => bar.show(done)));
+  const check = (parts: readonly StreamPart[]) => checkParts(logs, machine, parts, (done) => bar.show(done));
+  const reports = [check(own)];
+  for (const { parts, report } of elsewhere) reports.push((await report) ?? check(parts));
   bar.clear();
   const { findings, ...rest } = joined(reports);
-  return { ...rest, findings: findings.sort((a, b) => (a.stream < b.stream ? -1 : 1)) };
+  return { ...rest, findings: firstOfEach(findings) };
 }
 
-function checkPart(
-  logs: EventLogs,
+/** @param parts of each log, in the order of the logs */
+function checkParts(
+  { readers }: EventLogs,
   machine: MachineVersion,
-  part: StreamPart,
+  parts: readonly StreamPart[],
   onProgress?: (done: number) => void,
 ): CheckReport {
-  const { readers } = logs;
   return joined(
-    readers.map((reader, index) =>
-      checkLog(reader, {
-        ...{ machine, part },
-        onProgress: (done) => onProgress?.((index + done) / readers.length),
-      }),
-    ),
+    parts.flatMap((part, index) => {
+      const reader = readers[index];
+      if (reader === undefined) return [];
+      const progress = (done: number) => onProgress?.((index + done) / parts.length);
+      return [checkLog(reader, { machine, part, onProgress: progress })];
+    }),
   );
+}
+
+/** The first finding of each stream: besides the part that has a stream, others may find records of it. */
+function firstOfEach(findings: readonly Finding[]): Finding[] {
+  const inOrder = findings.toSorted((a, b) =>
+    a.stream === b.stream ? a.seq - b.seq : a.stream < b.stream ? -1 : 1,
+  );
+  return inOrder.filter(({ stream }, index) => stream !== inOrder[index - 1]?.stream);
 }
 
 function joined(reports: readonly CheckReport[]): CheckReport & { findings: Finding[] } {
@@ -122,16 +142,16 @@ function joined(reports: readonly CheckReport[]): CheckReport & { findings: Find
 }
 
 /**
- * The report of a further process about a part.
+ * The report of a further process about a part of each log.
  * @returns undefined if the process failed, so that its part has to be checked here
  */
 async function reportOfProcess(
-  { index, of }: StreamPart,
+  parts: readonly StreamPart[],
   { path, against }: Pick<CheckTasksOptions, "against"> & Pick<TaskPlace, "path">,
 ): Promise<CheckReport | undefined> {
   const { command, args, name } = selfCommand();
   const machine = against === undefined ? [] : ["--against", against];
-  const options = ["replay", "--check", "--part", `${index}/${of}`, "--state-dir", path, ...machine];
+  const options = ["replay", "--check", "--parts", textOf(parts), "--state-dir", path, ...machine];
   const child = spawn(command, [...args, ...options], { argv0: name, stdio: ["ignore", "pipe", "ignore"] });
   try {
     const [[code], written] = await Promise.all([once(child, "close"), text(child.stdout)]);
@@ -143,15 +163,26 @@ async function reportOfProcess(
 
 /** From this number of events on, a check takes so long that further processes are worth their launch. */
 const SHARED_FROM = 200_000;
-/** Each process reads all pages of the log. */
+/** With long histories, each process reads nearly all pages of the log. */
 const MOST_PROCESSES = 4;
 
-/** The parts of a check, the first of which is this process's own. */
-function partsOf({ folders, readers }: EventLogs): [StreamPart, ...StreamPart[]] {
+/** The number of processes that share a check, this one among them. */
+function processesFor({ folders, readers }: EventLogs): number {
   const events = readers.reduce((sum, reader) => sum + reader.lastPosition(), 0);
-  const of =
-    folders.length > 0 && events >= SHARED_FROM ? Math.min(availableParallelism(), MOST_PROCESSES) : 1;
-  return [{ index: 0, of }, ...Array.from({ length: of - 1 }, (_, other) => ({ index: other + 1, of }))];
+  return folders.length > 0 && events >= SHARED_FROM ? Math.min(availableParallelism(), MOST_PROCESSES) : 1;
+}
+
+/** Parts as the option `--parts` has them: `0-4711,0-` are parts of two logs, the second a whole one. */
+function textOf(parts: readonly StreamPart[]): string {
+  return parts.map(({ from, to }) => `${from}-${to === wholeLog.to ? "" : to}`).join();
+}
+
+/** Reads what {@link textOf} writes. */
+export function readParts(text: string): StreamPart[] {
+  return text.split(",").map((part) => {
+    const [from, to] = part.split("-");
+    return { from: Number(from), to: to === "" ? wholeLog.to : Number(to) };
+  });
 }
 
 const barWidth = 30;

@@ -14,7 +14,7 @@ interface Options {
   readonly all?: boolean;
   readonly against?: string;
   readonly key?: string;
-  readonly part?: string;
+  readonly parts?: string;
   readonly whatIf?: string;
   readonly policy?: string;
   readonly showArgs?: boolean;
@@ -47,7 +47,7 @@ export const addReplay: AddVerb = (program, exit) => {
     )
     .option("--key <key>", "with --check of a bundle: verify its signature, too, with a public Ed25519 key")
     // Of the processes that share a check: this one's number, and how many there are.
-    .addOption(new Option("--part <part>").hideHelp())
+    .addOption(new Option("--parts <parts>").hideHelp())
     .option(...showArgsOption)
     .option(
       "-b, --break <where>",
@@ -95,10 +95,10 @@ async function act(task: string | undefined, options: Options): Promise<number> 
   const { locate } = await import("../../histories/eventLogs.ts");
   const place = locate(task, options.stateDir, options.run);
   if (options.check || options.all || against !== undefined || key !== undefined) {
-    const { checkTasks } = await import("./checkTasks.ts");
+    const { checkTasks, readParts } = await import("./checkTasks.ts");
     const checked = options.all ? { ...place, name: undefined } : place;
-    const part = partOf(options.part);
-    return codeOfComparison(() => checkTasks({ place: checked, against, key, part, showArgs, json }));
+    const parts = options.parts === undefined ? undefined : readParts(options.parts);
+    return codeOfComparison(() => checkTasks({ place: checked, against, key, parts, showArgs, json }));
   }
   if (options.policy !== undefined) {
     const { policy: file } = options;
@@ -112,12 +112,6 @@ async function act(task: string | undefined, options: Options): Promise<number> 
     return showDebugger(place, { showArgs, breakpoints, edits: edits ?? [] });
   }
   return showReplay(place, { showArgs, json, breakpoints, edits });
-}
-
-/** @param text such as `1/4` */
-function partOf(text: string | undefined): { index: number; of: number } | undefined {
-  const [index, of] = (text ?? "").split("/").map(Number);
-  return index === undefined || of === undefined ? undefined : { index, of };
 }
 
 /** Whether a person can see the view and press keys. */

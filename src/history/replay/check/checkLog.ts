@@ -9,12 +9,11 @@ import type { MachineVersion } from "../../../machines/machineVersion.ts";
 import {
   type EventRecord,
   isDefect,
+  placeOf,
   type ReadOptions,
   readRecord,
-  streamOf,
 } from "../../../store/eventRecord.ts";
 import type { EventReader, IndexEntry, StoredEvent, StreamEntry } from "../../../store/eventStore.ts";
-import type { TakeRecord } from "../../../store/recordTable.ts";
 import type { StreamDefect } from "../../../store/verifyStream.ts";
 import { checkStream, type Finding, StreamCheck } from "./streamCheck.ts";
 import { type OutcomeMachine, outcomeMachine } from "./tableMachine.ts";
@@ -42,13 +41,33 @@ export interface CheckOptions {
 }
 
 /**
- * One of several parts that together have all streams of a log, so that several processes can check it. Which
- * streams a part has depends on their names alone, so it is the same in a log that grows meanwhile.
+ * One of several parts that together have all streams of a log, so that several processes can check it: the
+ * streams whose first events are at positions from `from` on and below `to`. So a part has the same streams in a
+ * log that grows meanwhile, and most of their records are next to each other.
  */
 export interface StreamPart {
-  /** The part's number, from 0. */
-  readonly index: number;
-  readonly of: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+export const wholeLog: StreamPart = { from: 0, to: Number.POSITIVE_INFINITY };
+
+/**
+ * Divides a log into parts with about as many events each, in the order of the positions.
+ * @param of number of the parts; some are empty if the log has fewer streams
+ */
+export function partsOf(reader: EventReader, of: number): StreamPart[] {
+  if (of === 1) return [wholeLog];
+  const heads = [...reader.streams()].sort((a, b) => a.firstPosition - b.firstPosition);
+  const share = heads.reduce((sum, { version }) => sum + version, 0) / of;
+  const begins = [wholeLog.from];
+  let events = 0;
+  for (const { firstPosition, version } of heads) {
+    while (events >= share * begins.length && begins.length < of) begins.push(firstPosition);
+    events += version;
+  }
+  while (begins.length < of) begins.push(wholeLog.to);
+  return begins.map((from, index) => ({ from, to: begins[index + 1] ?? wholeLog.to }));
 }
 
 /**
@@ -56,13 +75,14 @@ export interface StreamPart {
  * @throws DriverError `STORE_FAILED` if the log cannot be read
  */
 export function checkLog(reader: EventReader, options: CheckOptions = {}): CheckReport {
-  const { machine = outcomeMachine(), part = { index: 0, of: 1 }, onProgress } = options;
-  const heads = [...reader.streams()].filter(({ stream }) => isIn(part, stream));
-  const events = heads.reduce((sum, { version }) => sum + version, 0);
-  const scan = new Scan(reader, heads, machine);
-  scan.run(part, (seen) => onProgress?.(seen / events));
+  const { machine = outcomeMachine(), part = wholeLog, onProgress } = options;
+  const heads = [...reader.streams()];
+  const own = heads.filter(({ firstPosition }) => isIn(part, firstPosition));
+  const events = own.reduce((sum, { version }) => sum + version, 0);
+  const scan = new Scan(reader, heads, { machine, part });
+  scan.run((seen) => onProgress?.(seen / events));
   const findings = scan.findings();
-  return { streams: heads.length, events, findings, damage: reader.damage };
+  return { streams: own.length, events, findings, damage: reader.damage };
 }
 
 /** Number of records between two progress reports. */
@@ -71,6 +91,8 @@ const PROGRESS_EVERY = 10_000;
 /** A stream, and how far the scan has come with it. */
 interface Scanned {
   readonly head: StreamEntry;
+  /** Whether it is of the part that is checked; no records are taken of the others. */
+  readonly isOwn: boolean;
   /**
    * `verified`, or what is wrong with it. An open stream at the end of the scan is damaged, or has an event
    * whose data were not read: it is then checked alone.
@@ -96,41 +118,87 @@ interface Indexed {
 class Scan {
   readonly #reader: EventReader;
   readonly #machine: CheckingMachine;
+  readonly #options: ReadOptions;
+  readonly #part: StreamPart;
+  /** The streams of all parts, because a record has to belong to any of them. */
   readonly #streams: ReadonlyMap<string, Scanned>;
   readonly #unknownStreams = new Map<string, number>();
+  /** Number of the part's streams whose records are still to come. */
+  #unended = 0;
 
-  constructor(reader: EventReader, heads: readonly StreamEntry[], machine: CheckingMachine) {
+  constructor(
+    reader: EventReader,
+    heads: readonly StreamEntry[],
+    { machine, part }: { readonly machine: CheckingMachine; readonly part: StreamPart },
+  ) {
     this.#reader = reader;
     this.#machine = machine;
+    this.#options = { isKnown: machine.isKnown };
+    this.#part = part;
     this.#streams = new Map(
-      heads.map((head) => [head.stream, { head, result: "open", check: undefined, places: 0, later: 0 }]),
+      heads.map((head) => {
+        const isOwn = isIn(part, head.firstPosition);
+        if (isOwn) this.#unended += 1;
+        return [head.stream, { head, isOwn, result: "open", check: undefined, places: 0, later: 0 }];
+      }),
     );
   }
 
-  run(part: StreamPart, onProgress: (seen: number) => void): void {
+  /**
+   * Takes all records of the part's streams. The records of other streams and of none are looked at only between
+   * the part's positions: beyond them it is another part that does so.
+   */
+  run(onProgress: (seen: number) => void): void {
     let seen = 0;
-    for (const record of this.#reader.scanRecords(readerOf(part, this.#machine.isKnown))) {
+    const records = this.#reader.scanRecords(
+      (bytes, position) => this.#read(bytes, position),
+      Math.max(this.#part.from, 1),
+    );
+    for (const record of records) {
+      if (record === "beyond") {
+        if (this.#unended === 0) return;
+        continue;
+      }
       // Of another part, or damaged: such a record does not name its stream, which stays open.
       if (record === undefined) continue;
-      seen += 1;
-      if (seen % PROGRESS_EVERY === 0) onProgress(seen);
       const { stream, seq } = record.event;
       const scanned = this.#streams.get(stream);
       if (scanned === undefined) this.#unknownStreams.set(stream, seq);
       else if (seq > scanned.head.version) scanned.later = seq;
       else if (scanned.result === "open") this.#take(scanned, record);
+      seen += 1;
+      if (seen % PROGRESS_EVERY === 0) onProgress(seen);
     }
+  }
+
+  /**
+   * Reads a record that is of the part, or not of the stream that it names.
+   * @returns undefined for one that is damaged or of another part; `beyond` if it is also after the part's positions
+   */
+  #read(bytes: Buffer, position: number): EventRecord | "beyond" | undefined {
+    const isBeyond = position >= this.#part.to;
+    if (this.#part !== wholeLog) {
+      const { stream, seq } = placeOf(bytes) ?? { stream: "", seq: 0 };
+      const scanned = this.#streams.get(stream);
+      if (scanned?.isOwn !== true) {
+        if (isBeyond) return "beyond";
+        if (scanned !== undefined && seq <= scanned.head.version) return undefined;
+      }
+    }
+    const read = readRecord(bytes, this.#options);
+    return isDefect(read) || read.event.position !== position ? undefined : read;
   }
 
   /**
    * The findings in the order of the streams' names. Records of streams that the log does not list come last.
    */
   findings(): Finding[] {
-    const index = this.#reader.index();
+    const index = this.#reader.index(this.#part.from);
     const indexed = index && this.#readIndex(index);
     const found: Finding[] = [];
     for (const scanned of this.#streams.values()) {
-      const finding = this.#findingOf(scanned, indexed);
+      if (!scanned.isOwn && scanned.later === 0) continue;
+      const finding = scanned.isOwn ? this.#findingOf(scanned, indexed) : this.#checkLater(scanned);
       if (finding !== undefined) found.push(finding);
     }
     // Leaves out tasks that started after the streams were listed.
@@ -150,20 +218,30 @@ class Scan {
    * head says.
    */
   #checkEnd(
-    { head: { stream, version, firstPosition }, places: verified, later: scanned }: Scanned,
+    { head, places: verified, later: scanned }: Scanned,
     index: ReadonlyMap<number, Indexed> | undefined,
   ): Finding | undefined {
+    const { stream, version, firstPosition } = head;
     const { events = 0, places = 0, last = 0 } = index?.get(firstPosition) ?? {};
     const later = Math.max(scanned, last);
     const isIndexed = index === undefined || places === verified;
     if (isIndexed && later <= version) return undefined;
-    // Read after the index, because the log may grow meanwhile, and streams may be pruned.
+    if (isIndexed) return this.#checkLater({ head, later });
+    // Read after the index, because streams may be pruned meanwhile.
+    if (this.#headNow(stream)?.firstPosition !== firstPosition) return undefined;
+    return damageAt(stream, events, "index", `${version} events`, `${events} of them`);
+  }
+
+  /** Checks that the log counts an event after those that are checked, whose number is `later`. */
+  #checkLater({
+    head: { stream, firstPosition },
+    later,
+  }: Pick<Scanned, "head" | "later">): Finding | undefined {
     const now = this.#headNow(stream);
-    if (now?.firstPosition !== firstPosition) return undefined;
-    if (!isIndexed) return damageAt(stream, events, "index", `${version} events`, `${events} of them`);
-    // If events were appended after the heads were read, the new head counts them.
-    const end = now.version;
-    return later > end ? damageAt(stream, end, "end", String(end), String(later)) : undefined;
+    // A stream without a head was pruned meanwhile. If events were appended after the heads were read, the new
+    // head counts them.
+    if (now?.firstPosition !== firstPosition || later <= now.version) return undefined;
+    return damageAt(stream, now.version, "end", String(now.version), String(later));
   }
 
   #headNow(stream: string): StreamEntry | undefined {
@@ -189,6 +267,7 @@ class Scan {
     // The stream stays open if the damage may begin at an earlier record that could not be read, and if the
     // finding has to show data that were not read.
     else if (finding.kind !== "damage" && event.data !== undefined) scanned.result = finding;
+    if (isLast || scanned.result !== "open") this.#unended -= 1;
   }
 
   #checkAlone(head: StreamEntry): Finding | undefined {
@@ -203,11 +282,13 @@ class Scan {
    */
   #readIndex(index: Iterable<IndexEntry>): ReadonlyMap<number, Indexed> {
     const versions = new Map<number, number>();
-    for (const { head } of this.#streams.values()) versions.set(head.firstPosition, head.version);
+    for (const { head, isOwn } of this.#streams.values())
+      if (isOwn) versions.set(head.firstPosition, head.version);
     const found = new Map<number, Indexed>();
     let stream: Indexed | undefined;
     let [first, version] = [0, 0];
     for (const { firstPosition, seq, position } of index) {
+      if (firstPosition >= this.#part.to) break;
       if (firstPosition !== first || stream === undefined) {
         stream = { events: 0, places: 0, last: 0 };
         [first, version] = [firstPosition, versions.get(firstPosition) ?? 0];
@@ -232,25 +313,8 @@ function addPlace(sum: number, position: number): number {
   return (Math.imul(sum, 31) + position) | 0;
 }
 
-/** Reads the records of a part's streams, and skips the others before anything else is read of them. */
-function readerOf(part: StreamPart, isKnown: ReadOptions["isKnown"]): TakeRecord<EventRecord | undefined> {
-  const options = { isKnown };
-  return (bytes, position) => {
-    if (part.of > 1) {
-      const stream = streamOf(bytes);
-      if (stream === undefined || !isIn(part, stream)) return undefined;
-    }
-    const read = readRecord(bytes, options);
-    return isDefect(read) || read.event.position !== position ? undefined : read;
-  };
-}
-
-function isIn({ index, of }: StreamPart, stream: string): boolean {
-  if (of === 1) return true;
-  let sum = 0;
-  for (let at = 0; at < stream.length; at++) sum = (Math.imul(sum, 31) + stream.charCodeAt(at)) | 0;
-  // The low bits of this sum would be those of the last characters.
-  return (Math.imul(sum, 0x9e3779b1) >>> 16) % of === index;
+function isIn({ from, to }: StreamPart, firstPosition: number): boolean {
+  return firstPosition >= from && firstPosition < to;
 }
 
 function unknownStream(stream: string, seq: number): Finding {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { checkLog } from "../../../../src/history/replay/check/checkLog.ts";
+import { checkLog, partsOf } from "../../../../src/history/replay/check/checkLog.ts";
 import { checkStream } from "../../../../src/history/replay/check/streamCheck.ts";
 import { thisMachine } from "../../../../src/machines/machineVersion.ts";
 import { allLives, event, life } from "../../../support/history/history.ts";
@@ -53,9 +53,7 @@ describe("a check of a log", () => {
         (of, damaged) => {
           const recorded = log();
           for (const index of damaged) recorded.flip(index, 200);
-          const parts = Array.from({ length: of }, (_, index) =>
-            checkLog(recorded.reader(), { part: { index, of } }),
-          );
+          const parts = partsOf(recorded.reader(), of).map((part) => checkLog(recorded.reader(), { part }));
           const whole = checkLog(recorded.reader());
           expect(parts.reduce((sum, { streams }) => sum + streams, 0)).toBe(whole.streams);
           expect(parts.reduce((sum, { events }) => sum + events, 0)).toBe(whole.events);
@@ -63,6 +61,61 @@ describe("a check of a log", () => {
         },
       ),
     );
+  });
+
+  it("has the same findings in parts as in one, also for tasks whose events are interleaved", async () => {
+    const store = memoryEventStore();
+    const names = allLives.map((name) => `alloc/${name}/1`);
+    const recorded = log();
+    const events = names.map((name) => recorded.events(name));
+    for (let seq = 0; events.some((each) => seq < each.length); seq++) {
+      for (const [index, name] of names.entries()) {
+        const next = events[index]?.[seq];
+        if (next !== undefined) await store.append(name, seq, [next]);
+      }
+    }
+    const count = events.flat().length;
+    for (const of of [1, 2, 3, names.length, 2 * names.length]) {
+      const parts = partsOf(store, of);
+      expect(parts).toHaveLength(of);
+      const reports = parts.map((part) => checkLog(store, { part }));
+      expect(reports.flatMap(({ findings }) => findings)).toEqual([]);
+      expect(reports.reduce((sum, each) => sum + each.events, 0)).toBe(count);
+      if (of === 2) for (const each of reports) expect(each.events).toBeGreaterThan(count / 4);
+    }
+    // An event that no head counts, and one of a stream without a head: whichever part has their positions.
+    const wrong = log();
+    const [first] = wrong.heads;
+    if (first !== undefined) wrong.heads[0] = { ...first, version: first.version - 1, hash: "0".repeat(64) };
+    wrong.heads.pop();
+    const whole = checkLog(wrong.reader()).findings;
+    expect(whole).toHaveLength(2);
+    const found = partsOf(wrong.reader(), 3).flatMap((part) => checkLog(wrong.reader(), { part }).findings);
+    expect(new Set(found.map(({ stream }) => stream))).toEqual(new Set(whole.map(({ stream }) => stream)));
+  });
+
+  it("reads only the records of its part", async () => {
+    const store = memoryEventStore();
+    const recorded = log();
+    for (const name of allLives) await store.append(`alloc/${name}/1`, 0, recorded.events(`alloc/${name}/1`));
+    for (const part of partsOf(store, 2)) {
+      let read = 0;
+      const counted = new Proxy(store, {
+        get: (target, name) => {
+          const member: unknown = Reflect.get(target, name);
+          if (name !== "scanRecords") return typeof member === "function" ? member.bind(target) : member;
+          return function* (take: (bytes: Buffer, position: number) => unknown, from: number) {
+            for (const each of store.scanRecords(take, from)) {
+              read += 1;
+              yield each;
+            }
+          };
+        },
+      });
+      const { events } = checkLog(counted, { part });
+      expect(events).toBeGreaterThan(0);
+      expect(read).toBeLessThanOrEqual(events + 1);
+    }
   });
 
   it("finds events that were omitted, swapped, or moved to another task", () => {

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { pidOf, waitTask } from "../../support/agent/agent.ts";
+import type { Command } from "../../support/agent/allocation.ts";
+import { describe, onTestFinished, test } from "../support/runner.ts";
+import { startVmTask } from "../support/runningTask.ts";
+import { eventData, plugin, startVmAgent, type VmAgent } from "../support/vmAgent.ts";
+
+let boxed: Promise<VmAgent> | undefined;
+
+async function startBoxed(command: Command) {
+  boxed ??= startVmAgent({ black_box: "on" });
+  return startVmTask({ command, agent: await boxed });
+}
+
+/** What `why` says of a task, in one line. */
+function why({ stateDir }: VmAgent, id: string): string {
+  const said = execFileSync(plugin, ["why", id, "--state-dir", stateDir], { encoding: "utf8" });
+  return said.replaceAll(/\s+/g, " ");
+}
+
+describe("black box", () => {
+  test("a program that misses a file of the host without a word: why names the file and the entry", async () => {
+    const path = "/etc/adduser.conf";
+    const { agent, config } = await startBoxed({
+      command: "perl",
+      args: ["-e", 'open(F, "<", $ARGV[0]) or exit 3', path],
+    });
+    assert.partialDeepStrictEqual(await waitTask(agent, config), { exitCode: 3 });
+    const sentence = `it last missed ${path}, which the host has, but not its root: unveil = ["r:${path}"]`;
+    const { err } = await agent.driver.waitTask({ taskId: config.id });
+    assert.ok(err.startsWith(sentence), err);
+    const { cause, blackBox } = await eventData(agent, config.id, "exited");
+    assert.equal(cause?.text, sentence);
+    assert.ok(blackBox?.missed.some((missed) => missed.path === path && missed.program === "perl"));
+    assert.ok(why(agent, config.id).includes(sentence.replace("it", "It")), why(agent, config.id));
+  });
+
+  test("a task that a process of the host kills: why names the process and its user", async () => {
+    const { agent, config } = await startBoxed({ command: "sleep", args: ["1000"] });
+    const killer = spawn("sh", ["-c", `kill -KILL ${await pidOf(agent, config)}; sleep 5`]);
+    onTestFinished(() => void killer.kill());
+    assert.partialDeepStrictEqual(await waitTask(agent, config), { signal: 9 });
+    const sentence = `killed by pid ${killer.pid} (sh), user root`;
+    const { err } = await agent.driver.waitTask({ taskId: config.id });
+    assert.ok(err.startsWith(sentence), err);
+    assert.ok(why(agent, config.id).includes(sentence.replace("killed", "Killed")), why(agent, config.id));
+  });
+
+  test("a task that crashes: the event names the file and the call that failed before", async () => {
+    const { agent, config } = await startBoxed({
+      command: "perl",
+      args: ["-e", 'open(F, "<", "/none/before"); unpack "p", pack "Q", 8'],
+    });
+    assert.partialDeepStrictEqual(await waitTask(agent, config), { signal: 11 });
+    const { cause, blackBox } = await eventData(agent, config.id, "exited");
+    assert.match(cause?.text ?? "", /^SIGSEGV: .*, in \S+\/libc\.so\.6 at 0x[0-9a-f]+$/);
+    assert.partialDeepStrictEqual(blackBox?.calls.at(-1), { error: "ENOENT", object: "/none/before" });
+  });
+});
