@@ -208,7 +208,12 @@ describe("a task over the restart of a client", () => {
   test.each<Life>([
     ...(hasHugePages ? [] : [hugePages]),
     ["numa_memory without cores", { numa_memory: "local" }, {}, {}],
-    ["journald", { log_collection: "journald" }, { allow_journald: true, journal_namespace: "exec2-none" }, {}],
+    [
+      "journald",
+      { log_collection: "journald" },
+      { allow_journald: true, journal_namespace: "exec2-none" },
+      {},
+    ],
   ])(
     "that cannot have %s here is refused, and leaves nothing, although no call follows",
     async (_, options, plugin) => {
