@@ -73,7 +73,9 @@ async function runBoot(
   const reported: Outcome[] = [];
   const progress: { up?: MachineFacts; done?: boolean } = {};
   const failure = await bootMachine(machine, {
-    command: [machine.node, "--enable-source-maps", guest, "run", plan].map(quoted).join(" "),
+    command: ["env", ...passedOn(), machine.node, "--enable-source-maps", guest, "run", plan]
+      .map(quoted)
+      .join(" "),
     disk,
     consoleLog,
     emulatorLog,
@@ -95,6 +97,14 @@ async function runBoot(
   // Fails the run even if every case has been reported by then.
   const end = { name: `${boot} > comes to its end`, failure: state, milliseconds: 0 };
   return { outcomes: [...withMissing(cases, reported, `the virtual machine ${state}`), end], facts };
+}
+
+/** Variables of this process that say how much the suites do. */
+function passedOn(): string[] {
+  return ["DISK_LIVES"].flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [`${name}=${value}`];
+  });
 }
 
 function quoted(word: string): string {
