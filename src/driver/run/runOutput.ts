@@ -36,6 +36,7 @@ import type { TaskContext } from "../../machines/taskContext.ts";
 import { GrowingPauses } from "../history/journal.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { delegatedCgroups } from "../history/startEvents.ts";
+import { retrying } from "../retry.ts";
 import type { DriverServices } from "../services.ts";
 import { removeDelegated } from "./runEnd.ts";
 
@@ -76,11 +77,11 @@ export class RunOutput {
     if (run === undefined) return;
     this.#watchRecord(run.files.logRecord);
     watching.add(() => this.#close());
-    void this.#keepLogger(services, watching).catch((thrown: unknown) =>
-      services.log.error("the output of a task cannot be watched", {
-        task_id: this.#task.id,
-        error: messageOf(thrown),
-      }),
+    // A task whose logger is killed and not replaced waits for ever once its pipe is full.
+    const retry = retrying(() => services.log, this.#task.id, "the output of a task cannot be watched yet");
+    void retry(
+      () => this.#keepLogger(services, watching),
+      () => watching.closed,
     );
   }
 
@@ -104,7 +105,11 @@ export class RunOutput {
   }
 
   #look(): void {
-    if (this.#loss() !== undefined) this.#pauses.ask();
+    try {
+      if (this.#loss() !== undefined) this.#pauses.ask();
+    } catch {
+      // The host is short of something. The next change of the record, or the end of the run, shows the loss.
+    }
     void this.#recordWait();
   }
 
