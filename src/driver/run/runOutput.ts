@@ -28,6 +28,7 @@ import {
   startLogger,
   startRelay,
 } from "../../effects/logs/loggerStart.ts";
+import { tellCut } from "../../effects/logs/logPipes.ts";
 import { isSameProcess, type ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { killProcess } from "../../effects/processes/signals.ts";
 import { runFiles, watchExit } from "../../effects/run/runFiles.ts";
@@ -281,8 +282,10 @@ interface OutputEnd {
  */
 async function endRelay({ request, files }: RelayedRun): Promise<number> {
   const isGone = await hasEnded(files.loggerAlive);
-  const relay = readRelayRecord(files.logRecord)?.relay;
+  const { relay, state } = readRelayRecord(files.logRecord) ?? {};
   if (relay === undefined) return 0;
+  // It was killed, and nobody knows how much was in the pipe, which has ended with the run.
+  if (isGone && state !== "drained") tellCut(request);
   let lost = 0;
   if (!isGone) {
     const pipe = pipeOfRelay(relay);
