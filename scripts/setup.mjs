@@ -70,7 +70,9 @@ const machinePackages = {
   unshare: "util-linux",
   busybox: "busybox-static",
   depmod: "kmod",
+  dmsetup: "dmsetup",
   ip: "iproute2",
+  mdadm: "mdadm",
   perl: "perl-base",
   nft: "nftables",
 };

@@ -71,15 +71,19 @@ async function runBoot(
     join(folder, `${boot}.emulator.log`),
   ];
   const reported: Outcome[] = [];
+  const begun = performance.now();
   const progress: { up?: MachineFacts; done?: boolean } = {};
   const failure = await bootMachine(machine, {
-    command: [machine.node, "--enable-source-maps", guest, "run", plan].map(quoted).join(" "),
+    command: ["env", ...passedOn(), machine.node, "--enable-source-maps", guest, "run", plan]
+      .map(quoted)
+      .join(" "),
     disk,
     consoleLog,
     emulatorLog,
     limitMs,
     onLine: (line) => {
       const message = JSON.parse(line) as Partial<Outcome & typeof progress>;
+      if (message.up !== undefined) console.log(`up after ${secondsSince(begun)} s`);
       if (message.name === undefined) return void Object.assign(progress, message);
       reported.push(message as Outcome);
       printOutcome(message as Outcome);
@@ -95,6 +99,18 @@ async function runBoot(
   // Fails the run even if every case has been reported by then.
   const end = { name: `${boot} > comes to its end`, failure: state, milliseconds: 0 };
   return { outcomes: [...withMissing(cases, reported, `the virtual machine ${state}`), end], facts };
+}
+
+function secondsSince(begun: number): number {
+  return Math.round((performance.now() - begun) / 1000);
+}
+
+/** Variables of this process that say how much the suites do. */
+function passedOn(): string[] {
+  return ["DISK_LIVES"].flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [`${name}=${value}`];
+  });
 }
 
 function quoted(word: string): string {

@@ -70,7 +70,9 @@ describe.runIf(process.arch === "x64")("on x86-64", () => {
   ] as const)("%s is killed, whatever its filter refuses", async ([what, file], context) => {
     const free = await endOf(file, undefined).catch(() => undefined);
     if (free?.exitCode !== 7) skipLoudly(context, `a kernel that runs ${what}`);
-    for (const filter of [filterOf(), filterOf({ profile: "unconfined" }, { connectTcp: [] })]) {
+    const unconfined = { profile: "unconfined" } as const;
+    const limited = [{ connectTcp: [] }, { diskLimit: 10 }].map((options) => filterOf(unconfined, options));
+    for (const filter of [filterOf(), ...limited]) {
       expect(await endOf(file, filter)).toEqual({ exitCode: 0, signal: SIGSYS });
     }
   });

@@ -37,12 +37,12 @@ afterAll(() => {
 });
 
 /** What the task's attempts print, and the projects that its files have afterwards. */
-async function attempts(taskOptions: object) {
+async function attempts(taskOptions: object, plugin = agent) {
   const allocation = makeAllocation({ dataDir: disk.path });
   const local = `${allocation.taskFolder}/local`;
   withFolder(local, (folder) => expect(trySetProject(folder, own, true)).toBeUndefined());
   await runTask(
-    agent,
+    plugin,
     allocation.config({ command: "python3", args: ["-c", leaveProject(neighbour)], ...taskOptions }),
   );
   const projectOf = (path: string) => withFolder(path, tryReadProject);
@@ -71,7 +71,15 @@ describe("a task's files", () => {
   });
 
   test.each(["default", "unconfined"])("stay in it with a limit, by the profile %s", async (seccomp) => {
-    const { out, files } = await attempts({ disk_limit: 10, seccomp });
+    expectKept(await attempts({ disk_limit: 10, seccomp }));
+  });
+
+  test("stay in it, if the job sets no limit and the operator one for all: no task fills another's", async () => {
+    const limiting = { ...options, disk_limit: 10, disk_limit_missing: "warn" };
+    expectKept(await attempts({}, await startWarmAgent({ options: limiting })));
+  });
+
+  function expectKept({ out, files }: Awaited<ReturnType<typeof attempts>>): void {
     const lines = out.trimEnd().split("\n");
     expect(lines).toHaveLength(8);
     for (const line of lines) expect(line).toMatch(/ EPERM$/);
@@ -80,7 +88,7 @@ describe("a task's files", () => {
       { id: own, inherits: false },
       { id: own, inherits: true },
     ]);
-  });
+  }
 });
 
 test("a file system without project quotas has a remedy in the refusal", async () => {

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import { type LaunchedPlugin, launchPlugin, type PluginConnection } from "../../src/grpc/pluginClient.ts";
 import { setConfig } from "../support/agent/requests.ts";
+import type { Journal } from "../support/host/journal.ts";
 import { crashAt } from "./killPoints.ts";
 import type { Crash, LogCollection } from "./roundPlan.ts";
 
@@ -25,6 +26,8 @@ export interface AgentOptions {
   readonly stateDir: string;
   readonly sockets: string;
   readonly logs: LogCollection;
+  /** The journal of the tasks' output, where journald takes it. */
+  readonly journal: Journal | undefined;
   readonly crashes: readonly Crash[];
   /** Called after each death, while no plugin runs. */
   readonly onDeath: () => Promise<void>;
@@ -47,6 +50,10 @@ export class CrashAgent {
 
   get logs(): LogCollection {
     return this.#options.logs;
+  }
+
+  get journal(): Journal | undefined {
+    return this.#options.journal;
   }
 
   /**
@@ -94,8 +101,11 @@ export class CrashAgent {
       const generation = await this.#launchOnce(this.#number);
       try {
         this.#arm(generation);
-        const { stateDir, logs } = this.#options;
-        const options = { state_dir: stateDir, allow_host_pid: true, log_collection: logs };
+        const { stateDir, logs, journal } = this.#options;
+        const options = {
+          ...{ state_dir: stateDir, allow_host_pid: true, log_collection: logs },
+          ...(journal && { journal_namespace: journal.namespace }),
+        };
         await generation.plugin.base.setConfig(setConfig(options));
         await generation.plugin.driver.init({});
         return generation;

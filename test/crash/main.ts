@@ -1,18 +1,21 @@
 /**
- * `npm run test:crash -- [rounds] [seed] [agent|driver]`: kills the plugin at random moments, round after
- * round. The seed of a round is the first seed plus the number of the round. The last argument says who writes
- * the tasks' log files; by default both do, in turn.
+ * `npm run test:crash -- [rounds] [seed] [agent|driver|journald]`: kills the plugin at random moments, round after
+ * round. The seed of a round is the first seed plus the number of the round. The last argument says who takes
+ * the tasks' output; by default each of them does, in turn.
  */
 import { randomInt } from "node:crypto";
 import { buildCrashPlugin } from "./buildPlugin.ts";
 import { runRoundOf } from "./round.ts";
+import { logCollections } from "./roundPlan.ts";
 
 process.setMaxListeners(0);
 const rounds = Number(process.argv[2] ?? 500);
 const firstSeed = Number(process.argv[3] ?? randomInt(2 ** 31));
-const modes = (["agent", "driver"] as const).filter((mode) => (process.argv[4] ?? mode) === mode);
+const modes = logCollections.filter((mode) => (process.argv[4] ?? mode) === mode);
 if (!(Number.isSafeInteger(rounds) && rounds > 0 && Number.isSafeInteger(firstSeed) && modes.length > 0)) {
-  console.error("npm run test:crash -- [rounds] [seed] [agent|driver]: the first two are whole numbers");
+  console.error(
+    "npm run test:crash -- [rounds] [seed] [agent|driver|journald]: the first two are whole numbers",
+  );
   process.exit(2);
 }
 // An interrupted round would leave its tasks and its plugin running, so this process ends after the round.

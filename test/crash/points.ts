@@ -10,7 +10,7 @@ const asynchronous = {
   "driver/recovery/reconcile.ts": ["reconcile"],
   "driver/recovery/unansweredStart.ts": ["settleStart"],
   "effects/cgroup/cgroupEnd.ts": ["endCgroup", "waitForRunExit"],
-  "effects/logs/loggerStart.ts": ["startLogger"],
+  "effects/logs/loggerStart.ts": ["startLogger", "startRelay"],
   "driver/run/runOutput.ts": ["endOutput"],
 };
 
@@ -20,6 +20,7 @@ const synchronous = {
   "effects/launch/spawner/spawner.ts": ["beginLaunch"],
   "effects/processes/signals.ts": ["signalGroup", "killTask", "killInit"],
   "effects/logs/logFiles.ts": ["openOwnLogs"],
+  "effects/logs/journalSocket.ts": ["connectJournal"],
 };
 
 /**

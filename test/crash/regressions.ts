@@ -84,6 +84,20 @@ export const regressions: readonly Regression[] = [
       crashes: [{ at: `${step}#1` }],
     }),
   ),
+  ...["before startRelay", "after startRelay", "before commit loggerReplaced"].map(
+    (step): Regression => ({
+      title: `a task whose relay was killed has all its output if the plugin dies ${step}`,
+      logs: "journald",
+      lives: [{ ...ends, task: "writes", loggerDiesMs: 0 }],
+      crashes: [{ at: `${step}#1` }],
+    }),
+  ),
+  {
+    title: "the output of a task that ended without a plugin is complete in the journal",
+    logs: "journald",
+    lives: [ends, { ...ends, task: "writes" }],
+    crashes: [{ at: "after startTask#2" }, { at: "before endOutput#1" }, { at: "after endOutput#1" }],
+  },
   {
     title: "the output of a task that ended without a plugin is complete",
     logs: "driver",

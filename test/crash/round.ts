@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { stateFolderPaths } from "../../src/store/folder/stateFolder.ts";
 import { Allocation } from "../support/agent/allocation.ts";
-import { loggersIn } from "../support/agent/loggers.ts";
+import { loggersIn, loggersOf } from "../support/agent/loggers.ts";
 import { withEventLog } from "../support/history/eventLog.ts";
+import { Journal } from "../support/host/journal.ts";
 import { processesNamed } from "../support/host/processes.ts";
 import { mountSmallFileSystem, unmount } from "../support/host/smallFileSystem.ts";
 import { persistentFolders } from "../support/host/temporaryFolder.ts";
@@ -39,6 +40,9 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
   const stateDir = join(disk, "state");
   const sockets = join(folder, "sockets");
   mkdirSync(sockets);
+  // One task would reach the usual limit of the rate.
+  const journal = logs === "journald" ? new Journal(["RateLimitIntervalSec=0"]) : undefined;
+  await journal?.start();
   const marker = `exec2-crash-${randomBytes(8).toString("hex")}`;
   const lives: TaskLife[] = [];
   // With a full disk, events that the log refused are lost with the plugin that kept them, although the agent
@@ -50,7 +54,7 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
     return withEventLog(stateDir, endStates);
   };
   const onDeath = async () => void (await readLog());
-  const agent = new CrashAgent({ entry, stateDir, sockets, logs, crashes, onDeath });
+  const agent = new CrashAgent({ entry, stateDir, sockets, logs, journal, crashes, onDeath });
   try {
     lives.push(...plans.map((plan) => new TaskLife(plan, agent, new Allocation(), marker)));
     const filled = fullDisk && fill(disk, fullDisk, agent);
@@ -79,6 +83,7 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
   } finally {
     await agent.close().catch(() => undefined);
     for (const { allocation } of lives) await allocation.remove();
+    await journal?.remove();
     if (fullDisk) unmount(disk);
     rmSync(folder, { recursive: true });
   }
@@ -108,7 +113,9 @@ async function settle(
     // The beginning of the task's script may still be running.
     await becomes(async () => {
       const { pid } = await life.inspect();
-      return life.allocation.cgroup.processes().join() === String(pid);
+      const processes = life.allocation.cgroup.processes();
+      const relays = loggersOf(processes);
+      return processes.filter((each) => !relays.includes(each)).join() === String(pid);
     }, `only the process that the plugin reports runs in the cgroup of ${life.taskId}`);
     // After a full disk the log lags behind. If the plugin dies even now, the next plugin records more
     // events.

@@ -28,12 +28,14 @@ export interface LifePlan {
    * the task again, with another id.
    */
   readonly forgets: boolean;
-  /** Milliseconds between the start's answer and the death of the task's logger, if the driver has one. */
+  /** Milliseconds between the start's answer and the death of the task's logger or relay, if it has one. */
   readonly loggerDiesMs?: number;
 }
 
-/** Who writes the tasks' log files: the plugin's option `log_collection`. */
-export type LogCollection = "agent" | "driver";
+/** Who takes the tasks' output: the plugin's option `log_collection`. */
+export const logCollections = ["agent", "driver", "journald"] as const;
+
+export type LogCollection = (typeof logCollections)[number];
 
 /** When the disk of the state folder has no room: milliseconds from the first start on. */
 export interface FullDisk {

@@ -1,14 +1,17 @@
 /** Drives a task through its life as an agent does, while its plugin is killed. */
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import type { TaskHandle, WaitTaskResponse } from "../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../src/grpc/status.ts";
 import type { Allocation } from "../support/agent/allocation.ts";
-import { killLoggers } from "../support/agent/loggers.ts";
+import { killIfAlive, killLoggers, loggersOf } from "../support/agent/loggers.ts";
 import { readLog } from "../support/agent/logReader.ts";
 import { prepareStart } from "../support/agent/taskClient.ts";
+import type { Journal } from "../support/host/journal.ts";
+import { until } from "../support/host/until.ts";
 import { type CrashAgent, type DriverCalls, PluginDied } from "./crashAgent.ts";
 import type { LifePlan } from "./roundPlan.ts";
 
@@ -34,13 +37,13 @@ const beginning = [
   "cd $NOMAD_TASK_DIR; exec 9>lock",
   "flock -n 9 || echo $$ >> overlaps",
   "echo $1 >> runs",
-  `seq -f "$1 %g" 1 ${firstLines}`,
+  `seq -f "$1 %g." 1 ${firstLines}`,
 ].join("; ");
 
 const scripts: Readonly<Record<LifePlan["task"], (exitCode: number) => string>> = {
   ends: (code) => `exit ${code}`,
   lingers: (code) => `sleep 1000 & setsid sleep 1000 & sleep 0.05; exit ${code}`,
-  writes: (code) => `sleep 0.2; seq -f "$1 %g" ${firstLines + 1} ${allLines}; exit ${code}`,
+  writes: (code) => `sleep 0.2; seq -f "$1 %g." ${firstLines + 1} ${allLines}; exit ${code}`,
   obeys: (code) => `trap 'exit ${code}' TERM; trap '' USR1; while :; do sleep 1000 & wait; done`,
   resists: () => "trap '' TERM; while :; do sleep 1000; done",
   sleeps: () => "exec sleep 1000",
@@ -93,7 +96,7 @@ export class TaskLife {
     const { result, err } = await ended;
     this.allocation.cgroup.removeAsAgent();
     this.#checkRuns();
-    this.#checkOutput();
+    await this.#checkOutput();
     // The error of a task that failed says why.
     if (result === undefined || (err !== "" && result.exitCode === 0))
       throw new Error(`${this.taskId}: WaitTask says: ${err}`);
@@ -208,23 +211,55 @@ export class TaskLife {
     const { loggerDiesMs } = this.plan;
     if (loggerDiesMs === undefined) return;
     await delay(loggerDiesMs);
-    killLoggers(this.#logFolder);
+    if (this.#agent.journal === undefined) return killLoggers(this.#logFolder);
+    for (const pid of loggersOf(this.allocation.cgroup.processes())) killIfAlive(pid);
   }
 
   get #logFolder(): string {
     return `${this.allocation.folder}/alloc/logs`;
   }
 
+  /** The lines in the log files of the task, with what stands after the last one. */
+  get #fileLines(): string[] {
+    const log = { folder: this.#logFolder, task: this.allocation.taskName, stream: "stdout" } as const;
+    return readLog(log).toString().split("\n");
+  }
+
   /**
-   * The lines of a run are all in the log files that the driver writes, in their order, once. A task that was
-   * ended from outside may not have written all of them, and the last ones are lost if a task's logger was
-   * killed and no plugin lived until the end of the task.
+   * The lines of a run are all in the log files that the driver writes, or in the journal, in their order, once.
+   * A task that was ended from outside may not have written all of them, and the last ones are lost if a task's
+   * logger was killed and no plugin lived until the end of the task.
    * @throws Error
    */
-  #checkOutput(): void {
-    if (this.#agent.logs === "agent") return;
-    const log = { folder: this.#logFolder, task: this.allocation.taskName, stream: "stdout" } as const;
-    const lines = readLog(log).toString().split("\n");
+  async #checkOutput(): Promise<void> {
+    const { logs, journal } = this.#agent;
+    if (logs === "agent") return;
+    let defect: string | undefined;
+    const isRight = () => {
+      defect = this.#defectIn(journal === undefined ? this.#fileLines : [...this.#linesIn(journal), ""]);
+      return defect === undefined;
+    };
+    // Journald has taken all, but may not have written all of it yet.
+    if (journal !== undefined) await until(isRight, () => `right output: ${defect}`, 20_000);
+    else if (!isRight()) throw new Error(defect);
+  }
+
+  /**
+   * The whole lines in the journal. A task that is killed cuts one. So does a relay, and then journald may read
+   * the beginning of the next connection before the rest of this one.
+   */
+  #linesIn(journal: Journal): string[] {
+    const lines = journal.messages(`_SYSTEMD_UNIT=${basename(this.allocation.cgroup.path)}`);
+    const isWhole = (line: string) => /^[0-9a-f-]{36}\/main\/[0-9a-f]{8} \d+\.$/.test(line);
+    if (this.plan.loggerDiesMs === undefined) return lines.filter(isWhole);
+    const pieces = lines.filter((line) => !isWhole(line));
+    const joined = pieces.flatMap((one) => pieces.map((other) => one + other)).filter(isWhole);
+    const numberOf = (line: string) => Number(line.split(" ")[1]);
+    return [...lines.filter(isWhole), ...joined].toSorted((one, other) => numberOf(one) - numberOf(other));
+  }
+
+  /** @param lines and what follows the last one */
+  #defectIn(lines: readonly string[]): string | undefined {
     const counts = new Map<string, number>();
     const isTelling = (line = "") => line.startsWith("[exec2: ");
     for (const [index, line] of lines.slice(0, -1).entries()) {
@@ -232,14 +267,14 @@ export class TaskLife {
       if (line === "" || isTelling(line) || isTelling(lines[index + 1])) continue;
       const [run = "", number] = line.split(" ");
       const count = (counts.get(run) ?? 0) + 1;
-      if (Number(number) !== count) throw new Error(`${run}: its line ${count} is ${JSON.stringify(line)}`);
+      if (Number(number) !== count) return `${run}: its line ${count} is ${JSON.stringify(line)}`;
       counts.set(run, count);
     }
     const expected = this.plan.task === "writes" ? allLines : firstLines;
     const written = counts.get(this.#taskId) ?? 0;
-    if (this.plan.agent !== "waits" || written === expected) return;
-    const isTold = this.plan.loggerDiesMs !== undefined && lines.some(isTelling);
-    if (!isTold) throw new Error(`${this.#taskId}: only ${written} of its lines are in its log`);
+    if (this.plan.agent !== "waits" || written === expected) return undefined;
+    const isTold = this.plan.loggerDiesMs !== undefined && this.#fileLines.some(isLoss);
+    return isTold ? undefined : `${this.#taskId}: only ${written} of its lines are in its log`;
   }
 
   #config() {
@@ -254,6 +289,11 @@ export class TaskLife {
   #promise(types: readonly string[], data: object = {}): void {
     this.promised.push({ taskId: this.#taskId, types, data });
   }
+}
+
+/** Whether a line of the driver's own says that output may be missing. */
+function isLoss(line: string): boolean {
+  return line.startsWith("[exec2: ") && !line.includes(" is in journald: ");
 }
 
 function isDiskFull(thrown: unknown): boolean {

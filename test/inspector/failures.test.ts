@@ -222,5 +222,31 @@ describe("the list", () => {
       page.locator(".row", { hasText: name }).locator(".cpu, .memory").allTextContents();
     await expect.poll(() => cells("running")).toEqual(["2", "4 MiB"]);
     await expect.poll(() => cells("over")).toEqual(["1.3", "8 MiB"]);
+    // No task of the list has a limit on its disk.
+    expect(await page.getByRole("columnheader", { name: "Disk" }).count()).toBe(0);
+  });
+
+  it("shows what tasks with a limit use of their disk: now, and at most of one that is over", async (context) => {
+    const { server, record, log } = await startInspector();
+    const [running, over, free] = [idOf(1, "running"), idOf(2, "over"), idOf(3, "free")];
+    for (const [second, used] of [1, 240, 3].entries()) {
+      const sample = usageSample({ time: begin + second * 1_000, memoryBytes: 2 ** 22 });
+      appendUsage(log, toTaskId(free), sample);
+      for (const id of [running, over])
+        appendUsage(log, toTaskId(id), { ...sample, ownDiskBytes: used * 2 ** 20 });
+    }
+    const disk = { limitBytes: 300 * 2 ** 20, project: 1, sharedProject: 2 };
+    const limited = failure({}).map(({ type, data, ...event }) => {
+      return { type, ...event, data: type === "sandboxed" ? { ...data, disk } : data };
+    }) as ReturnType<typeof failure>;
+    await record(running, limited.slice(0, 4));
+    await record(over, limited);
+    await record(free, failure({}));
+    const page = await openPage(context, server.url);
+    const cell = (name: string) => page.locator(".row", { hasText: name }).locator(".disk").textContent();
+    await page.getByRole("columnheader", { name: "Disk" }).waitFor();
+    await expect.poll(() => cell("running")).toBe("3 of 300 MiB");
+    await expect.poll(() => cell("over")).toBe("240 of 300 MiB");
+    await expect.poll(() => cell("free")).toBe("–");
   });
 });

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import {
   type Column,
   columns,
+  columnsOf,
   failureGroups,
   matcher,
   ranText,
@@ -75,6 +76,14 @@ describe("the order", () => {
   it("is the list's order for an unknown column, and for one whose values only the rows in sight have", () => {
     expect(sorted(rows, "nothing", now)).toBe(rows);
     expect(sorted(rows, "-memory", now)).toBe(rows);
+  });
+});
+
+describe("the columns", () => {
+  it("are all, and the disk only if a task has a limit on it", () => {
+    const all = Object.keys(columns);
+    expect(columnsOf(rows)).toEqual(all.filter((name) => name !== "disk"));
+    expect(columnsOf([...rows, rowOf(99, "ended", { diskLimit: 1 })])).toEqual(all);
   });
 });
 

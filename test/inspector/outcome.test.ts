@@ -6,6 +6,12 @@ import { fold } from "../../src/machines/taskMachine.ts";
 import { allLives, event, type Life, life, requestWith } from "../support/history/history.ts";
 
 const cause = { kind: "port_in_use", text: "port 80 is already in use", line: null } as const;
+const killed = { kind: "signal", text: "killed by pid 4711 (systemd), user root", line: null } as const;
+const full = {
+  kind: "memory_limit",
+  text: "killed by the kernel: 64 MiB memory limit was full; raise memory or memory_max",
+  line: null,
+} as const;
 const begun = life("ended").slice(0, 4);
 const onceBegun = (...events: TaskEvent[]) => outcomeOf(fold([...begun, ...events]));
 
@@ -30,6 +36,13 @@ describe("the outcome of a task", () => {
     [{ exitCode: 1, cause }, "failed", "bad", "Failed: port 80 is already in use"],
     [{ exitCode: 139, signal: 11 }, "killed", "bad", "Killed by SIGSEGV"],
     [{ exitCode: 137, signal: 9, oomKilled: true }, "out of memory", "bad", "Out of memory"],
+    [{ exitCode: 137, signal: 9, cause: killed }, "killed", "bad", "Killed by pid 4711 (systemd), user root"],
+    [
+      { exitCode: 137, signal: 9, oomKilled: true, cause: full },
+      "out of memory",
+      "bad",
+      "Killed by the kernel: 64 MiB memory limit was full; raise memory or memory_max",
+    ],
     [{ source: "unknown" }, "lost", "unclear", "Lost: how it ended is unknown"],
   ] as const)("with the exit %j is %s", (data, kind, tone, text) => {
     expect(onceBegun(event("exited", data))).toEqual({ kind, tone, text });

@@ -1,8 +1,11 @@
 /** What has to fit on the page in each width: columns, times, and the parts of the header. */
 import type { Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
+import { toTaskId } from "../../src/base/taskId.ts";
+import { appendUsage } from "../../src/store/usage/usageFile.ts";
 import { lifeFrom } from "../support/history/allocation.ts";
 import { allLives, life } from "../support/history/history.ts";
+import { usageSample } from "../support/metrics/usage.ts";
 import { openPage } from "../support/screen/browserPage.ts";
 import { idOf, startInspector } from "../support/screen/inspector.ts";
 
@@ -67,14 +70,27 @@ describe("the list", () => {
 });
 
 describe("the list in any width", () => {
-  it("shows the names of tasks", async (context) => {
+  it("shows the names of tasks, and what they have on disk", async (context) => {
     const inspected = await startInspector();
     for (const name of ["stubborn", "web-server"]) await inspected.record(idOf(1, name), life("ended"));
+    const limited = idOf(1, "one-limited");
+    const disk = { limitBytes: 1023 * 2 ** 20, project: 1, sharedProject: 2 };
+    await inspected.record(
+      limited,
+      lifeFrom(begin, [
+        ["requested", 0],
+        ["fingerprinted", 1],
+        ["sandboxed", 2, { disk }],
+        ["started", 3],
+      ]),
+    );
+    for (const time of [begin, begin + 1])
+      appendUsage(inspected.log, toTaskId(limited), usageSample({ time, ownDiskBytes: 1021.4 * 2 ** 20 }));
     const page = await openPage(context, inspected.server.url);
-    await page.locator(".row").first().waitFor();
-    for (let width = 400; width <= 1600; width += 30) {
+    await page.getByText("1021 of 1023 MiB").waitFor({ state: "attached" });
+    for (let width = 400; width <= 1780; width += 30) {
       await page.setViewportSize({ width, height: 900 });
-      expect(await cutTexts(page, ".row .task"), `${width} wide`).toEqual([]);
+      expect(await cutTexts(page, ".row .task, .row .disk"), `${width} wide`).toEqual([]);
     }
   });
 });

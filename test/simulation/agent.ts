@@ -33,6 +33,8 @@ export interface Job {
   readonly runs: number;
   /** Whether its task has a stop command. */
   readonly hasStopCommand: boolean;
+  /** Whether the driver writes its log files. */
+  readonly hasLogs: boolean;
   /** Whether the agent cancels calls now and then. */
   readonly cancels: boolean;
   /** Draws what the agent does with the next run. */
@@ -157,7 +159,7 @@ export class Agent {
   async #start(job: Job, known: JobOnDisk): Promise<void> {
     const { kernel, checks } = this.#world;
     const taskId = this.#world.newTaskId(job.alloc);
-    const request = requestOf(taskId, job.alloc, known.user, job.hasStopCommand);
+    const request = requestOf(taskId, { ...job, user: known.user });
     kernel.makeCgroup(request.resources.cgroup);
     for (let attempt = 1; attempt <= 2; attempt++) {
       try {
@@ -203,8 +205,8 @@ export class Agent {
       handle,
       `WaitTask ${taskId}`,
       (driver, signal) => driver.waitTask(taskId, signal),
-      ({ isSaved }, exit) => {
-        checks.answersEnd(taskId, exit, isSaved);
+      ({ isSaved, life }, exit) => {
+        checks.answersEnd(taskId, exit, isSaved, life);
         if (!checks.isGone(taskId))
           checks.fail(`${taskId}: its end is told, but its processes are in its cgroup`);
       },
@@ -294,9 +296,9 @@ export class Agent {
           handle,
           `InspectTask ${taskId}`,
           (driver) => driver.inspectTask(taskId),
-          ({ isSaved }, status) => {
+          ({ isSaved, life }, status) => {
             checks.answersState(taskId, status.attributes.state, isSaved);
-            if (status.exit !== undefined) checks.answersEnd(taskId, status.exit, isSaved);
+            if (status.exit !== undefined) checks.answersEnd(taskId, status.exit, isSaved, life);
           },
         );
         return;
@@ -380,7 +382,10 @@ export class Agent {
     const known = this.#recoveries.get(taskId);
     if (known !== undefined) return known;
     // After a restart of the agent, its handles have no options any more.
-    const request = { ...requestOf(taskId, taskId.split("/")[0] as string, ""), options: undefined };
+    const request = {
+      ...requestOf(taskId, { alloc: taskId.split("/")[0] as string, user: "" }),
+      options: undefined,
+    };
     const recovery = this.#call(
       `RecoverTask ${taskId}`,
       (driver) => driver.recoverTask({ taskId, driverState, request }, noLogs),
@@ -481,7 +486,16 @@ export class Agent {
 const topology = { cores: [], overrideTotalMhz: 4_000 };
 const noLogs = { stdoutPath: "/dev/null", stderrPath: "/dev/null", allocDir: "/alloc" };
 
-function requestOf(taskId: TaskId, alloc: string, user: string, hasStopCommand = false): TaskRequest {
+function requestOf(
+  taskId: TaskId,
+  {
+    alloc,
+    user,
+    hasStopCommand = false,
+    hasLogs = false,
+  }: Pick<Job, "alloc" | "user"> & Partial<Pick<Job, "hasStopCommand" | "hasLogs">>,
+): TaskRequest {
+  const allocDir = allocDirOf(alloc);
   return {
     taskId,
     taskName: "main",
@@ -496,10 +510,10 @@ function requestOf(taskId: TaskId, alloc: string, user: string, hasStopCommand =
     options: hasStopCommand ? stopCommandOptions : taskOptions,
     env: { SECRET: "hidden" },
     user,
-    allocDir: "/alloc",
-    stdoutPath: "/dev/null",
-    stderrPath: "/dev/null",
-    logBounds: null,
+    allocDir,
+    stdoutPath: hasLogs ? `${allocDir}/logs/.main.stdout.fifo` : "/dev/null",
+    stderrPath: hasLogs ? `${allocDir}/logs/.main.stderr.fifo` : "/dev/null",
+    logBounds: hasLogs ? { maxFiles: 3, maxFileBytes: 10_000_000 } : null,
     journal: null,
     resources: { cpuMhz: 100, memoryMb: 0, memoryMaxMb: 0, cpusetCpus: "", cgroup: cgroupOf(alloc) },
     network: { mode: "host", path: "", self: undefined },
@@ -513,6 +527,11 @@ function requestOf(taskId: TaskId, alloc: string, user: string, hasStopCommand =
 const pluginOptions = parsePluginOptions({ state_dir: "/state", usage_interval: "0" });
 const taskOptions = parseTaskOptions({ command: "program" }, pluginOptions);
 const stopCommandOptions = parseTaskOptions({ command: "program", stop_command: ["stop"] }, pluginOptions);
+
+/** The folder of an allocation. */
+export function allocDirOf(alloc: string): string {
+  return `/alloc/${alloc}`;
+}
 
 function cgroupOf(alloc: string): string {
   return `/sys/fs/cgroup/nomad.slice/${alloc}.main.scope`;

@@ -8,6 +8,7 @@ import { taskOfRunFolder } from "../../src/store/folder/stateFolder.ts";
 import { checkLog } from "../crash/checkLog.ts";
 import type { DurableLog } from "./durableLog.ts";
 import type { Kernel, RunTruth } from "./kernel.ts";
+import type { Loggers } from "./loggers.ts";
 import type { Life } from "./scheduler.ts";
 
 /** What an agent has asked for, and what it was told. */
@@ -23,14 +24,17 @@ export class Checks {
   /** The first thing that was wrong. */
   failure: Error | undefined;
   readonly #kernel: Kernel;
+  readonly #loggers: Loggers;
   readonly #log: DurableLog;
   readonly #known = new Map<string, Known>();
   readonly #notRemoved = new Set<string>();
   /** Whether the host has failed some call, so that what should be done may be given up. */
   #tolerates = false;
 
-  constructor(kernel: Kernel, log: DurableLog) {
+  constructor(kernel: Kernel, loggers: Loggers, log: DurableLog) {
     this.#kernel = kernel;
+    this.#loggers = loggers;
+    loggers.onWrongKill = ({ taskId }) => this.fail(`${taskId}: the driver kills its logger while it runs`);
     this.#log = log;
     kernel.onExecute = (run) => this.#executes(run);
     kernel.onWrongSignal = ({ pid }, signal) =>
@@ -73,12 +77,14 @@ export class Checks {
   }
 
   /** The driver answers with the task's end. @param isSaved whether the log took every event */
-  answersEnd(taskId: string, exit: ExitResult, isSaved: boolean): void {
+  answersEnd(taskId: string, exit: ExitResult, isSaved: boolean, plugin: Life): void {
     const wrong = this.#wrongEnd(taskId, exit);
     if (wrong !== undefined) this.fail(`${taskId}: the end ${JSON.stringify(exit)} is told, but ${wrong}`);
     this.#of(taskId).told = exit;
     if (isSaved && !this.#types(taskId).includes("exited"))
       this.fail(`${taskId}: an end is told that is not committed`);
+    if (isSaved) this.#checkHeard(taskId, plugin);
+    if (isSaved) this.#checkOutput(taskId);
   }
 
   /** The driver answers with the end of a command. @param isSaved whether the log took every event */
@@ -157,6 +163,54 @@ export class Checks {
     }
   }
 
+  /** The log has no denial that did not happen, and none of another program. */
+  checkDenials(): void {
+    for (const { stream } of this.#log.reader.streams()) {
+      const { kinds } = this.#kernel.audit.of(stream);
+      const { refusals, others, lost } = this.#context(stream).denials;
+      for (const { blockers, object, program, count } of refusals) {
+        const kind = object ?? blockers.join();
+        if (program !== null && program !== `/bin/${stream}`)
+          this.fail(`${stream}: ${program} was denied ${kind}, not the task`);
+        if (count > (kinds.get(kind) ?? 0))
+          this.fail(`${stream}: ${count} denials of ${kind} are in the log, and ${kinds.get(kind)} happened`);
+      }
+      const told = sumOf(refusals.map(({ count }) => count)) + others + lost;
+      const happened = sumOf([...kinds.values()]);
+      if (told > happened) this.fail(`${stream}: ${told} denials are in the log, and ${happened} happened`);
+    }
+  }
+
+  /** What the log says about a run's output is true, and all of it is written unless a logger was killed. */
+  #checkOutput(taskId: string): void {
+    const data = [...this.#log.reader.readStream(taskId)].findLast(({ type }) => type === "exited")?.data as
+      | {
+          readonly output: { readonly stdout: { readonly bytes: number }; readonly complete: boolean } | null;
+        }
+      | undefined;
+    const { sandbox } = this.#context(taskId);
+    const output = sandbox && this.#loggers.outputs.get(sandbox.runFolder);
+    if (!data?.output || !output || !sandbox.output) return;
+    const told = data.output.stdout.bytes - sandbox.output.stdout.bytes;
+    if (data.output.complete && told !== output.written)
+      this.fail(`${taskId}: ${told} bytes of output are told, and it has written ${output.written}`);
+    if (!data.output.complete && output.isRecorded && !output.wasKilled && !this.#tolerates)
+      this.fail(`${taskId}: its output is called incomplete, but no logger was killed`);
+  }
+
+  /** What a plugin that has watched a run from the beginning was told of its denials is in the log. */
+  #checkHeard(taskId: string, plugin: Life): void {
+    const heard = this.#kernel.audit.of(taskId).heard.get(plugin) ?? 0;
+    const isWitness = this.#runsOf(taskId).some((run) => run.released && run.plugin === plugin);
+    if (heard === 0 || !isWitness) return;
+    const { refusals, others, lost } = this.#context(taskId).denials;
+    const told = sumOf(refusals.map(({ count }) => count)) + others + lost;
+    if (told < heard)
+      this.fail(
+        `${taskId}: its end is told, and ${told} of its denials are in the log, of ${heard} that were known`,
+      );
+  }
+
   /** The host has refused to remove a folder. It may stay until the next plugin process. */
   notRemoved(folder: string): void {
     this.#notRemoved.add(folder);
@@ -193,9 +247,14 @@ export class Checks {
 
   /** The events of all tasks, for people. */
   describeLog(): string[] {
-    return [...this.#log.reader.readAll()].map(
-      ({ stream, seq, type, from, to }) => `${stream} ${seq} ${type}: ${from} → ${to}`,
-    );
+    const lines: string[] = [];
+    try {
+      for (const { stream, seq, type, from, to } of this.#log.reader.readAll())
+        lines.push(`${stream} ${seq} ${type}: ${from} → ${to}`);
+    } catch (thrown) {
+      lines.push(String(thrown));
+    }
+    return lines;
   }
 
   #wrongEnd(taskId: string, exit: ExitResult): string | undefined {
@@ -221,8 +280,7 @@ export class Checks {
       if (taskOfRun(other.taskId) === taskOfRun(taskId) && goesOn)
         this.fail(`${taskId}: its program runs while ${other.taskId} still does`);
     }
-    const events = [...this.#log.reader.readStream(taskId)].map(toTaskEvent);
-    const { sandbox } = fold(events).context;
+    const { sandbox } = this.#context(taskId);
     if (sandbox?.init.pid !== init.pid || sandbox.init.startTicks !== init.startTicks)
       this.fail(
         `${taskId}: its program runs below init ${init.pid} before its sandbox is committed: the log has init ${sandbox?.init.pid}`,
@@ -243,9 +301,17 @@ export class Checks {
     return [...this.#log.reader.readStream(taskId)].map(({ type }) => type);
   }
 
+  #context(taskId: string) {
+    return fold([...this.#log.reader.readStream(taskId)].map(toTaskEvent)).context;
+  }
+
   #of(taskId: string): Known {
     const known = this.#known.get(taskId) ?? { started: false, asked: false, told: undefined };
     this.#known.set(taskId, known);
     return known;
   }
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
 }

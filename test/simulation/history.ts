@@ -5,12 +5,13 @@ import type { RequestHandOver } from "../../src/driver/driverPort.ts";
 import { bundleLines } from "../../src/history/replay/bundle/exportBundle.ts";
 import { type Random, randomOf } from "../crash/random.ts";
 import { recordingLogger } from "../support/recordingLogger.ts";
-import { type Action, Agent, type AgentWorld, type Job, taskIdOf } from "./agent.ts";
+import { type Action, Agent, type AgentWorld, allocDirOf, type Job, taskIdOf } from "./agent.ts";
 import { Checks } from "./checks.ts";
 import { installClock } from "./clock.ts";
 import { DurableLog } from "./durableLog.ts";
 import { installHostCalls } from "./hostCalls.ts";
 import { Kernel, type Program } from "./kernel.ts";
+import { Loggers } from "./loggers.ts";
 import { Dead, PluginProcess } from "./pluginProcess.ts";
 import { installReplacements } from "./replacements.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -45,8 +46,13 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
   const scheduler = new Scheduler(random);
   const kernel = new Kernel(scheduler);
   const log = new DurableLog();
-  const checks = new Checks(kernel, log);
-  const plan = script ? scriptedPlan(script) : planOf(random, () => scheduler.now, seed >= firstWideSeed);
+  kernel.audit.isOn = script === undefined && seed >= firstFullSeed;
+  const plan = script ? scriptedPlan(script) : planOf(random, () => scheduler.now, seed);
+  const loggers = new Loggers(kernel, (taskId) => {
+    const job = plan.jobs.find(({ alloc }) => taskId.startsWith(alloc));
+    return job?.hasLogs ? allocDirOf(job.alloc) : undefined;
+  });
+  const checks = new Checks(kernel, loggers, log);
   const calls = new Map<string, number>();
   let plugins = 0;
   let tasks = 0;
@@ -135,6 +141,9 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
     return known;
   };
 
+  kernel.uidOf = (taskId) =>
+    Number(plan.jobs.find(({ alloc }) => taskId.startsWith(alloc))?.user.slice("nomad-".length));
+
   const uncaught = (thrown: unknown) => {
     if (!(thrown instanceof Dead) && !scheduler.life.dead)
       checks.fail(`nobody catches: ${(thrown as Error).stack}`);
@@ -144,7 +153,7 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
   const restoreClock = installClock(scheduler, () => 10_000 + current().number);
 
   installHostCalls(kernel, current);
-  installReplacements(kernel, log, current);
+  installReplacements(kernel, loggers, log, current);
   try {
     agent = new Agent(scheduler.newLife("agent 1"), world);
     agent.begin(plan.jobs);
@@ -157,7 +166,7 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
         "something happens",
         () => {
           if (calm) return;
-          const event = random.pick(plan.isWide ? wideDisturbances : disturbances);
+          const event = random.pick(plan.disturbances);
           if (event === "reboot") {
             agents += 1;
             agent.life.dead = true;
@@ -169,6 +178,7 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
             scheduler.in(10, next.life, "begins", () => next.begin(plan.jobs));
           }
           if (event === "foreign process") kernel.startForeign();
+          if (event === "logger dies") loggers.killOne();
           if (event === "out of memory") kernel.killForMemory();
           if (event === "plugin dies") agent.plugin.die("between two steps");
           if (event === "agent dies") {
@@ -243,6 +253,7 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
     }
     if (!isOver()) {
       checks.checkLog();
+      checks.checkDenials();
       checks.checkRemains();
     }
   } finally {
@@ -279,12 +290,17 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
 /** Histories of these seeds have the wider world: reboots, two plugins at once, commands, cancelled calls. */
 const firstWideSeed = 1_000;
 
+/** In histories of these seeds, sandboxes also deny tasks something, and loggers write log files and are killed. */
+const firstFullSeed = 10_000;
+
 const disturbances = [
   ...(["foreign process", "foreign process", "foreign process"] as const),
   ...(["plugin dies", "agent dies", "out of memory"] as const),
 ];
 
 const wideDisturbances = [...disturbances, ...disturbances, "agent dies", "agent dies", "reboot"] as const;
+
+const fullDisturbances = [...wideDisturbances, "logger dies", "logger dies", "logger dies"] as const;
 
 /** A history in which plugins die at fixed times, and nothing else goes wrong but what is given. */
 export interface Script {
@@ -309,10 +325,11 @@ function scriptedPlan({ shortages }: Script): Plan {
   const jobs = jobsOf(2, () => ({
     runs: 4,
     hasStopCommand: true,
+    hasLogs: true,
     cancels: false,
     nextAction: () => actions[next++ % actions.length] as Action,
   }));
-  return { jobs, deathRate: 0, shortages, troubleMs: 20_000, isWide: false };
+  return { jobs, deathRate: 0, shortages, troubleMs: 20_000, isWide: false, disturbances };
 }
 
 interface Plan {
@@ -323,6 +340,8 @@ interface Plan {
   /** Milliseconds after which nothing goes wrong any more. */
   readonly troubleMs: number;
   readonly isWide: boolean;
+  /** What happens now and then. */
+  readonly disturbances: readonly (typeof fullDisturbances)[number][];
 }
 
 function shortagesOf(random: Random, now: () => number): Shortages {
@@ -330,17 +349,21 @@ function shortagesOf(random: Random, now: () => number): Shortages {
   return random.chance(50) ? scattered(random, random.pick([3, 15, 60])) : phases(random, now);
 }
 
-function planOf(random: Random, now: () => number, isWide: boolean): Plan {
+function planOf(random: Random, now: () => number, seed: number): Plan {
+  const isWide = seed >= firstWideSeed;
+  const isFull = seed >= firstFullSeed;
   const actions: Action[] = ["waits", "stops", "signals", "destroys", "inspects"];
   if (isWide) actions.push("executes", "executes", "stops");
   const jobs = jobsOf(1 + random.below(3), () => ({
     runs: 1 + random.below(3),
     hasStopCommand: isWide && random.chance(40),
+    hasLogs: isFull && random.chance(60),
     cancels: isWide && random.chance(50),
     nextAction: () => random.pick(actions),
   }));
   return {
     isWide,
+    disturbances: isFull ? fullDisturbances : isWide ? wideDisturbances : disturbances,
     jobs,
     deathRate: random.pick([0, 20, 60, 150]),
     shortages: shortagesOf(random, now),

@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { builtinModules, createRequire, type LoadFnOutput, registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
 import { withVariables } from "./memory.ts";
+import type { Edit } from "./mends.ts";
 import { replacedNames } from "./replacedNames.ts";
 import { simulated } from "./simulated.ts";
 
@@ -16,6 +17,9 @@ const source = new URL("../../src/", import.meta.url).href;
 /** Modules of Node of which src/ gets only what the simulation has. */
 const hostModules = ["fs", "fs/promises", "net", "timers/promises", "os", "child_process"];
 const libc = "effects/kernel/libc.ts";
+
+/** Made when the driver's modules are loaded. */
+export const edits: Edit[] = [];
 
 registerHooks({
   resolve(specifier, context, next) {
@@ -32,7 +36,7 @@ registerHooks({
     const path = url.startsWith(source) ? url.slice(source.length) : undefined;
     if (path === libc) return moduleOf(lines(path, functionsOf(url)));
     const names = path === undefined ? undefined : replacedNames[path];
-    if (names === undefined) return withOwnVariables(next(url, context), path !== undefined);
+    if (names === undefined) return loadedFrom(path, next(url, context));
     const own = `import * as real from ${JSON.stringify(`${url}?real`)};`;
     return moduleOf([
       own,
@@ -42,11 +46,26 @@ registerHooks({
   },
 });
 
-/** Gives a module of the driver variables for each plugin process. */
-function withOwnVariables(loaded: LoadFnOutput, isDriver: boolean): LoadFnOutput {
-  if (!isDriver) return loaded;
-  const text = String(loaded.source);
+/**
+ * Edits a module of the driver, and gives it variables for each plugin process.
+ * @param path below src/, perhaps with a query; undefined for other modules
+ */
+function loadedFrom(path: string | undefined, loaded: LoadFnOutput): LoadFnOutput {
+  if (path === undefined) return loaded;
+  const text = edited(path.replace(/\?.*/, ""), String(loaded.source));
   return { ...loaded, source: withVariables(text, new URL("./memory.ts", import.meta.url).href) };
+}
+
+/** @throws Error if an edit's text does not occur exactly once */
+function edited(file: string, source: string): string {
+  let text = source;
+  for (const edit of edits.filter((each) => each.file === file)) {
+    const [before, after, ...more] = text.split(edit.text);
+    if (after === undefined || more.length > 0)
+      throw new Error(`the text to be replaced is not once in ${file}: ${edit.text}`);
+    text = `${before}${edit.by}${after}`;
+  }
+  return text;
 }
 
 function moduleOf(text: readonly string[]) {

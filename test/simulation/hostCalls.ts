@@ -119,15 +119,19 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
     },
     readlinkSync(path: string) {
       at("readlink", path);
+      const [, pid] = /^\/proc\/(\d+)\/ns\/pid$/.exec(path) ?? [];
+      const namespace = kernel.namespaceOf(Number(pid));
+      if (namespace !== undefined) return namespace;
       const fifo = fifoOf(path);
       if (fifo === undefined) throw errno("ENOENT", "readlink", path);
       return files.get(fifo.path) === fifo ? fifo.path : `${fifo.path} (deleted)`;
     },
     watch(path: string, _options: unknown, listener?: () => void) {
       at("inotify_add_watch", path);
-      const cgroup = cgroups.get(path.slice(0, path.lastIndexOf("/")));
-      if (cgroup === undefined) throw errno("ENOENT", "watch", path);
-      const watcher = new CgroupWatcher(cgroup, current());
+      const file = files.get(path);
+      const watched = file instanceof File ? file : cgroups.get(path.slice(0, path.lastIndexOf("/")));
+      if (watched === undefined) throw errno("ENOENT", "watch", path);
+      const watcher = new FileWatcher(watched, current());
       if (listener !== undefined) watcher.on("change", listener);
       return watcher;
     },
@@ -306,22 +310,22 @@ function kernelError(call: string, code: string, path?: string): DriverError {
   return new DriverError("KERNEL_CALL_FAILED", `${call} failed`, { failed: { call, errno: code, path } });
 }
 
-/** A watch of a cgroup's file. The event comes in a later step. */
-class CgroupWatcher extends EventEmitter {
-  readonly #cgroup: Cgroup;
+/** A watch of a file or of a cgroup's file. The event comes in a later step. */
+class FileWatcher extends EventEmitter {
+  readonly #watched: File | Cgroup;
   readonly #changed: () => void;
 
-  constructor(cgroup: Cgroup, { life, scheduler }: PluginProcess) {
+  constructor(watched: File | Cgroup, { life, scheduler }: PluginProcess) {
     super();
-    this.#cgroup = cgroup;
-    this.#changed = () =>
-      void scheduler.in(scheduler.latency(), life, "cgroup changed", () => this.emit("change"));
-    cgroup.watchers.add(this.#changed);
+    this.#watched = watched;
+    const what = watched instanceof File ? "file changed" : "cgroup changed";
+    this.#changed = () => void scheduler.in(scheduler.latency(), life, what, () => this.emit("change"));
+    watched.watchers.add(this.#changed);
   }
 
   close(): void {
     this.removeAllListeners();
-    this.#cgroup.watchers.delete(this.#changed);
+    this.#watched.watchers.delete(this.#changed);
   }
 }
 

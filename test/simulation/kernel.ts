@@ -5,6 +5,7 @@
  */
 import { constants } from "node:os";
 import { identityRecord, statusFileLayout as layout } from "../../src/effects/plan/plan.ts";
+import { Audit } from "./audit.ts";
 import { beginning, type Life, type Scheduler } from "./scheduler.ts";
 
 const { SIGKILL, SIGPIPE } = constants.signals;
@@ -27,6 +28,8 @@ export interface RunTruth {
   released: boolean;
   /** Whether the task's program was executed. */
   executed: boolean;
+  /** The plugin process that has begun it. */
+  readonly plugin: Life;
   /** How the task's process ended. */
   end: { readonly exitCode: number; readonly signal: number } | undefined;
   /** Whether init recorded that end. */
@@ -107,6 +110,8 @@ export class Process {
 export class File {
   content = Buffer.alloc(0);
   mtimeMs = 0;
+  /** Called when it was written to. */
+  readonly watchers = new Set<() => void>();
 }
 
 export class Fifo {
@@ -168,6 +173,7 @@ export class Kernel {
   readonly cgroups = new Map<string, Cgroup>();
   readonly processes = new Map<number, Process>();
   readonly runs: RunTruth[] = [];
+  readonly audit: Audit;
   /** Called when a program begins to run, before it does. */
   onExecute: (run: RunTruth) => void = () => {};
   /** Called when a process that does not belong to the driver gets a signal of the driver's. */
@@ -176,7 +182,16 @@ export class Kernel {
   onForeignFiles: (run: RunTruth) => void = () => {};
   /** Called when the driver's signal may end a running program. */
   onDriverSignal: (run: RunTruth, signal: number) => void = () => {};
+  /** Called when a run's first process begins. */
+  onBegin: (run: RunTruth, runFolder: string) => void = () => {};
+  /** Called when a program has begun. `then` schedules a step of the task, while it lives. */
+  onProgram: (run: RunTruth, then: (ms: number, what: string, step: () => void) => void) => void = () => {};
+  /** Called when a run's task has ended, or will never begin; perhaps twice. */
+  onEnd: (run: RunTruth) => void = () => {};
+  /** Whether a task's output waits for its logger, so that the task does. */
+  isBlocked: (run: RunTruth) => boolean = () => false;
   programOf: (taskId: string) => Program = () => ({ endsAfter: undefined, exitCode: 0, obeys: true });
+  uidOf: (taskId: string) => number = () => 0;
   #nextPid = firstPid;
   /** Start ticks of the last process with each pid. */
   readonly #lastTicks = new Map<number, number>();
@@ -184,6 +199,7 @@ export class Kernel {
   constructor(scheduler: Scheduler) {
     this.scheduler = scheduler;
     this.life = scheduler.newLife("kernel");
+    this.audit = new Audit(scheduler, (ms, what, run) => this.after(ms, what, run));
   }
 
   get bootId(): string {
@@ -204,6 +220,7 @@ export class Kernel {
     this.#lastTicks.clear();
     for (const file of this.files.values()) if (file instanceof Fifo) file.writers.clear();
     this.owner = undefined;
+    this.audit.reboot();
   }
 
   isOfEarlierBoot({ boot }: Process): boolean {
@@ -216,16 +233,27 @@ export class Kernel {
     for (let count = 1 + random.below(12); count > 0; count--) {
       // Some pids stay free for the driver's processes.
       if (this.processes.size > 10) return;
-      const process = this.#spawn("foreign");
+      const process = this.startProcess("foreign");
       process.onSignal = (signal, byDriver) => byDriver && this.onWrongSignal(process, signal);
       const lifeMs = random.chance(10) ? 60_000 : random.below(random.chance(50) ? 10 : 6_000);
-      this.#after(lifeMs, "a foreign process ends", () => this.#remove(process));
+      this.audit.restricts({ taskId: undefined, pid: process.pid, uid: 0, parent: 1 }, (ms, what, step) =>
+        this.after(ms, `foreign process: ${what}`, () => process.exists && step()),
+      );
+      this.after(lifeMs, "a foreign process ends", () => this.remove(process));
     }
   }
 
   get(pid: number): Process | undefined {
     const process = this.processes.get(pid);
     return process?.exists ? process : undefined;
+  }
+
+  /** The pid namespace of a process, as proc_pid_ns(5) names it; undefined if there is no such process. */
+  namespaceOf(pid: number): string | undefined {
+    let process = this.get(pid);
+    if (process === undefined) return undefined;
+    while (process.parent !== undefined) process = process.parent;
+    return process.name === "exec2-init" ? `pid:[${process.pid}-${process.startTicks}]` : "pid:[1]";
   }
 
   makeCgroup(path: string): void {
@@ -289,21 +317,21 @@ export class Kernel {
   ): void {
     const { random } = this.scheduler;
     const run = this.runs.find((each) => each.init === init);
-    const waiter = this.#spawn("exec2-exec");
+    const waiter = this.startProcess("exec2-exec");
     let waiterSignal = false;
     /** The command's process gets SIGKILL when the one that waits has ended. */
     let commandSignal: (() => void) | undefined;
     const endWaiter = (how: NonNullable<CommandTruth["end"]> | undefined) => {
       if (!waiter.exists) return;
-      this.#remove(waiter);
+      this.remove(waiter);
       commandSignal?.();
       onEnd(how);
     };
     waiter.onSignal = (signal) => signal === SIGKILL && endWaiter(undefined);
     const then = (what: string, step: () => void, ms = this.scheduler.latency()) =>
-      this.#after(ms, `waiter ${waiter.pid}: ${what}`, () => waiter.exists && step());
+      this.after(ms, `waiter ${waiter.pid}: ${what}`, () => waiter.exists && step());
     onPluginEnd(() =>
-      this.#after(this.scheduler.shortly(), "a plugin's processes get their signal", () => {
+      this.after(this.scheduler.shortly(), "a plugin's processes get their signal", () => {
         if (waiterSignal) this.signal(waiter, SIGKILL, false);
       }),
     );
@@ -327,20 +355,20 @@ export class Kernel {
     });
 
     const startCommand = (run: RunTruth, folder: Cgroup) => {
-      const leader = this.#spawn("exec2-command", init, folder, true);
+      const leader = this.startProcess("exec2-command", init, folder, true);
       const rest: Process[] = [];
       const command: CommandTruth = { plugin, leader, rest, executed: false, end: undefined };
       run.commands.push(command);
       const end = (how: NonNullable<CommandTruth["end"]>) => {
         if (command.end !== undefined) return;
         command.end = how;
-        this.#remove(leader);
+        this.remove(leader);
         if (!command.executed) onReport(undefined);
         endWaiter(how);
       };
       leader.onSignal = (signal) => signal === SIGKILL && end({ exitCode: 137, signal: SIGKILL });
       const next = (what: string, step: () => void, ms = this.scheduler.latency()) =>
-        this.#after(ms, `command ${leader.pid}: ${what}`, () => {
+        this.after(ms, `command ${leader.pid}: ${what}`, () => {
           if (command.end !== undefined) return;
           // A frozen process does nothing until its cgroup is thawed.
           if (folder.frozen) next(what, step, 5);
@@ -352,17 +380,22 @@ export class Kernel {
         else step();
       };
       const leaves = (process: Process) => {
-        process.onSignal = (signal) => signal === SIGKILL && this.#remove(process);
+        process.onSignal = (signal) => signal === SIGKILL && this.remove(process);
       };
       const execute = () => {
         command.executed = true;
         onReport(command);
+        const { taskId } = run;
+        this.audit.restricts(
+          { taskId, pid: leader.pid, uid: this.uidOf(taskId), parent: init.pid },
+          (ms, what, step) => next(what, step, ms),
+        );
         if (random.chance(30)) {
-          const member = this.#spawn("exec2-command", leader, folder);
+          const member = this.startProcess("exec2-command", leader, folder);
           leaves(member);
           rest.push(member);
         }
-        if (random.chance(10)) leaves(this.#spawn("exec2-daemon", leader, folder, true));
+        if (random.chance(10)) leaves(this.startProcess("exec2-daemon", leader, folder, true));
         const lasts = random.pick([0, 3, 40, 900, 5_000]);
         next("exits", () => end({ exitCode: random.pick([0, 0, 1]), signal: 0 }), lasts);
       };
@@ -398,12 +431,12 @@ export class Kernel {
     cgroup: Cgroup | undefined,
     { holds, reads, isReaped = true }: { holds?: Fifo; reads?: ReleasePipe; isReaped?: boolean } = {},
   ): Process {
-    const process = this.#spawn("idle", undefined, cgroup);
-    if (holds !== undefined) this.#hold(process, holds);
+    const process = this.startProcess("idle", undefined, cgroup);
+    if (holds !== undefined) this.hold(process, holds);
     if (reads !== undefined) this.#read(process, reads);
     process.onSignal = (signal) => {
       if (signal !== SIGKILL) return;
-      if (isReaped) this.#remove(process);
+      if (isReaped) this.remove(process);
       else this.#becomeZombie(process);
     };
     return process;
@@ -426,7 +459,8 @@ export class Kernel {
       runFolder,
       cgroup,
       fifo: own,
-    }: { taskId: string; runFolder: string; cgroup: string; fifo: unknown },
+      plugin,
+    }: { taskId: string; runFolder: string; cgroup: string; fifo: unknown; plugin: Life },
     release: ReleasePipe,
     report: LaunchReport,
   ): void {
@@ -437,7 +471,7 @@ export class Kernel {
       report.onEnd(reported);
       return;
     }
-    const init = this.#spawn("exec2-init", undefined, folder);
+    const init = this.startProcess("exec2-init", undefined, folder);
     const run: RunTruth = {
       taskId,
       init,
@@ -449,13 +483,15 @@ export class Kernel {
       killedByDriver: false,
       initKilledByOther: false,
       lostByReboot: false,
+      plugin,
       commands: [],
     };
     this.runs.push(run);
+    this.onBegin(run, runFolder);
     let killed = false;
     /** The next step of init; nothing more once init is killed. */
     const then = (what: string, step: () => void, ms = this.scheduler.latency()) =>
-      this.#after(ms, `init ${init.pid}: ${what}`, () => killed || step());
+      this.after(ms, `init ${init.pid}: ${what}`, () => killed || step());
     let ended = false;
     const endReport = () => {
       if (ended) return;
@@ -485,8 +521,8 @@ export class Kernel {
       this.files.set(status, file);
       const content = Buffer.alloc(Math.max(layout.heldBytes, file.content.length));
       content.set(layout.noStatus);
-      this.#write(file, content);
-      this.#hold(init, fifo);
+      this.write(file, content);
+      this.hold(init, fifo);
       then("reports itself", () => {
         reported.push(init);
         report.onIdentity(init);
@@ -503,7 +539,7 @@ export class Kernel {
     });
 
     const startTask = (file: File) => {
-      const task = this.#spawn("exec2-task", init, folder, true);
+      const task = this.startProcess("exec2-task", init, folder, true);
       run.task = task;
       this.#read(task, release);
       let taskKilled = false;
@@ -511,6 +547,9 @@ export class Kernel {
         if (taskKilled) return;
         taskKilled = true;
         run.end = end;
+        this.audit.of(taskId).isOver = true;
+        this.onEnd(run);
+        this.audit.ends(task.pid);
         this.#becomeZombie(task);
         this.scheduler.note(`task ${task.pid} of ${taskId} ends: ${JSON.stringify(end)}`);
         endReport();
@@ -518,7 +557,7 @@ export class Kernel {
       };
       run.endTask = () => endTask({ exitCode: 137, signal: SIGKILL });
       const thenTask = (ms: number, what: string, step: () => void) =>
-        this.#after(ms, `task ${task.pid}: ${what}`, () => taskKilled || step());
+        this.after(ms, `task ${task.pid}: ${what}`, () => taskKilled || step());
       task.onSignal = (signal) => {
         if (signal === SIGKILL) endTask({ exitCode: 137, signal: SIGKILL });
         else if (run.executed && this.programOf(taskId).obeys)
@@ -529,7 +568,7 @@ export class Kernel {
       thenTask(this.scheduler.latency(), "records itself", () => {
         const content = Buffer.from(file.content);
         content.write(task.stat, layout.task + identityRecord.tagBytes);
-        this.#write(file, content);
+        this.write(file, content);
         reported.push(task);
         report.onIdentity(task);
         this.#whenReadable(
@@ -539,16 +578,24 @@ export class Kernel {
           (released) => {
             if (!released) return endTask({ exitCode: 0, signal: 0 });
             thenTask(this.scheduler.latency(), "is released", () => {
-              this.#write(file, file.content.subarray(0, layout.releasedBytes));
+              this.write(file, file.content.subarray(0, layout.releasedBytes));
               run.released = true;
               thenTask(this.scheduler.latency(), "executes its program", () => {
                 this.onExecute(run);
                 run.executed = true;
                 this.#closePipes(task);
                 endReport();
+                this.onProgram(run, thenTask);
                 const { endsAfter, exitCode } = this.programOf(taskId);
-                if (endsAfter !== undefined)
-                  thenTask(endsAfter, "exits by itself", () => endTask({ exitCode, signal: 0 }));
+                this.audit.restricts(
+                  { taskId, pid: task.pid, uid: this.uidOf(taskId), parent: init.pid },
+                  thenTask,
+                );
+                const exits = () => {
+                  if (this.isBlocked(run)) thenTask(100, "waits for its output", exits);
+                  else endTask({ exitCode, signal: 0 });
+                };
+                if (endsAfter !== undefined) thenTask(endsAfter, "exits by itself", exits);
               });
             });
           },
@@ -563,9 +610,9 @@ export class Kernel {
         status.writeInt32LE(signal > 0 ? signal : exitCode << 8);
         const content = Buffer.from(file.content);
         content.set(status);
-        this.#write(file, content);
+        this.write(file, content);
         run.recorded = true;
-        this.#remove(task);
+        this.remove(task);
         then("exits", exit);
       });
     };
@@ -576,16 +623,17 @@ export class Kernel {
     const { init } = run;
     const { scheduler } = this;
     const then = (what: string, step: () => void) =>
-      this.#after(scheduler.shortly(), `init ${init.pid}: ${what}`, step);
+      this.after(scheduler.shortly(), `init ${init.pid}: ${what}`, step);
     then("closes its files", () => {
       this.#closeFiles(init);
       then("ends its namespace", () => {
         run.endTask?.();
-        if (run.task !== undefined) this.#remove(run.task);
+        this.onEnd(run);
+        if (run.task !== undefined) this.remove(run.task);
         for (const process of [...this.processes.values()])
           if (process !== init && this.#isBelow(process, init)) this.signal(process, SIGKILL, false);
         init.state = "Z";
-        then("leaves its cgroup", () => this.#remove(init));
+        then("leaves its cgroup", () => this.remove(init));
       });
     });
   }
@@ -594,7 +642,7 @@ export class Kernel {
     return process === ancestor || (process.parent !== undefined && this.#isBelow(process.parent, ancestor));
   }
 
-  #spawn(name: string, parent?: Process, cgroup?: Cgroup, leads = false): Process {
+  startProcess(name: string, parent?: Process, cgroup?: Cgroup, leads = false): Process {
     const ticks = Math.floor((this.scheduler.now - this.bootedAt) / 10);
     for (let tries = 0; ; tries++) {
       const pid = this.#nextPid;
@@ -612,10 +660,11 @@ export class Kernel {
     }
   }
 
-  #remove(process: Process): void {
+  remove(process: Process): void {
     if (!process.exists) return;
     this.#closeFiles(process);
     process.exists = false;
+    this.audit.ends(process.pid);
     this.processes.delete(process.pid);
     this.#leaveCgroup(process);
   }
@@ -627,7 +676,7 @@ export class Kernel {
   }
 
   /** Opens a FIFO for writing, at the descriptor at which init has it. */
-  #hold(process: Process, fifo: Fifo): void {
+  hold(process: Process, fifo: Fifo): void {
     process.files.set(9, fifo);
     fifo.writers.add(process);
   }
@@ -655,14 +704,15 @@ export class Kernel {
   #becomeZombie(process: Process): void {
     this.#closeFiles(process);
     process.state = "Z";
-    this.#after(this.scheduler.shortly(), `zombie ${process.pid}: leaves its cgroup`, () =>
+    this.after(this.scheduler.shortly(), `zombie ${process.pid}: leaves its cgroup`, () =>
       this.#leaveCgroup(process),
     );
   }
 
-  #write(file: File, content: Buffer): void {
+  write(file: File, content: Buffer): void {
     file.content = Buffer.from(content);
     file.mtimeMs = this.scheduler.now;
+    for (const changed of file.watchers) changed();
   }
 
   /** Waits in read(2). @param then gets whether byte number `number` came, or the end of the pipe */
@@ -681,13 +731,13 @@ export class Kernel {
     look();
   }
 
-  #after(ms: number, what: string, run: () => void): void {
+  after(ms: number, what: string, run: () => void): void {
     this.scheduler.in(ms, this.life, what, run);
   }
 
   /** To be called when a byte was written to a pipe, or when the pipe was closed. */
   changed(pipe: ReleasePipe): void {
-    for (const look of pipeWaiters.take(pipe)) this.#after(this.scheduler.latency(), "a pipe is read", look);
+    for (const look of pipeWaiters.take(pipe)) this.after(this.scheduler.latency(), "a pipe is read", look);
   }
 }
 

@@ -2,15 +2,17 @@
  * `npm run test:simulation -- [seeds] [first seed]`: runs simulated histories, one for each seed. A history that
  * fails is printed. `--mutants` plants each defect of mutants.ts instead, and fails if a defect is not found.
  * `--nth` repeats one history and lets each of its host calls fail once, with each errno; with `--every 20`, each
- * twentieth of these cases only. `--bundle FILE` writes the events of the last history to a bundle. `--all` goes
- * on after a history that fails, `--digests` prints a hash of each history, `--workers 2` runs in two processes, and `--steps 10000000` runs as many histories
- * as take this number of steps.
+ * twentieth of these cases only, and with `--only "open 3"` those whose names begin so. `--bundle FILE` writes the events of the last history to a bundle. `--all` goes
+ * on after a history that fails, `--digests` prints a hash of each history, `--workers 2` runs in two processes, and
+ * `--steps 10000000` runs as many histories as take this number of steps. `--mends` checks that the seeds of mends.ts show
+ * their defects without the mends, and hold with them; `--without TITLE` takes one mend out.
  */
-import { fork } from "node:child_process";
+import { fork, spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import "./hooks.ts";
+import { edits } from "./hooks.ts";
+import { mends } from "./mends.ts";
 import type { Totals } from "./totals.ts";
 
 const { values: flags, positionals } = parseArgs({
@@ -19,12 +21,15 @@ const { values: flags, positionals } = parseArgs({
     mutants: { type: "boolean", default: false },
     nth: { type: "boolean", default: false },
     every: { type: "string", default: "1" },
+    only: { type: "string", default: "" },
     bundle: { type: "string" },
     all: { type: "boolean", default: false },
     digests: { type: "boolean", default: false },
     steps: { type: "string" },
     workers: { type: "string", default: "1" },
     worker: { type: "string" },
+    mends: { type: "boolean", default: false },
+    without: { type: "string" },
   },
 });
 const seeds = Number(positionals[0] ?? (flags.mutants ? 1_000 : 1_000));
@@ -33,6 +38,13 @@ if (!(Number.isSafeInteger(seeds) && seeds > 0 && Number.isSafeInteger(firstSeed
   console.error("npm run test:simulation -- [--mutants] [seeds] [first seed]: both are whole numbers");
   process.exit(2);
 }
+if (flags.without !== undefined) {
+  const mend = mends.find(({ title }) => title === flags.without);
+  if (mend === undefined) throw new Error(`no mend has the title ${flags.without}`);
+  edits.push(...mend.without);
+}
+/** The seed of the scripted history, in which single calls are refused. */
+const scriptedSeed = 1;
 // After the hooks, which replace what the driver imports.
 const { runHistory } = await import("./history.ts");
 const { errorsOf, once, plenty } = await import("./shortages.ts");
@@ -43,11 +55,13 @@ const secondsSince = (time: number) => ((performance.now() - time) / 1_000).toFi
 
 process.exitCode = await (flags.mutants
   ? findMutants()
-  : flags.nth
-    ? failEachCall()
-    : Number(flags.workers) > 1
-      ? runInWorkers()
-      : runSeeds());
+  : flags.mends
+    ? checkMends()
+    : flags.nth
+      ? failEachCall()
+      : Number(flags.workers) > 1
+        ? runInWorkers()
+        : runSeeds());
 
 /** Runs the histories of this process, and reports their totals to the process that has started it, if any. */
 async function runSeeds(): Promise<number> {
@@ -108,23 +122,23 @@ function shareOf(share = "0/1"): [index: number, of: number] {
 
 /** The nth failure, everywhere: for each kind of host call, each n, and each errno that the call can have. */
 async function failEachCall(): Promise<number> {
-  const { calls, failure } = await runHistory(firstSeed, { shortages: plenty });
+  const { calls, failure } = await runHistory(scriptedSeed, { shortages: plenty });
   if (failure !== undefined) throw failure;
   const cases = [...calls].flatMap(([call, count]) =>
     errorsOf(call).flatMap((errno) =>
       Array.from({ length: count }, (_, index) => ({ call, errno, nth: index + 1 })),
     ),
   );
-  const chosen = cases.filter((_, index) => index % Number(flags.every) === 0);
+  const chosen = cases
+    .filter(({ call, nth, errno }) => `${call} ${nth} ${errno}`.startsWith(flags.only))
+    .filter((_, index) => index % Number(flags.every) === 0);
   let failures = 0;
   for (const { call, errno, nth } of chosen) {
-    const outcome = await runHistory(firstSeed, { shortages: once(call, nth, errno) });
+    const outcome = await runHistory(scriptedSeed, { shortages: once(call, nth, errno) });
     if (outcome.failure === undefined) continue;
     if (failures === 0) console.error(outcome.lines.join("\n"));
     failures += 1;
-    console.error(
-      `✗ seed ${firstSeed}, ${call} number ${nth} fails with ${errno}: ${outcome.failure.message}`,
-    );
+    console.error(`✗ ${call} ${nth} ${errno}: ${outcome.failure.message}`);
   }
   const kinds = new Set(chosen.map(({ call }) => call)).size;
   const cause = `each of ${kinds} kinds of host calls failed once for each n and errno`;
@@ -134,22 +148,58 @@ async function failEachCall(): Promise<number> {
   return failures === 0 ? 0 : 1;
 }
 
+/** Runs the history of each mend with the mend, and without it in a process of its own, whose driver is edited. */
+async function checkMends(): Promise<number> {
+  let wrong = 0;
+  for (const { title, seed, refused, shows } of mends) {
+    const [{ failure }, history] =
+      refused === undefined
+        ? [await runHistory(seed), ["1", String(seed)]]
+        : [
+            await runHistory(scriptedSeed, { shortages: once(...refused) }),
+            ["--nth", "--only", refused.join(" ")],
+          ];
+    const without = spawnSync(process.execPath, [import.meta.filename, "--without", title, ...history], {
+      encoding: "utf8",
+      maxBuffer: 2 ** 28,
+    });
+    const [, shown = "nothing"] = /^✗ [^:]*: (.*)$/m.exec(without.stderr) ?? [];
+    const isGood = failure === undefined && shows.test(shown);
+    if (!isGood) wrong += 1;
+    const holds = failure === undefined ? "holds" : failure.message;
+    const which = refused === undefined ? `seed ${seed}` : refused.join(" ");
+    console.log(`${isGood ? "✓" : "✗"} ${title}, ${which}: ${holds}; without the mend, it shows: ${shown}`);
+  }
+  return wrong === 0 ? 0 : 1;
+}
+
+/** Plants each defect of mutants.ts. The history that is known to show it is tried first, then all others. */
 async function findMutants(): Promise<number> {
   let missed = 0;
-  for (const { name, plant } of mutants) {
+  for (const { name, seed: known, plant } of mutants) {
     const planted = performance.now();
     const remove = plant();
-    let found: string | undefined;
-    let seed = firstSeed;
-    for (; found === undefined && seed < firstSeed + seeds; seed++)
-      found = (await runHistory(seed)).failure?.message;
+    const found = await firstFailure([
+      known,
+      ...Array.from({ length: seeds }, (_, index) => firstSeed + index),
+    ]);
     remove();
     if (found === undefined) missed += 1;
-    const count = seed - firstSeed;
-    const histories = count === 1 ? "1 history" : `${count} histories`;
-    console.log(
-      `${found === undefined ? "✗" : "✓"} ${name}: ${histories}, ${secondsSince(planted)} s: ${found}`,
-    );
+    const [mark, how] =
+      found === undefined
+        ? ["✗", `not found in ${seeds + 1} histories`]
+        : ["✓", `seed ${found.seed}${found.seed === known ? "" : `, no longer ${known}`}: ${found.message}`];
+    console.log(`${mark} ${name}, ${secondsSince(planted)} s: ${how}`);
   }
   return missed === 0 ? 0 : 1;
+}
+
+async function firstFailure(
+  candidates: readonly number[],
+): Promise<{ readonly seed: number; readonly message: string } | undefined> {
+  for (const seed of candidates) {
+    const { failure } = await runHistory(seed);
+    if (failure !== undefined) return { seed, message: failure.message };
+  }
+  return undefined;
 }

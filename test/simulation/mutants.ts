@@ -12,6 +12,8 @@ import { simulated } from "./simulated.ts";
 
 export interface Mutant {
   readonly name: string;
+  /** A history that shows the defect. Others are tried if it does not any more. */
+  readonly seed: number;
   /** Plants the defect. @returns a function that removes it */
   plant(): () => void;
 }
@@ -19,6 +21,7 @@ export interface Mutant {
 export const mutants: readonly Mutant[] = [
   {
     name: "an event becomes visible before its commit",
+    seed: 1,
     plant: () =>
       replaceMethod(
         Journal.prototype,
@@ -29,11 +32,16 @@ export const mutants: readonly Mutant[] = [
           },
       ),
   },
-  { name: "the kill timer is lost", plant: () => withoutEffect("startKillTimer") },
-  { name: "a run is never released", plant: () => withoutEffect("releaseRun") },
-  { name: "a run that is taken over is not watched", plant: () => withoutEffect("watchExit", "recovered") },
+  { name: "the kill timer is lost", seed: 15, plant: () => withoutEffect("startKillTimer") },
+  { name: "a run is never released", seed: 4, plant: () => withoutEffect("releaseRun") },
+  {
+    name: "a run that is taken over is not watched",
+    seed: 3,
+    plant: () => withoutEffect("watchExit", "recovered"),
+  },
   {
     name: "a run's files are removed before its end is read",
+    seed: 1,
     plant: () =>
       replaceFunction(
         "driver/run/runEnd.ts#exitOf",
@@ -47,14 +55,17 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a running task counts as a start that failed",
+    seed: 2,
     plant: () => replaceFunction("effects/run/runFiles.ts#readRecordedTask", () => () => undefined),
   },
   {
     name: "the record of the task's end is not found",
+    seed: 1,
     plant: () => replaceFunction("effects/run/runFiles.ts#readExitStatus", () => () => undefined),
   },
   {
     name: "a process is known by its pid alone",
+    seed: 150,
     plant: () =>
       replaceFunction(
         "effects/processes/processIdentity.ts#isSameProcess",
@@ -65,18 +76,22 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "runs that an agent has forgotten go on",
+    seed: 263,
     plant: () => replaceMethod(TaskTable.prototype, "markUnclaimed", () => () => undefined),
   },
   {
     name: "nothing is settled after a plugin's death",
+    seed: 1,
     plant: () => replaceFunction("driver/recovery/reconcile.ts#reconcile", () => async () => new Map()),
   },
   {
     name: "a repeated start begins anew",
+    seed: 2,
     plant: () => replaceFunction("driver/recovery/recovery.ts#repeatedStart", () => async () => undefined),
   },
   {
     name: "a repeated start has the folder of the first one, whose init may be late",
+    seed: 77,
     plant: () =>
       replaceFunction("store/folder/stateFolder.ts#openStateFolder", (open) => async (...given: never[]) => {
         const folder = (await open(...given)) as StateFolder;
@@ -86,15 +101,18 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "an end is recorded before the run's processes are gone",
+    seed: 1,
     plant: () => replaceFunction("driver/run/watch.ts#runEnded", () => async () => undefined),
   },
   {
     name: "what the kernel refuses once is not tried again",
+    seed: 143,
     plant: () =>
       replaceFunction("driver/retry.ts#retrying", () => () => (attempt: () => unknown) => attempt()),
   },
   {
     name: "a run that the host does not let look for counts as gone",
+    seed: 402,
     plant: () => replaceFunction("base/errors.ts#isShortage", () => () => false),
   },
 ];

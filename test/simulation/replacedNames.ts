@@ -24,6 +24,8 @@ export const replacedNames: Readonly<Record<string, readonly string[]>> = {
   "effects/unveil/knownPaths.ts": ["knownPaths"],
   // The plugin's own process and folder: replaced.
   "effects/command/envDigest.ts": ["ensureKey", "envDigest"],
+  "effects/logs/loggerStart.ts": ["readEndsOf", "startLogger"],
+  "effects/logs/logFiles.ts": ["openOwnLogs", "addOwnLine"],
   "effects/denials/denialWatch.ts": ["DenialWatch"],
   "effects/limits/resourceLimits.ts": ["raiseOwnFileLimit", "presetLimitsOf"],
   "effects/processes/ownMemory.ts": ["hideMemory", "releaseMemory", "collectGarbage", "heapBytes"],

@@ -8,6 +8,9 @@ import type { HostFacts } from "../../src/effects/host/hostFacts.ts";
 import { PendingLaunch } from "../../src/effects/launch/launcher.ts";
 import type { PreparedRun } from "../../src/effects/launch/prepare.ts";
 import type { TaskRequest } from "../../src/effects/launch/taskRequest.ts";
+import type { LogPlace, OwnLogFolder } from "../../src/effects/logs/logFiles.ts";
+import { openOwnLogs } from "../../src/effects/logs/logFiles.ts";
+import type { Logger } from "../../src/effects/logs/logger.ts";
 import type { EarlyPlan } from "../../src/effects/plan/plan.ts";
 import { noSteps } from "../../src/effects/plan/plan.ts";
 import type { Report } from "../../src/effects/plan/spawnPlan.ts";
@@ -15,9 +18,11 @@ import type { ProcessIdentity } from "../../src/effects/processes/processIdentit
 import { makeRunFiles, removeRunFiles, runFiles } from "../../src/effects/run/runFiles.ts";
 import { runFolderName, stateFolderPaths, taskOfRunFolder } from "../../src/store/folder/stateFolder.ts";
 import { NoOutput, NoRootView, runInTaskOf } from "./commands.ts";
+import { denialWatchOf } from "./denials.ts";
 import type { ReadEnd } from "./descriptors.ts";
 import type { DurableLog } from "./durableLog.ts";
 import type { Kernel, Process } from "./kernel.ts";
+import type { Loggers } from "./loggers.ts";
 import type { PluginProcess } from "./pluginProcess.ts";
 import { simulated } from "./simulated.ts";
 
@@ -41,7 +46,12 @@ const facts = (bootId: string): HostFacts => ({
 });
 
 /** Defines the replacements of replacedNames.ts. */
-export function installReplacements(kernel: Kernel, log: DurableLog, current: () => PluginProcess): void {
+export function installReplacements(
+  kernel: Kernel,
+  loggers: Loggers,
+  log: DurableLog,
+  current: () => PluginProcess,
+): void {
   const nothing = () => undefined;
   let starts = 0;
   let commands = 0;
@@ -67,7 +77,7 @@ export function installReplacements(kernel: Kernel, log: DurableLog, current: ()
   define("effects/network/egressMaps.ts", { findEgressProblem: nothing });
   define("effects/unveil/knownPaths.ts", { knownPaths: () => new Map() });
   define("effects/command/envDigest.ts", { ensureKey: nothing, envDigest: () => "digest" });
-  define("effects/denials/denialWatch.ts", { DenialWatch: NoDenials });
+  define("effects/denials/denialWatch.ts", { DenialWatch: denialWatchOf(kernel.audit, current) });
   define("effects/limits/resourceLimits.ts", { raiseOwnFileLimit: nothing, presetLimitsOf: () => [] });
   define("effects/processes/ownMemory.ts", {
     hideMemory: nothing,
@@ -107,7 +117,38 @@ export function installReplacements(kernel: Kernel, log: DurableLog, current: ()
   define("store/usage/usageFile.ts", { appendUsage: nothing, removeUsage: nothing });
   define("store/lmdb/lmdbEventStore.ts", { openEventStore: async () => log.open(current()) });
   define("effects/launch/sandbox.ts", { environmentFor: async ({ env }: TaskRequest) => env });
-  define("effects/launch/prepare.ts", { prepareRun });
+  define("effects/launch/prepare.ts", { prepareRun: prepareRunOf(current) });
+  const openOwnLogs = ({ allocDir }: TaskRequest): OwnLogFolder => {
+    current().enter("open log folder", allocDir);
+    const stdout = { file: 0, bytes: loggers.sizeOf(allocDir) };
+    return { folder: current().fds.add("other"), begin: { stdout, stderr: { file: 0, bytes: 0 } } };
+  };
+  define("effects/logs/logFiles.ts", {
+    openOwnLogs,
+    addOwnLine: ({ allocDir, pipe }: LogPlace, line: string, { repeats = true } = {}) => {
+      current().enter("write log", pipe);
+      if (pipe.includes("stderr")) return { file: 0, bytes: 0 };
+      loggers.addLine(allocDir, line, repeats);
+      return { file: 0, bytes: loggers.sizeOf(allocDir) };
+    },
+  });
+  define("effects/logs/loggerStart.ts", {
+    readEndsOf: ({ pid, startTicks }: ProcessIdentity) => {
+      current().enter("pidfd_open", String(pid));
+      if (kernel.get(pid)?.startTicks !== startTicks) return undefined;
+      const { fds } = current();
+      return { stdoutRead: fds.add("other"), stderrRead: fds.add("other") };
+    },
+    startLogger: ({ recordFile, streams }: Logger) => {
+      const { life, scheduler } = current();
+      current().enter("begin logger", recordFile);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      loggers.start(recordFile.slice(0, recordFile.lastIndexOf("/")), streams, () =>
+        scheduler.in(scheduler.latency(), life, "a logger is reported", resolve),
+      );
+      return promise;
+    },
+  });
   define("effects/plan/spawnPlan.ts", { writeLate: () => current().enter("write late plan") });
   define("effects/launch/spawner/spawner.ts", {
     startSpawner: nothing,
@@ -117,64 +158,68 @@ export function installReplacements(kernel: Kernel, log: DurableLog, current: ()
 }
 
 /** As the real function, without the sandbox: the same calls in the same order around the real launcher. */
-async function prepareRun(request: TaskRequest, services: DriverServices): Promise<PreparedRun> {
-  const cgroup = checkCgroup(request.resources.cgroup);
-  const oomKills = readOomKills(cgroup) ?? 0;
-  const files = runFiles(services.folder.newRunFolder(request.taskId));
-  makeRunFiles(files.folder);
-  await using undoing = new AsyncDisposableStack();
-  undoing.defer(() => removeRunFiles(files.folder));
-  const early: EarlyPlan = {
-    loggerState: undefined,
-    initName: "exec2-init",
-    aliveFifo: files.alive,
-    cgroup,
-    steps: noSteps,
+const prepareRunOf =
+  (current: () => PluginProcess) =>
+  async (request: TaskRequest, services: DriverServices): Promise<PreparedRun> => {
+    const cgroup = checkCgroup(request.resources.cgroup);
+    const oomKills = readOomKills(cgroup) ?? 0;
+    const own = request.logBounds === null ? undefined : openOwnLogs(request, request.logBounds.maxFiles);
+    if (own !== undefined) current().fds.close(own.folder);
+    const files = runFiles(services.folder.newRunFolder(request.taskId));
+    makeRunFiles(files.folder);
+    await using undoing = new AsyncDisposableStack();
+    undoing.defer(() => removeRunFiles(files.folder));
+    const early: EarlyPlan = {
+      loggerState: undefined,
+      initName: "exec2-init",
+      aliveFifo: files.alive,
+      cgroup,
+      steps: noSteps,
+    };
+    const launch = new PendingLaunch(
+      early,
+      { stdout: 1, stderr: 2, ruleset: 3, mounts: 4 },
+      services.folder.run,
+    );
+    undoing.defer(() => launch.abandon());
+    launch.load({ steps: noSteps });
+    launch.complete();
+    const init = await launch.init();
+    const cleanup = undoing.move();
+    return {
+      launch,
+      lastLine: undefined,
+      env: request.env,
+      undo: () => cleanup.disposeAsync(),
+      sandboxed: {
+        command: "/bin/program",
+        workDir: "/",
+        user: request.user,
+        uid: Number(request.user.slice("nomad-".length)),
+        gid: Number(request.user.slice("nomad-".length)),
+        groups: [],
+        capabilities: [],
+        resourceLimits: [],
+        umask: 0o022,
+        nice: 0,
+        seccomp: null,
+        limits: [],
+        unveiled: [],
+        skipped: [],
+        root: "private",
+        privateTmp: true,
+        sharedTmpReason: null,
+        egress: null,
+        unrecordedDenials: services.denials.problem ?? null,
+        oomKills,
+        output: own?.begin ?? null,
+        runFolder: files.folder,
+        runCgroup: null,
+        init,
+        plan: [],
+      },
+    };
   };
-  const launch = new PendingLaunch(
-    early,
-    { stdout: 1, stderr: 2, ruleset: 3, mounts: 4 },
-    services.folder.run,
-  );
-  undoing.defer(() => launch.abandon());
-  launch.load({ steps: noSteps });
-  launch.complete();
-  const init = await launch.init();
-  const cleanup = undoing.move();
-  return {
-    launch,
-    lastLine: undefined,
-    env: request.env,
-    undo: () => cleanup.disposeAsync(),
-    sandboxed: {
-      command: "/bin/program",
-      workDir: "/",
-      user: request.user,
-      uid: Number(request.user.slice("nomad-".length)),
-      gid: Number(request.user.slice("nomad-".length)),
-      groups: [],
-      capabilities: [],
-      resourceLimits: [],
-      umask: 0o022,
-      nice: 0,
-      seccomp: null,
-      limits: [],
-      unveiled: [],
-      skipped: [],
-      root: "private",
-      privateTmp: true,
-      sharedTmpReason: null,
-      egress: null,
-      unrecordedDenials: "the simulation has no denials",
-      oomKills,
-      output: null,
-      runFolder: files.folder,
-      runCgroup: null,
-      init,
-      plan: [],
-    },
-  };
-}
 
 function beginLaunch(kernel: Kernel, plugin: PluginProcess, early: EarlyPlan, releasePipe: number) {
   plugin.enter("begin launch", early.aliveFifo);
@@ -190,31 +235,28 @@ function beginLaunch(kernel: Kernel, plugin: PluginProcess, early: EarlyPlan, re
   const identity = ({ pid, startTicks }: Process) => ({ pid, startTicks });
   scheduler.in(scheduler.latency(), kernel.life, "the spawner forks", () => {
     pipe.readers.delete(first);
-    kernel.launch({ taskId: String(taskId), runFolder, cgroup: early.cgroup ?? "", fifo }, pipe, {
-      // The first record in the pipe is init's.
-      onIdentity: (process) => {
-        if (process.parent === undefined)
-          scheduler.in(scheduler.latency(), life, "a report arrives", () => first.resolve(identity(process)));
+    kernel.launch(
+      { taskId: String(taskId), runFolder, cgroup: early.cgroup ?? "", fifo, plugin: life },
+      pipe,
+      {
+        // The first record in the pipe is init's.
+        onIdentity: (process) => {
+          if (process.parent === undefined)
+            scheduler.in(scheduler.latency(), life, "a report arrives", () =>
+              first.resolve(identity(process)),
+            );
+        },
+        onEnd: (processes) => {
+          const all = processes.map(identity);
+          scheduler.in(scheduler.latency(), life, "a report ends", () => {
+            first.resolve(all[0]);
+            report.resolve({ processes: all, failure: undefined });
+          });
+        },
       },
-      onEnd: (processes) => {
-        const all = processes.map(identity);
-        scheduler.in(scheduler.latency(), life, "a report ends", () => {
-          first.resolve(all[0]);
-          report.resolve({ processes: all, failure: undefined });
-        });
-      },
-    });
+    );
   });
   return { table: fds.add("other"), first: first.promise, report: report.promise };
-}
-
-class NoDenials {
-  readonly problem = "the simulation has no denials";
-  readonly problems = of(this.problem);
-  async configure(): Promise<void> {}
-  handOut(): void {}
-  async settle(): Promise<void> {}
-  [Symbol.dispose](): void {}
 }
 
 class NoRehearsal {

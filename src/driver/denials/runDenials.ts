@@ -107,6 +107,7 @@ export class RunDenials implements DeniedRun {
       // Waits for records that are under way, so that the reason for a failure is recorded before the
       // failure.
       if (isBad || this.#tally?.isEmpty === false) await this.#all.settle();
+      this.#all.ended(this, exit.endedAt);
       this.#afterwards = setTimeout(() => this.#all?.tracker.removeProcesses(this), lateMs).unref();
     }
     if (this.#tally !== undefined) {

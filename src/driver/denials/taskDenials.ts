@@ -6,7 +6,12 @@ import type { DenialTracker, OwnedDenial } from "../../effects/denials/denialTra
 import { DenialWatch } from "../../effects/denials/denialWatch.ts";
 import type { DenialMode } from "../../effects/denials/options.ts";
 import { cgroupOf } from "../../effects/kernel/kernelFiles.ts";
-import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
+import {
+  isSameProcess,
+  type ProcessIdentity,
+  readStat,
+  startedAt,
+} from "../../effects/processes/processIdentity.ts";
 import { isDynamicUser } from "../../effects/users/users.ts";
 
 /** A run as the receiver of its denials. */
@@ -31,10 +36,15 @@ interface RunTraits {
 interface WatchedRun extends RunTraits {
   /** The pid namespace of the run's init, once it has been looked up. */
   namespace?: string | undefined;
+  /** Time of the run's end in milliseconds since the epoch, once it is known. */
+  endedMs?: number;
 }
 
 /** Minimum time between two warnings: during a flood of denials, the kernel loses records all the time. */
 const warnEveryMs = 60_000;
+
+/** Tolerance in milliseconds: times of processes are in ticks, and the clock of audit records is coarse. */
+const clockSlackMs = 40;
 
 export class TaskDenials implements Disposable {
   readonly #log: Logger;
@@ -90,6 +100,12 @@ export class TaskDenials implements Disposable {
     this.#runs.set(run, traits);
   }
 
+  /** Later denials are not those of the run, also if its user is. @param atMs milliseconds since the epoch */
+  ended(run: DeniedRun, atMs: number): void {
+    const watched = this.#runs.get(run);
+    if (watched !== undefined) watched.endedMs = atMs;
+  }
+
   remove(run: DeniedRun): void {
     this.#runs.delete(run);
     this.tracker.remove(run);
@@ -104,12 +120,15 @@ export class TaskDenials implements Disposable {
    * dead process belongs to the run with the same dynamic user, if exactly one run has this user.
    */
   #locate(pid: number, uid: number, timeMs: number): DeniedRun | undefined {
-    const running = [...this.#runs].filter(([, { sinceMs }]) => sinceMs <= timeMs);
+    const running = [...this.#runs].filter(
+      ([, { sinceMs, endedMs = Number.POSITIVE_INFINITY }]) =>
+        sinceMs <= timeMs && timeMs <= endedMs + clockSlackMs,
+    );
     const namespace = namespaceOf(pid);
     if (namespace !== undefined) {
       const cgroup = cgroupOf(pid);
-      const [found] = running.find(([, run]) => this.#holds(run, namespace, cgroup)) ?? [];
-      return found;
+      const [found, traits] = running.find(([, run]) => this.#holds(run, namespace, cgroup)) ?? [];
+      return traits !== undefined && hadPid(pid, timeMs, traits.uid === uid) ? found : undefined;
     }
     const [one, other] = running.filter(([, run]) => run.uid === uid && isDynamicUser(run.user));
     return other === undefined ? one?.[0] : undefined;
@@ -121,8 +140,7 @@ export class TaskDenials implements Disposable {
       // last name in both paths is unique, so only the last names are compared.
       return cgroup !== undefined && `${run.runCgroup}/`.endsWith(`${cgroup.split("/").at(-1)}/`);
     }
-    // Init lives as long as its namespace, so its pid cannot have been reused yet.
-    run.namespace ??= namespaceOf(run.init.pid);
+    run.namespace ??= namespaceOfInit(run.init);
     return run.namespace === namespace;
   }
 
@@ -133,6 +151,30 @@ export class TaskDenials implements Disposable {
     this.#log.warn("the kernel could not keep all records of denials: counts of tasks may be too low", {
       lost: records,
     });
+  }
+}
+
+/**
+ * Whether the process that now has a pid had it at a time already. Another process may have got it before the record
+ * was read.
+ * @param isLikely whether a process that began about then counts, too: start times are coarse
+ */
+function hadPid(pid: number, timeMs: number, isLikely: boolean): boolean {
+  try {
+    const stat = readStat(pid);
+    return stat !== undefined && startedAt(stat) < timeMs + (isLikely ? clockSlackMs : -clockSlackMs);
+  } catch {
+    return false;
+  }
+}
+
+/** The pid namespace of a run's init; undefined if it has ended, when another process may have its pid. */
+function namespaceOfInit(init: ProcessIdentity): string | undefined {
+  const namespace = namespaceOf(init.pid);
+  try {
+    return isSameProcess(init) ? namespace : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -19,6 +19,7 @@ export class UnsavedEvents {
   readonly #tasks = new Map<UnsavedTask, PromiseWithResolvers<void>>();
   #pauseMs = firstPauseMs;
   #timer: NodeJS.Timeout | undefined;
+  #isOver = false;
 
   constructor(log: Logger) {
     this.#log = log;
@@ -51,7 +52,7 @@ export class UnsavedEvents {
 
   /** Tries one last time to store the events. */
   async close(): Promise<void> {
-    clearTimeout(this.#timer);
+    this.stop();
     if (this.#tasks.size === 0) return;
     try {
       await this.#storeAll();
@@ -61,7 +62,14 @@ export class UnsavedEvents {
     }
   }
 
+  /** No further attempt is made. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#isOver = true;
+  }
+
   #retryLater(): void {
+    if (this.#isOver) return;
     this.#timer = setTimeout(() => void this.#retry(), this.#pauseMs).unref();
   }
 

@@ -68,10 +68,19 @@ export async function openServices(
     recorder.configure(options.blackBox, facts.cgroupMount),
     egress.configure(facts),
   ]);
-  const unsaved = new UnsavedEvents(log);
-  const { store, initialized: unclaimed } = await openLog(folder.events, log, (opened) =>
-    reconcile({ folder, store: opened, log, unsaved }, inUse),
-  );
+  const { store, initialized } = await openLog(folder.events, log, async (opened) => {
+    const unsaved = new UnsavedEvents(log);
+    try {
+      return { unsaved, unclaimed: await reconcile({ folder, store: opened, log, unsaved }, inUse) };
+    } catch (thrown) {
+      unsaved.stop();
+      throw thrown;
+    }
+  });
+  const { unsaved, unclaimed } = initialized;
+  // The next attempt opens the log anew. Two of its stores would overwrite each other's events.
+  undo.defer(() => store.close());
+  undo.defer(() => unsaved.stop());
   const disk = new TaskDisk(log, folder.path);
   await disk.recover(diskLimitsOf(unclaimed));
   const [privateRootProblem] = await probing;

@@ -28,6 +28,7 @@ import {
   startLogger,
   startRelay,
 } from "../../effects/logs/loggerStart.ts";
+import { tellCut } from "../../effects/logs/logPipes.ts";
 import { isSameProcess, type ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { killProcess } from "../../effects/processes/signals.ts";
 import { runFiles, watchExit } from "../../effects/run/runFiles.ts";
@@ -36,6 +37,7 @@ import type { TaskContext } from "../../machines/taskContext.ts";
 import { GrowingPauses } from "../history/journal.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { delegatedCgroups } from "../history/startEvents.ts";
+import { retrying } from "../retry.ts";
 import type { DriverServices } from "../services.ts";
 import { removeDelegated } from "./runEnd.ts";
 
@@ -76,11 +78,11 @@ export class RunOutput {
     if (run === undefined) return;
     this.#watchRecord(run.files.logRecord);
     watching.add(() => this.#close());
-    void this.#keepLogger(services, watching).catch((thrown: unknown) =>
-      services.log.error("the output of a task cannot be watched", {
-        task_id: this.#task.id,
-        error: messageOf(thrown),
-      }),
+    // A task whose logger is killed and not replaced waits for ever once its pipe is full.
+    const retry = retrying(() => services.log, this.#task.id, "the output of a task cannot be watched yet");
+    void retry(
+      () => this.#keepLogger(services, watching),
+      () => watching.closed,
     );
   }
 
@@ -104,7 +106,11 @@ export class RunOutput {
   }
 
   #look(): void {
-    if (this.#loss() !== undefined) this.#pauses.ask();
+    try {
+      if (this.#loss() !== undefined) this.#pauses.ask();
+    } catch {
+      // The host is short of something. The next change of the record, or the end of the run, shows the loss.
+    }
     void this.#recordWait();
   }
 
@@ -276,8 +282,10 @@ interface OutputEnd {
  */
 async function endRelay({ request, files }: RelayedRun): Promise<number> {
   const isGone = await hasEnded(files.loggerAlive);
-  const relay = readRelayRecord(files.logRecord)?.relay;
+  const { relay, state } = readRelayRecord(files.logRecord) ?? {};
   if (relay === undefined) return 0;
+  // It was killed, and nobody knows how much was in the pipe, which has ended with the run.
+  if (isGone && state !== "drained") tellCut(request);
   let lost = 0;
   if (!isGone) {
     const pipe = pipeOfRelay(relay);

@@ -46,10 +46,16 @@ export const noteLayout = {
 
 /** Offsets in the note of a signal. */
 export const signalLayout = {
-  /** Id of the cgroup of the sender. */
-  senderCgroup: noteLayout.text,
-  /** Id of the run's cgroup. */
-  cgroup: noteLayout.text + 8,
+  /**
+   * Id of the sender's cgroup; if that is not the receiver's part, of the one above it that is right below the
+   * run's, or 0.
+   */
+  senderPart: noteLayout.text,
+  /**
+   * Id of the part of the run that the receiver is in: the run's cgroup, or one right below it, such as the root
+   * of a task's own cgroups, or that of a command.
+   */
+  part: noteLayout.text + 8,
   /** The process that got the signal. */
   target: noteLayout.text + 16,
 } as const;
@@ -84,7 +90,7 @@ export interface SentSignal extends NoteBody {
   readonly target: number;
   /** Whether the kernel sent it, of its own accord. The sender is then only who was running. */
   readonly isOfKernel: boolean;
-  /** Whether the sender is a process of the run. */
+  /** Whether the sender is a process of the run, and no command in it or, for a command, another one. */
   readonly isOwn: boolean;
 }
 
@@ -116,7 +122,7 @@ export function readNote(bytes: Buffer, run: number, architecture: Architecture)
   const result = bytes.readInt32LE(noteLayout.result);
   const kind = word(noteLayout.kind);
   if (kind === noteKinds.signal) {
-    const { senderCgroup, cgroup, target } = signalLayout;
+    const { senderPart, part, target } = signalLayout;
     return {
       ...body,
       kind: "signal",
@@ -124,7 +130,7 @@ export function readNote(bytes: Buffer, run: number, architecture: Architecture)
       uid: word(noteLayout.uid),
       target: word(target),
       isOfKernel: isOfKernel(result),
-      isOwn: bytes.readBigUInt64LE(senderCgroup) === bytes.readBigUInt64LE(cgroup),
+      isOwn: bytes.readBigUInt64LE(senderPart) === bytes.readBigUInt64LE(part),
     };
   }
   if (kind === noteKinds.crash) {

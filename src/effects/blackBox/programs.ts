@@ -9,6 +9,7 @@
 import type { KernelTypes } from "../bpf/btf.ts";
 import { addressCalls, argumentOffset, CALL_NUMBERS, namingCalls, tableOf } from "../bpf/calls.ts";
 import { args, at, buffer, dentry, helpers, mount, stack, TraceProgram } from "../bpf/traceProgram.ts";
+import { delegatedBounds } from "../cgroup/delegatedCgroups.ts";
 import { AF_INET, AF_INET6, AF_UNIX } from "../kernel/constants.ts";
 import { type Architecture, systemCallNames } from "../kernel/systemCalls.ts";
 import { noteKinds, noteLayout, SI_KERNEL, signalLayout } from "./notes.ts";
@@ -51,7 +52,7 @@ export const runLayout = {
 } as const;
 
 /** Places on the stack. The base class has the others. */
-const own = { run: -88, key: -96, number: -104, value: -112, mapping: -136 } as const;
+const own = { run: -88, key: -96, number: -104, value: -112, mapping: -136, part: -144 } as const;
 
 const layout = {
   text: noteLayout.text,
@@ -166,6 +167,9 @@ const IGNORED = 1;
 /** `SEND_SIG_PRIV` of the kernel: a signal of the kernel's own. Other small values stand for no `siginfo`. */
 const OF_KERNEL = 1;
 
+/** From a process's cgroup up to the run's: the depth of a task's own cgroups, their root, and the run's. */
+const MAX_LEVELS = delegatedBounds.depth + 2;
+
 /** Odd, with bits all over: the golden ratio, as a number of 32 bits. */
 const HASH_FACTOR = 0x9e3779b1 | 0;
 
@@ -216,7 +220,7 @@ class BoxProgram extends TraceProgram {
 
   /** At `signal_generate`: the signal, its `siginfo`, the thread, whether for the process, and the result. */
   noteSignal(): void {
-    const { watched } = this.#maps;
+    const { watched, level } = this.#maps;
     const wanted = notedSignals.reduce((mask, signal) => mask | (1n << BigInt(signal)), 0n);
     this.program
       .load(8, 1, args, 0)
@@ -229,20 +233,25 @@ class BoxProgram extends TraceProgram {
       .jump("equal", 2, IGNORED, "end")
       .store(8, stack, own.number, { of: 1 })
       .load(8, dentry, args, 16);
+    // Up from the process's cgroup to that of a run. The part is the cgroup before it on the way, or the run's own.
     this.field(1, dentry, "task_struct.cgroups");
-    this.field(mount, 1, "css_set.dfl_cgrp");
+    this.field(mount, 1, "css_set.dfl_cgrp").compute("move", buffer, 0);
+    this.#storeCgroupId(mount).store(8, stack, own.part, { of: 1 }).label("up");
     this.#storeCgroupId(mount)
       .constant(1, { map: watched })
       .compute("move", 2, { of: stack })
       .compute("add", 2, at.cgroup)
       .call(helpers.mapLookUp)
-      .jump("notEqual", 0, 0, "watched");
+      .jump("notEqual", 0, 0, "watched")
+      .load(8, 1, stack, at.cgroup)
+      .store(8, stack, own.part, { of: 1 });
     this.field(1, mount, "cgroup.self.parent")
       .jump("equal", 1, 0, "end")
       .compute("add", 1, -this.types.offset("cgroup.self"))
-      .compute("move", mount, { of: 1 });
-    this.#storeCgroupId(mount);
-    this.lookUp(watched, at.cgroup)
+      .compute("move", mount, { of: 1 })
+      .compute("add", buffer, 1)
+      .jump("less", buffer, MAX_LEVELS, "up")
+      .goto("end")
       .label("watched")
       .load(8, 1, 0, runLayout.index)
       .store(8, stack, own.run, { of: 1 });
@@ -252,10 +261,19 @@ class BoxProgram extends TraceProgram {
     this.program
       .store(4, buffer, noteLayout.kind, noteKinds.signal)
       .store(4, buffer, signalLayout.target, { of: dentry })
-      .load(8, 1, stack, at.cgroup)
-      .store(8, buffer, signalLayout.cgroup, { of: 1 })
+      .load(8, 1, stack, own.part)
+      .store(8, buffer, signalLayout.part, { of: 1 })
       .call(helpers.currentCgroupId)
-      .store(8, buffer, signalLayout.senderCgroup, { of: 0 })
+      .store(8, buffer, signalLayout.senderPart, { of: 0 })
+      .load(8, 1, stack, own.part)
+      .jump("equal", 0, { of: 1 }, "sender")
+      .store(4, stack, at.index, 0);
+    this.lookUp(level, at.index)
+      .load(4, 1, 0, 0)
+      .compute("add", 1, 1)
+      .call(helpers.ancestorCgroupId)
+      .store(8, buffer, signalLayout.senderPart, { of: 0 })
+      .label("sender")
       .load(8, mount, args, 8)
       .compute("move", 1, 0)
       .jump("equal", mount, 0, "code")

@@ -54,6 +54,8 @@ interface OwnedDomain<Owner> {
 interface StrangeDomain {
   creator: { readonly pid: number; readonly uid: number; readonly timeMs: number } | undefined;
   readonly held: OwnedDenial[];
+  /** The domain's end, if it came before the owner was known. */
+  ended: { readonly timeMs: number; readonly denials: number } | undefined;
 }
 
 /** Records of an event that wait for the record of their system call, which comes last. */
@@ -76,6 +78,11 @@ interface UnclaimedCall {
 const maxStrangers = 256;
 const maxHeld = 16_384;
 const maxUnclaimed = 64;
+/**
+ * Milliseconds for which denials of a domain that has ended are held. A task may have ended before its start is
+ * committed, and only then is its process known.
+ */
+const keepEndedMs = 10_000;
 /** Tolerance in milliseconds, because the clock of audit records is coarse. */
 const clockSlackMs = 20;
 
@@ -146,7 +153,7 @@ export class DenialTracker<Owner> {
         this.#created(record.domain, record);
         break;
       case "domainEnd":
-        this.#ended(record.domain, record.denials);
+        this.#ended(record.domain, record);
         break;
       case "enabled":
         break;
@@ -241,19 +248,28 @@ export class DenialTracker<Owner> {
     if (process !== undefined && isCreator(process, creator)) this.#claim(domain, process.owner, 0);
   }
 
-  #ended(domain: string, denials: number): void {
-    this.#forget(domain);
+  #ended(domain: string, end: NonNullable<StrangeDomain["ended"]>): void {
+    for (const [other, { ended }] of this.#strange)
+      if (ended !== undefined && end.timeMs - ended.timeMs > keepEndedMs) this.#forget(other);
+    const stranger = this.#strange.get(domain);
+    if (stranger !== undefined) stranger.ended = end;
     const known = this.#domains.get(domain);
+    if (known !== undefined) this.#close(domain, known, end.denials);
+  }
+
+  /** @param denials the kernel's count */
+  #close(domain: string, { owner, counted }: OwnedDomain<Owner>, denials: number): void {
     this.#domains.delete(domain);
-    if (known?.counted === undefined || denials <= known.counted) return;
-    this.#sink.lost(known.owner, denials - known.counted);
+    if (counted !== undefined && denials > counted) this.#sink.lost(owner, denials - counted);
   }
 
   #claim(domain: string, owner: Owner, counted: 0 | undefined): void {
     if (this.#domains.has(domain)) return;
     const owned: OwnedDomain<Owner> = { owner, counted };
     this.#domains.set(domain, owned);
+    const ended = this.#strange.get(domain)?.ended;
     for (const denial of this.#forget(domain)) this.#handOut(owned, denial);
+    if (ended !== undefined) this.#close(domain, owned, ended.denials);
   }
 
   #handOut(owned: OwnedDomain<Owner>, denial: OwnedDenial): void {
@@ -264,7 +280,7 @@ export class DenialTracker<Owner> {
   #stranger(domain: string): StrangeDomain {
     const known = this.#strange.get(domain);
     if (known !== undefined) return known;
-    const stranger: StrangeDomain = { creator: undefined, held: [] };
+    const stranger: StrangeDomain = { creator: undefined, held: [], ended: undefined };
     this.#strange.set(domain, stranger);
     const [oldest] = this.#strange.keys();
     if (this.#strange.size > maxStrangers && oldest !== undefined) this.#forget(oldest);

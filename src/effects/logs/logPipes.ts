@@ -129,6 +129,13 @@ export function tellJournal(
   endLogs({ stdoutPath, stderrPath, allocDir });
 }
 
+/** Says in a task's log files, beside the line of {@link tellJournal}, that the end of its output may be missing. */
+export function tellCut({ stdoutPath, allocDir }: LogPipes): void {
+  const text =
+    "[exec2: the end of this output may be missing: the process that passed it to journald was killed]";
+  addLine({ allocDir, pipe: stdoutPath }, text, "agent or driver", false);
+}
+
 /** The paths of a task's log pipes, `/dev/null` if its logs are disabled, and its allocation's private folder. */
 export interface LogPipes {
   readonly stdoutPath: string;

@@ -189,6 +189,14 @@ const looks: readonly Look[] = [
           `devices ${devices.map(({ target }) => target).join(", ")}`,
           "the task talks to drivers of the kernel",
         ),
+  ({ request: { options } }) =>
+    options.cgroup_delegate === true
+      ? opening(
+          "low",
+          "cgroup_delegate",
+          "the task makes cgroups and moves its processes among them, within the limits of its cgroup, whose files stay closed to it",
+        )
+      : "cgroups, which it cannot change",
   ({ sandbox: { limits } }) => {
     const missing = limits.filter(({ applied }) => !applied);
     return missing.length === 0

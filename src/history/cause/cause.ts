@@ -39,6 +39,11 @@ export interface HostEvidence {
   readonly listener: string | undefined;
   /** CPU time that the task's processes used, in seconds; undefined if unknown. */
   readonly cpuSeconds: number | undefined;
+  /**
+   * Of a killed main process: whether the kernel's log says that it was killed for lack of memory, and of which;
+   * undefined if the log cannot be read.
+   */
+  readonly oomKill?: "host" | "cgroup" | "none" | undefined;
   /** What the black box had; undefined without one. */
   readonly recorded?:
     | {
@@ -139,7 +144,9 @@ function memoryCause({ oom }: End): Words {
   ];
 }
 
-function signalCause(context: TaskContext, { signal }: End, { cpuSeconds, recorded }: HostEvidence): Words {
+function signalCause(context: TaskContext, end: End, evidence: HostEvidence): Words {
+  const { signal } = end;
+  const { cpuSeconds, recorded, oomKill } = evidence;
   const name = signalName(signal);
   const { soft, hard } = limitOf(context, "RLIMIT_CPU");
   if (name === "SIGXCPU")
@@ -151,6 +158,14 @@ function signalCause(context: TaskContext, { signal }: End, { cpuSeconds, record
   if (name === "SIGKILL" && hard !== null && cpuSeconds !== undefined && cpuSeconds >= hard) {
     return ["cpu_time", `it used all of its CPU time, ${hard} s (ulimit cpu), and was killed by the kernel`];
   }
+  if (oomKill === "host")
+    return ["host_memory", "killed by the kernel: the host ran out of memory, as the kernel's log says"];
+  if (oomKill === "cgroup") {
+    return [
+      "host_memory",
+      "killed by the kernel: a memory limit was full that the driver did not set, as the kernel's log says",
+    ];
+  }
   const fault = signalMeaning(signal);
   const main = context.process?.task.pid;
   const { crash } = recorded?.record ?? {};
@@ -159,6 +174,9 @@ function signalCause(context: TaskContext, { signal }: End, { cpuSeconds, record
   const sent = recorded?.record.signals.findLast((each) => each.signal === signal && each.target === main);
   if (sent !== undefined)
     return ["signal", `${signal === SIGKILL ? "killed" : `ended by ${name}, sent`} by ${senderText(sent)}`];
+  // No cgroup counts the kernel's kills, and its log cannot be read.
+  if (name === "SIGKILL" && oomKill === undefined && end.oom === null)
+    return ["signal", `${name}, sent by the kernel for lack of memory, or by a process, not by the driver`];
   return ["signal", `${name}, sent by the task itself or by somebody else on the host, not by the driver`];
 }
 

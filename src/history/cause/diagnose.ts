@@ -7,6 +7,7 @@ import { readdir, readFile, readlink } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Note } from "../../effects/blackBox/notes.ts";
 import { parseCpuStat } from "../../effects/cgroup/cgroupFigures.ts";
+import { oomKills } from "../../effects/host/oomKills.ts";
 import {
   AT_FDCWD,
   O_PATH,
@@ -130,7 +131,7 @@ function ownLines(place: LogPlace, from: LogPosition): string[] {
 async function evidenceFor(
   finding: Finding | undefined,
   context: TaskContext,
-  { signal }: End,
+  { signal, endedAt }: End,
 ): Promise<HostEvidence> {
   const { request } = context;
   const kind = finding?.kind;
@@ -143,8 +144,22 @@ async function evidenceFor(
         ? await listenerAt(finding?.name)
         : undefined,
     cpuSeconds: signal === KILLED && request !== null ? cpuSecondsOf(request.resources.cgroup) : undefined,
+    oomKill: signal === KILLED ? oomKillOf(context, endedAt) : undefined,
   };
 }
+
+/** Whether the kernel's log has the main process's kill. */
+function oomKillOf({ process: own }: TaskContext, endedAt: number): HostEvidence["oomKill"] {
+  const kills = oomKills(endedAt);
+  if (own === null || kills === undefined) return undefined;
+  const { pid, startTicks } = own.task;
+  // A kill before the start was of an earlier process with this pid. The two clocks differ a little.
+  const isOwn = (kill: (typeof kills)[number]) => kill.pid === pid && kill.at > startTicks / USER_HZ - 1;
+  return kills.findLast(isOwn)?.of ?? "none";
+}
+
+/** Ticks of /proc a second, on every architecture that the driver runs on. */
+const USER_HZ = 100;
 
 /** What is at a path of the task: in a volume, or at the same path of the host. */
 function factsAt(path: string, context: TaskContext): PathFacts[] {

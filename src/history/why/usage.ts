@@ -85,16 +85,20 @@ export interface UsageFigures {
   readonly cores: number | null;
   /** Bytes: the last sample of a running task, the maximum of a run that is over. */
   readonly memoryBytes: number | null;
+  /** Bytes on disk of its own folders, as memory; null without a limit on them. */
+  readonly diskBytes: number | null;
 }
 
 export function usageFigures(samples: readonly UsageSample[], isOver: boolean): UsageFigures {
   const last = samples.at(-1);
   const from = samples.at(isOver ? 0 : -2);
-  if (last === undefined || from === undefined) {
-    return { cores: null, memoryBytes: last === undefined ? null : known(last.memoryBytes) };
-  }
-  const { cores, memoryBytes } = spanOf(from, last);
-  return { cores: from === last ? null : cores, memoryBytes: isOver ? peakOf(samples) : memoryBytes };
+  if (last === undefined) return { cores: null, memoryBytes: null, diskBytes: null };
+  const { cores, memoryBytes, ownDiskBytes } = spanOf(from ?? last, last);
+  return {
+    cores: from === undefined || from === last ? null : cores,
+    memoryBytes: isOver && from !== undefined ? peakOf(samples) : memoryBytes,
+    diskBytes: isOver ? mostStored(samples) : ownDiskBytes,
+  };
 }
 
 /**
@@ -107,7 +111,7 @@ export function usageText(samples: readonly UsageSample[], limits: TaskLimits): 
   if (first === undefined || last === undefined || first === last) return undefined;
   const { cores, throttledMs, waiting } = spanOf(first, last);
   const memory = peakOf(samples);
-  const stored = mostOf(samples.map(({ ownDiskBytes }) => ownDiskBytes));
+  const stored = mostStored(samples);
   const used = [
     ...(cores === null ? [] : [`${coresText(cores, limits.cores)} on average`]),
     ...(memory === null ? [] : [`at most ${bytesText(memory, limits.memoryBytes)} of memory`]),
@@ -134,6 +138,11 @@ export function usageText(samples: readonly UsageSample[], limits: TaskLimits): 
  */
 function peakOf(samples: readonly UsageSample[]): number | null {
   return mostOf(samples.flatMap(({ memoryPeakBytes, memoryBytes }) => [memoryPeakBytes, memoryBytes]));
+}
+
+/** The most bytes on disk of the task's own folders. Null if they were not measured. */
+function mostStored(samples: readonly UsageSample[]): number | null {
+  return mostOf(samples.map(({ ownDiskBytes }) => ownDiskBytes));
 }
 
 /** Null if none is known. */
@@ -174,7 +183,8 @@ function listed(parts: readonly string[]): string {
   return others.length === 0 ? last : `${others.toReversed().join(", ")} and ${last}`;
 }
 
-function bytesText(bytes: number, limit: number | null): string {
+/** `240 of 300 MiB`. @param limit null without one */
+export function bytesText(bytes: number, limit: number | null): string {
   if (limit === null) return formatBytes(bytes);
   const [amount, of] = [formatBytes(bytes), formatBytes(limit)];
   const unit = of.split(" ")[1] ?? "";

@@ -59,7 +59,7 @@ function endedText(result: TaskResult, { failure, exit, lostReason, stop }: Task
     case "stopped":
       return stop === null ? "Killed as requested" : "Stopped as requested";
     case "out of memory":
-      return "Out of memory";
+      return causeText(exit) ?? "Out of memory";
     case "never started":
       return `Never started: ${failure?.code}`;
     case "lost":
@@ -71,8 +71,14 @@ function endedText(result: TaskResult, { failure, exit, lostReason, stop }: Task
     case "killed":
       return stop?.timedOut === true
         ? `Killed: still running ${formatDuration(stop.timeoutMs)} after ${signalName(stop.signal)}`
-        : `Killed by ${signalName(exit?.signal ?? 0)}`;
+        : (causeText(exit) ?? `Killed by ${signalName(exit?.signal ?? 0)}`);
   }
+}
+
+/** The cause of an end by a signal: such a text says itself what ended the task. */
+function causeText(exit: TaskContext["exit"]): string | undefined {
+  const text = knownCause(exit?.cause)?.text;
+  return text === undefined ? undefined : `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
 function presentKind(state: string): OutcomeKind {

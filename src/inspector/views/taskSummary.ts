@@ -27,6 +27,8 @@ export interface TaskSummary extends TaskOutline, TaskTimes {
   readonly exit: string | null;
   /** Number of earlier runs of the task in its allocation. */
   readonly restarts: number;
+  /** Bytes that its own folders may have; missing without a limit. */
+  readonly diskLimit?: number;
 }
 
 /** The parts of a summary that the machine's state does not hold. */
@@ -48,6 +50,7 @@ export function summaryOf(place: SummaryPlace, state: MachineState): TaskSummary
     startedAt,
     startMs: started ? Math.max(0, startedAt - place.begunAt) : null,
     exit: known && shortEnd(known),
+    ...(sandbox?.disk && { diskLimit: sandbox.disk.limitBytes }),
   };
 }
 

@@ -88,6 +88,18 @@ describe("a doctor's report", () => {
     expect(verdicts(report)[name]).toBe("limited");
   });
 
+  it("says what the cgroups of a task's own can limit", () => {
+    const foundOn = (facts: Partial<HostFacts>) =>
+      reportOn({ ...good, ...facts }, state, []).checks.find(({ name }) => name.trim() === "cgroup_delegate");
+    expect(foundOn({})).toMatchObject({
+      ...{ verdict: "fit", found: "a task's own cgroups: cpuset, cpu, io, memory, pids" },
+    });
+    expect(foundOn({ cgroupControllers: [] })).toMatchObject({
+      ...{ verdict: "limited", found: "a task's own cgroups have no controllers to limit with" },
+    });
+    expect(foundOn({ cgroupMount: undefined, cgroupControllers: [] })).toBeUndefined();
+  });
+
   it("has for each problem its name, its effect and a remedy", () => {
     const report = reportOn({ ...good, landlockAbi: 0 }, state, []);
     const text = formatReport(report, styleOf(false), 60);

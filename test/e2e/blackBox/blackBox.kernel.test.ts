@@ -14,7 +14,7 @@ import { call } from "../../support/screen/commandLine.ts";
 const problem = await findBlackBoxProblem(findCgroup2Mount());
 if (problem !== undefined) console.warn(`NOT TESTED: the black box, since ${problem}`);
 
-const options = { black_box: "on", allow_host_pid: true, unveil_by_task: true };
+const options = { black_box: "on", allow_host_pid: true, unveil_by_task: true, allow_cgroup_delegate: true };
 
 describe.skipIf(problem !== undefined)("with a black box", () => {
   let agent: Agent;
@@ -85,6 +85,37 @@ describe.skipIf(problem !== undefined)("with a black box", () => {
     const { cause, blackBox } = await exitOf(agent, config.id);
     expect(cause).toMatchObject({ kind: "signal", text: `killed by pid ${killer.pid} (sh), user root` });
     expect(blackBox?.signals.map(({ signal }) => signal)).toEqual([19, 9]);
+  });
+
+  const inCgroups =
+    "cd /sys/fs/cgroup; mkdir -p a/b/c d; enter() { echo 0 > $1/cgroup.procs; }; enter a/b/c;";
+
+  test("a program in a cgroup that its task has made is known: the path that it missed", async () => {
+    const path = hostFile();
+    const { command, args } = silent(path);
+    const script = `${inCgroups} exec ${command} "$@"`;
+    const task = makeAllocation().config({
+      ...{ command: "sh", args: ["-c", script, "sh", ...args], cgroup_delegate: true },
+    });
+    expect(await runTask(agent, task)).toMatchObject({ exitCode: 3 });
+    expect((await exitOf(agent, task.id)).cause?.text).toContain(`it last missed ${path}`);
+  });
+
+  test("a program in a cgroup that its task has made is known: who killed it", async () => {
+    const script = `${inCgroups} (enter d; kill -KILL $$) & wait; sleep 60`;
+    const killed = { command: "sh", args: ["-c", script], cgroup_delegate: true };
+    const own = makeAllocation().config(killed);
+    expect(await runTask(agent, own)).toMatchObject({ signal: 9 });
+    expect((await exitOf(agent, own.id)).cause?.text).toMatch(
+      /^killed by pid \d+ \(sh\), a process of the task$/,
+    );
+    const { config, pid, allocation } = await startedTask(agent, {
+      ...{ ...killed, args: ["-c", `${inCgroups} echo up; exec sleep 60`] },
+    });
+    await allocation.stdout.contains("up");
+    const killer = spawn("sh", ["-c", `kill -KILL ${pid}; sleep 1`]);
+    expect(await waitTask(agent, config)).toMatchObject({ signal: 9 });
+    expect((await exitOf(agent, config.id)).cause?.text).toBe(`killed by pid ${killer.pid} (sh), user root`);
   });
 
   test("a crashed task names the file that it crashed in, and the last calls that failed", async () => {

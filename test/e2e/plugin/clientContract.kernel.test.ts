@@ -3,17 +3,20 @@
  * answers as strictly as the client does.
  */
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { probeHost } from "../../../src/effects/host/hostFacts.ts";
 import { FingerprintResponse_HealthState as Health } from "../../../src/grpc/generated/nomad/driver.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { type Agent, pidOf, readyTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
+import { liveAsClientCalls, servingScript } from "../../support/agent/clientLife.ts";
 import { collect } from "../../support/agent/collectedStream.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { startWarmAgent } from "../../support/agent/refusal.ts";
 import { setConfig } from "../../support/agent/requests.ts";
 import { eventually } from "../../support/host/eventually.ts";
+import { startJournal } from "../../support/host/journal.ts";
 import { tracesOf } from "../../support/plugin/pluginTraces.ts";
 import { type StartedPlugin, startPlugin } from "../../support/plugin/startPlugin.ts";
 
@@ -154,6 +157,74 @@ describe.each(["private", "host"])("a task in the %s pid namespace", (mode) => {
     allocation.cgroup.removeAsAgent();
     await eventually(() => expect(tracesOf(agent)).toEqual(before));
   });
+});
+
+describe("a task over the restart of a client", () => {
+  const serving = { command: "sh", args: ["-c", servingScript] };
+  const stopped = { exitCode: 5, signal: 0 };
+  // The virtual machine has all controllers.
+  const hasHugePages = probeHost().cgroupControllers.includes("hugetlb");
+  type Life = [name: string, options: object, plugin: Readonly<Record<string, unknown>>, end: object];
+  const hugePages: Life = ["hugepages", { hugepages: { "2MB": 2 } }, {}, stopped];
+
+  test.each<Life>([
+    [
+      "stop_command",
+      { stop_command: ["sh", "-c", ': > "$NOMAD_TASK_DIR/stop"'] },
+      {},
+      { exitCode: 6, signal: 0 },
+    ],
+    ["stop_command that fails", { stop_command: ["false"] }, {}, stopped],
+    ["cgroup_delegate", { cgroup_delegate: true }, { allow_cgroup_delegate: true }, stopped],
+    ["pressure", { pressure: [{ cpu: "some 100ms 2s" }] }, {}, stopped],
+    ["unveil_sets", { unveil_sets: ["own"] }, { unveil_sets: [{ own: ["r:/etc/hostname"] }] }, stopped],
+    ...(hasHugePages ? [hugePages] : []),
+  ])(
+    "with %s answers as any other, and leaves a cgroup without a process",
+    async (_, options, plugin, end) => {
+      const ended = await liveAsClientCalls({
+        allocation: makeAllocation(),
+        command: { ...serving, ...options },
+        launch: (stateDir) => startAgent({ options: plugin, ...(stateDir !== undefined && { stateDir }) }),
+      });
+      expect(ended).toMatchObject(end);
+    },
+  );
+
+  test("with its output in journald answers as any other, and leaves a cgroup without a process", async (context) => {
+    const journal = await startJournal(context);
+    const options = { log_collection: "journald", journal_namespace: journal.namespace };
+    const allocation = makeAllocation();
+    const ended = await liveAsClientCalls({
+      allocation,
+      command: { ...serving, args: ["-c", `echo up; ${servingScript}`] },
+      launch: (stateDir) => startAgent({ options, ...(stateDir !== undefined && { stateDir }) }),
+    });
+    expect(ended).toMatchObject(stopped);
+    const unit = `_SYSTEMD_UNIT=${basename(allocation.cgroup.path)}`;
+    await eventually(() => expect(journal.messages(unit)).toEqual(["up"]));
+  });
+
+  test.each<Life>([
+    ...(hasHugePages ? [] : [hugePages]),
+    ["numa_memory without cores", { numa_memory: "local" }, {}, {}],
+    [
+      "journald",
+      { log_collection: "journald" },
+      { allow_journald: true, journal_namespace: "exec2-none" },
+      {},
+    ],
+  ])(
+    "that cannot have %s here is refused, and leaves nothing, although no call follows",
+    async (_, options, plugin) => {
+      const agent = await startWarmAgent({ options: plugin });
+      const before = tracesOf(agent);
+      const allocation = makeAllocation();
+      await expect(startTask(agent, allocation.config({ ...serving, ...options }))).rejects.toThrow();
+      allocation.cgroup.removeAsAgent();
+      await eventually(() => expect(tracesOf(agent)).toEqual(before));
+    },
+  );
 });
 
 /** A task that has printed "up". */

@@ -185,6 +185,25 @@ describe("a task that goes on", () => {
     allocation.cgroup.removeAsAgent();
   });
 
+  test("and ends without relay and plugin: its log files say that the end of its output may be missing", async () => {
+    const stateDir = newStateDir();
+    const before = await startAgent({ stateDir, options: optionsFor(journal) });
+    const allocation = makeAllocation();
+    const gate = allocation.gate();
+    const { config, handle } = await startedTask(before, begin, allocation);
+    await eventually(() => expect(linesOf(allocation)).toEqual(["one"]));
+    await before.crash();
+    for (const relay of relaysOf(allocation)) process.kill(relay, "SIGKILL");
+    gate();
+    await allocation.cgroup.empty();
+    const after = await startAgent({ stateDir, options: optionsFor(journal) });
+    await after.driver.recoverTask({ taskId: "", handle });
+    expect(await waitTask(after, config)).toMatchObject({ exitCode: 0 });
+    expect(fileOf(allocation)).toMatch(
+      /^\[exec2: the output of this task is in journald: .*\]\n\[exec2: the end of this output may be missing: the process that passed it to journald was killed\]\n$/,
+    );
+  });
+
   test("when journald is killed and started again, without a signal, and says that its output waits", async (context) => {
     const mine = await startJournal(context);
     const plugin = await startAgent({ options: optionsFor(mine) });

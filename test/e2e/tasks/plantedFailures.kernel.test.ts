@@ -1,6 +1,6 @@
 /**
- * Failures that people plant in their jobs. The agent's message and the first two sentences of `why` name the
- * cause of each, and nothing else. The virtual machine has those that need limits on memory.
+ * Failures that people plant in their jobs. The agent's message, the page and the first two sentences of `why` name
+ * the cause of each in the same words, and nothing else. The virtual machine has those that need limits on memory.
  */
 import { spawn } from "node:child_process";
 import { chmodSync, writeFileSync } from "node:fs";
@@ -10,8 +10,11 @@ import { findBlackBoxProblem } from "../../../src/effects/blackBox/blackBox.ts";
 import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
 import { findDenialProblem } from "../../../src/effects/denials/denialWatch.ts";
 import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
+import { History } from "../../../src/history/replay/history.ts";
+import { outcomeOf } from "../../../src/inspector/views/outcome.ts";
 import { type Agent, pidOf, startAgent, startTask } from "../../support/agent/agent.ts";
 import { type Allocation, type Command, makeAllocation } from "../../support/agent/allocation.ts";
+import { eventsOf } from "../../support/history/eventLog.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call } from "../../support/screen/commandLine.ts";
 
@@ -68,6 +71,10 @@ const failures: Readonly<Record<string, () => Planted | Promise<Planted>>> = {
   }),
   "a secret that is missing in its environment": () => ({
     command: perl('$ENV{DB_PASSWORD} // die "required environment variable DB_PASSWORD is not set"'),
+    cause: /^the variable DB_PASSWORD is missing in its environment/,
+  }),
+  "a secret that a script asks for": () => ({
+    command: `: "\${DB_PASSWORD:?set it in the job}"; echo started`,
     cause: /^the variable DB_PASSWORD is missing in its environment/,
   }),
   "a port in use": async () => {
@@ -161,6 +168,11 @@ function named(cases: typeof failures, options: Readonly<Record<string, unknown>
     act?.(await pidOf(agent, config));
     const { err } = await agent.driver.waitTask({ taskId: config.id });
     expect(err).toMatch(cause);
+    const { finalState } = new History(config.id, await eventsOf(agent.stateDir, config.id));
+    const { text = "" } = finalState.context.exit?.cause ?? {};
+    const sentence = err.replace(/…? \(nomad-driver-exec2 why \S+\)$/, "");
+    expect(text.slice(0, sentence.length)).toBe(sentence);
+    expect(outcomeOf(finalState).text.toLowerCase()).toContain(text.toLowerCase());
     const [first = "", second = "", ...rest] = await sentences(agent, config.id);
     const loosely = new RegExp(cause.source.replaceAll(/(^|\|)\^/g, "$1"), "i");
     expect(`${first}. ${second}`).toMatch(loosely);

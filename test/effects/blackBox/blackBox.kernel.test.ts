@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BlackBox } from "../../../src/effects/blackBox/blackBox.ts";
 import type { FailedCall, Note, SentSignal } from "../../../src/effects/blackBox/notes.ts";
 import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
+import { delegatedBounds } from "../../../src/effects/cgroup/delegatedCgroups.ts";
 
 const mount = findCgroup2Mount() ?? "";
 let box: BlackBox;
@@ -145,6 +146,31 @@ describe("the black box", () => {
     expect(calls(notes).map(({ path }) => path)).toContain("/none/below");
     expect(calls(notes).map(({ path }) => path)).not.toContain("/none/elsewhere");
     expect(signals(notes)).toHaveLength(1);
+  });
+
+  it("knows processes in the deepest cgroups, and whether a signal comes from the same part of the run", () => {
+    const cgroup = newCgroup();
+    using run = box.watch(cgroup);
+    const part = newCgroup(cgroup);
+    const inPart = newCgroup(part);
+    const deepest = Array.from({ length: delegatedBounds.depth }).reduce(
+      (each: string) => newCgroup(each),
+      part,
+    );
+    const elsewhere = newCgroup(cgroup);
+    spawnSync("sh", ["-c", joining(deepest), "[ -e /none/deepest ]; kill -TERM $$"]);
+    expect(calls(run?.read() ?? []).map(({ path }) => path)).toContain("/none/deepest");
+    const sleeping = `sh -c 'echo $$ > ${deepest}/cgroup.procs; exec sleep 60' & sleep 0.2;`;
+    const senders = [part, inPart, elsewhere, cgroup].map((from) => {
+      const kill = `sh -c 'echo $$ > ${from}/cgroup.procs; kill -KILL '$!' ; echo $$'; wait`;
+      const { stdout } = spawnSync("sh", ["-c", `${sleeping} ${kill}`], { encoding: "utf8" });
+      return Number(stdout);
+    });
+    const told = signals(run?.read() ?? []);
+    expect(told.map(({ signal, pid, isOwn }) => ({ signal, pid, isOwn }))).toEqual([
+      { signal: 15, pid: told[0]?.target, isOwn: true },
+      ...senders.map((pid, index) => ({ signal: 9, pid, isOwn: index < 2 })),
+    ]);
   });
 
   it("gives the slots of a run that is over to the next run, which has none of the old notes", () => {

@@ -69,12 +69,12 @@ describe("a note", () => {
     [-2, true],
   ])("of a signal says by its code %i whether the kernel sent it", (code, isOfKernel) => {
     const bytes = noteOf(noteKinds.signal, "", { number: 9, result: code });
-    bytes.writeBigUInt64LE(40n, signalLayout.cgroup);
-    bytes.writeBigUInt64LE(41n, signalLayout.senderCgroup);
+    bytes.writeBigUInt64LE(40n, signalLayout.part);
+    bytes.writeBigUInt64LE(41n, signalLayout.senderPart);
     bytes.writeUInt32LE(12, signalLayout.target);
     const expected = { kind: "signal", signal: 9, pid: 7, program: "perl", uid: 1000, target: 12 };
     expect(read(bytes)).toMatchObject({ ...expected, isOfKernel, isOwn: false });
-    bytes.writeBigUInt64LE(40n, signalLayout.senderCgroup);
+    bytes.writeBigUInt64LE(40n, signalLayout.senderPart);
     expect(read(bytes)).toMatchObject({ isOwn: true });
   });
 });

@@ -185,6 +185,27 @@ it("denials that the kernel counted but did not record are reported as lost if a
   expect(lost).toEqual([["web", 99]]);
 });
 
+it("denials of a task that has ended are its own although it is known only afterwards", () => {
+  const { tracker, denials, lost } = setUp();
+  const end: AuditRecord = { kind: "domainEnd", serial: 3, timeMs: begun, domain: "d", denials: 3 };
+  for (const record of [denial("d", 1), made("d", 10), call(1, 10), denial("d", 2), call(2, 10), end])
+    tracker.take(record);
+  tracker.addProcess("web", web);
+  expect(denials).toHaveLength(2);
+  expect(lost).toEqual([["web", 1]]);
+});
+
+it("denials of strangers that have ended are not held for long", () => {
+  const { tracker, denials } = setUp();
+  const end = (domain: string, timeMs: number): AuditRecord => ({
+    ...{ kind: "domainEnd", serial: 2, timeMs, domain, denials: 1 },
+  });
+  for (const record of [denial("d", 1), made("d", 10), call(1, 10), end("d", begun)]) tracker.take(record);
+  tracker.take(end("other", begun + 60_000));
+  tracker.addProcess("web", web);
+  expect(denials).toEqual([]);
+});
+
 it("in any order and mixture, each denial is assigned to its domain's owner exactly once", () => {
   const owners = ["web", "db", "cache"];
   const denials = fc.array(fc.nat(3), { minLength: 1, maxLength: 60 });

@@ -216,6 +216,17 @@ describe("the exposure", () => {
     expect(closed).toContain("its own processes");
     expect(closed).toContain("limits on ports");
     expect(closed).toContain("connections to anything but loopback");
+    expect(closed).toContain("cgroups, which it cannot change");
+  });
+
+  it("says what cgroups of a task's own mean", () => {
+    const { open, closed } = exposureOf(runWith({ cgroup_delegate: true }));
+    expect(open).toContainEqual({
+      risk: "low",
+      what: "cgroup_delegate",
+      meaning: expect.stringMatching(/within the limits of its cgroup, whose files stay closed to it$/),
+    });
+    expect(closed).not.toContain("cgroups, which it cannot change");
   });
 
   it("names what is open, the most serious first, in the words of the exceptions", () => {

@@ -227,7 +227,7 @@ describe("a signal", () => {
     [
       killedBy(9),
       undefined,
-      "signal: SIGKILL, sent by the task itself or by somebody else on the host, not by the driver",
+      "signal: SIGKILL, sent by the kernel for lack of memory, or by a process, not by the driver",
     ],
     [killedBy(9), 1, "signal: SIGKILL, sent by"],
     [
@@ -297,6 +297,28 @@ it.each([
   ["page 7: not found", {}, "unknown: its cause is not known"],
 ] as const)("%s", (output, evidence, text) => {
   expect(named(output, evidence)).toBe(text);
+});
+
+describe("a task that was killed", () => {
+  const end: End = { ...killedBy(9), oom: null };
+
+  it("for lack of memory, as the kernel's log says, is told what was full", () => {
+    expect(named("", { end, oomKill: "host" })).toBe(
+      "host_memory: killed by the kernel: the host ran out of memory, as the kernel's log says",
+    );
+    expect(named("", { end, oomKill: "cgroup" })).toMatch(
+      /^host_memory: killed by the kernel: a memory limit was full that the driver did not set/,
+    );
+  });
+
+  it("is told of the kernel only where nothing shows that it was not the kernel", () => {
+    expect(named("", { end })).toMatch(
+      /^signal: SIGKILL, sent by the kernel for lack of memory, or by a process/,
+    );
+    const oom = { kills: 0, limitBytes: null, peakBytes: null };
+    for (const text of [named("", { end, oomKill: "none" }), named("", { end: { ...end, oom } })])
+      expect(text).toMatch(/^signal: SIGKILL, sent by the task itself or by somebody else on the host/);
+  });
 });
 
 describe("a limit on the task's disk", () => {

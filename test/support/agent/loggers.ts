@@ -10,12 +10,15 @@ export function loggersIn(folder: string): number[] {
 
 /** Kills the loggers that write to a log folder. */
 export function killLoggers(folder: string): void {
-  for (const pid of loggersIn(folder)) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      // It has ended meanwhile.
-    }
+  for (const pid of loggersIn(folder)) killIfAlive(pid);
+}
+
+/** Kills a process, unless it has ended meanwhile. */
+export function killIfAlive(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended.
   }
 }
 

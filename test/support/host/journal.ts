@@ -1,9 +1,13 @@
-/** A real systemd-journald with a journal namespace of its own, which the host's does not see. Needs root. */
+/**
+ * A real systemd-journald, with a journal namespace of its own, which the host's does not see; or with the host's
+ * journal, on a machine without one. Needs root.
+ */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, globSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 import { onTestFinished, type TestContext } from "vitest";
+import { journalSocket } from "../../../src/effects/logs/journal.ts";
 import { leaveOut } from "./requireTools.ts";
 import { until } from "./until.ts";
 
@@ -13,38 +17,42 @@ const program = "/lib/systemd/systemd-journald";
 export type Entry = Readonly<Record<string, string>>;
 
 export class Journal {
-  readonly namespace: string;
+  readonly namespace: string | null;
   #process: ChildProcess | undefined;
-  #stream: Socket | undefined;
 
   /**
    * @param settings lines of journald.conf(5)
-   * @param namespace its name, which no other has
+   * @param namespace its name, which no other has; null for the host's journal
    */
-  constructor(settings: readonly string[] = [], namespace = `exec2-${randomBytes(4).toString("hex")}`) {
+  constructor(
+    settings: readonly string[] = [],
+    namespace: string | null = `exec2-${randomBytes(4).toString("hex")}`,
+  ) {
     this.namespace = namespace;
     mkdirSync(this.#configuration, { recursive: true });
     // The kernel has one audit switch, which other tests need as it is.
-    const lines = ["[Journal]", "Audit=", "Storage=volatile", "RuntimeMaxUse=64M", ...settings];
+    const own = ["[Journal]", "Audit=", "ReadKMsg=no", "Storage=volatile", "RuntimeMaxUse=64M"];
+    // With a time to keep entries, the journald of a namespace does not end after half a minute without a stream.
+    const lines = [...own, "MaxRetentionSec=1week", ...settings];
     writeFileSync(`${this.#configuration}/test.conf`, `${lines.join("\n")}\n`);
   }
 
   get #configuration(): string {
-    return `/run/systemd/journald@${this.namespace}.conf.d`;
+    return `/run/systemd/journald${this.#suffix("@")}.conf.d`;
   }
 
   get socket(): string {
-    return `/run/systemd/journal.${this.namespace}/stdout`;
+    return journalSocket(this.namespace);
+  }
+
+  #suffix(separator: string): string {
+    return this.namespace === null ? "" : `${separator}${this.namespace}`;
   }
 
   /** Starts it. Resolves once it takes streams. */
   async start(): Promise<void> {
-    this.#process = spawn(program, [this.namespace], { stdio: "ignore" });
-    // Without a stream, the journald of a namespace ends after half a minute.
-    await until(async () => {
-      this.#stream = await connection(this.socket).catch(() => undefined);
-      return this.#stream !== undefined;
-    }, `journald takes streams at ${this.socket}`);
+    this.#process = spawn(program, this.namespace === null ? [] : [this.namespace], { stdio: "ignore" });
+    await until(() => takesStreams(this.socket), `journald takes streams at ${this.socket}`);
   }
 
   get isRunning(): boolean {
@@ -57,7 +65,6 @@ export class Journal {
 
   /** Kills it: its sockets stay without a listener. */
   async kill(): Promise<void> {
-    this.#stream?.destroy();
     const ended = Promise.withResolvers<void>();
     this.#process?.once("exit", () => ended.resolve());
     this.signal("SIGKILL");
@@ -66,7 +73,8 @@ export class Journal {
 
   /** @param matches as journalctl(1) takes them, such as `-t` and an identifier */
   entries(...matches: string[]): Entry[] {
-    const args = [`--namespace=${this.namespace}`, "-o", "json", "--all", "--no-pager", ...matches];
+    const which = this.namespace === null ? [] : [`--namespace=${this.namespace}`];
+    const args = [...which, "-o", "json", "--all", "--no-pager", ...matches];
     const lines = execFileSync("journalctl", args, { encoding: "utf8", maxBuffer: 2 ** 28 });
     return lines
       .split("\n")
@@ -78,9 +86,11 @@ export class Journal {
     return this.entries(...matches).map(({ MESSAGE = "" }) => MESSAGE);
   }
 
+  /** Ends it, and removes what it has left. The host's journal stays. */
   async remove(): Promise<void> {
     if (this.isRunning) await this.kill();
     rmSync(this.#configuration, { recursive: true, force: true });
+    if (this.namespace === null) return;
     rmSync(`/run/systemd/journal.${this.namespace}`, { recursive: true, force: true });
     for (const folder of globSync(`/{run,var}/log/journal/*.${this.namespace}`))
       rmSync(folder, { recursive: true, force: true });
@@ -105,12 +115,12 @@ export function hasJournald(): boolean {
   return existsSync(program);
 }
 
-function connection(path: string): Promise<Socket> {
-  return new Promise((resolve, reject) => {
+function takesStreams(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
     const socket = connect(path, () => {
-      socket.write("held open\n\n6\n0\n0\n0\n0\n");
-      resolve(socket);
+      socket.destroy();
+      resolve(true);
     });
-    socket.on("error", reject).unref();
+    socket.on("error", () => resolve(false));
   });
 }

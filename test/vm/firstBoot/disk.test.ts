@@ -22,6 +22,10 @@ import { eventData, startVmAgent, type VmAgent } from "../support/vmAgent.ts";
 const MiB = 2 ** 20;
 const limit = 4;
 
+/** Tasks that run one after another on each file system, a few at once. */
+const lives = Number(process.env.DISK_LIVES ?? 150);
+const atOnce = 10;
+
 const disks = new Map<DiskKind, QuotaDisk>();
 function diskOf(kind: DiskKind): QuotaDisk {
   const name = kind.replaceAll(" ", "-");
@@ -164,7 +168,7 @@ attempt("an exchange with the shared folder", lambda: os.replace(f"{shared}/d", 
       assert.ok(recorded);
       const { bytes } = diskOf(kind).usage(recorded.project);
       assert.ok(bytes > 3 * MiB && bytes <= limit * MiB, `${bytes} B`);
-    });
+    }, 180_000);
 
     test("hold for the allocation's shared folder, and not for its log files", async () => {
       const { allocation, config } = on(kind);
@@ -254,7 +258,7 @@ attempt("an exchange with the shared folder", lambda: os.replace(f"{shared}/d", 
       onTestFinished(() => plugin.driver.destroyTask({ taskId: task.id, force: true }));
       const { stdout } = await execScript(plugin, task.id, `python3 -c '${leaveProject(4711)}'`);
       assert.equal(stdout.toString().match(/ EPERM$/gm)?.length, 8);
-    });
+    }, 240_000);
 
     test("are left by the same attempts without the option", async () => {
       const { allocation, config } = on(kind);
@@ -313,7 +317,7 @@ attempt("an exchange with the shared folder", lambda: os.replace(f"{shared}/d", 
       const last = await startVmAgent({}, first.stateDir);
       await until(() => diskOf(kind).usage(disk.project).limitBytes === 0, "the limit is swept");
       await last.disconnect();
-    });
+    }, 240_000);
 
     test("of a thousand tasks are claimed and given back, also by the next plugin, and leave no project", async () => {
       const disk = diskOf(kind);
@@ -359,30 +363,36 @@ attempt("an exchange with the shared folder", lambda: os.replace(f"{shared}/d", 
       await until(() => inRange().length === 0, "no project is left");
     }, 180_000);
 
-    test("leave no project and no mount, after 100 tasks", async () => {
-      const disk = diskOf(kind);
-      const plugin = await sharedAgent();
-      const before = readFileSync("/proc/self/mountinfo", "utf8");
-      for (let round = 0; round < 10; round += 1) {
-        const allocations = Array.from(
-          { length: 10 },
-          () => new Allocation({ slice: shareSlice, dataDir: disk.path }),
-        );
-        await Promise.all(
-          allocations.map(async (allocation) => {
-            const command = { command: "sh", args: ["-c", "echo x > local/file"], disk_limit: limit };
-            const task = allocation.config(command, { resources: resourcesOf(allocation, {}) });
-            await startTask(plugin, task);
-            await waitTask(plugin, task);
-            await plugin.driver.destroyTask({ taskId: task.id, force: true });
-          }),
-        );
-        for (const allocation of allocations) await allocation.remove();
-      }
-      await until(() => disk.projects().every(({ id }) => id < 2 ** 30), "no project is left");
-      assert.equal(readFileSync("/proc/self/mountinfo", "utf8"), before);
-      assert.deepEqual(readdirSync(`${disk.path}/alloc`), []);
-    }, 240_000);
+    test(
+      "leave no project and no mount, after hundreds of tasks",
+      async () => {
+        const disk = diskOf(kind);
+        const plugin = await sharedAgent();
+        const before = readFileSync("/proc/self/mountinfo", "utf8");
+        for (let left = lives; left > 0; left -= atOnce) {
+          const allocations = Array.from(
+            { length: Math.min(left, atOnce) },
+            () => new Allocation({ slice: shareSlice, dataDir: disk.path }),
+          );
+          await Promise.all(
+            allocations.map(async (allocation) => {
+              const command = { command: "sh", args: ["-c", "echo x > local/file"], disk_limit: limit };
+              const task = allocation.config(command, { resources: resourcesOf(allocation, {}) });
+              await startTask(plugin, task);
+              assert.equal((await waitTask(plugin, task)).exitCode, 0);
+              const { disk: claimed } = await eventData(plugin, task.id, "sandboxed");
+              assert.ok(claimed && claimed.project !== claimed.sharedProject);
+              await plugin.driver.destroyTask({ taskId: task.id, force: true });
+            }),
+          );
+          for (const allocation of allocations) await allocation.remove();
+        }
+        await until(() => disk.projects().every(({ id }) => id < 2 ** 30), "no project is left");
+        assert.equal(readFileSync("/proc/self/mountinfo", "utf8"), before);
+        assert.deepEqual(readdirSync(`${disk.path}/alloc`), []);
+      },
+      60_000 + lives * 3_000,
+    );
   });
 }
 
@@ -418,5 +428,5 @@ describe("disk limits over a reboot", () => {
     await allocation.stdout.contains("full\n");
     rememberTask("limited", { handle, pids: [] });
     (await import("node:child_process")).execFileSync("sync");
-  });
+  }, 240_000);
 });

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
+import { findIoDevices } from "../../../src/effects/cgroup/blockDevices.ts";
 import { startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { volumeMount } from "../../support/agent/requests.ts";
@@ -13,6 +16,77 @@ import { eventData, sharedAgent } from "../support/vmAgent.ts";
 
 /** The disk at {@link diskFolder}. */
 const disk = readFileSync("/sys/block/vda/dev", "utf8").trim();
+
+function run(command: string, ...args: string[]): string {
+  return execFileSync(command, args, { encoding: "utf8" }).trim();
+}
+
+/** A loop device. @param isDivided whether it has one partition, of {@link partitionMiB} */
+function loopDevice(isDivided = false): string {
+  loops += 1;
+  const image = `/run/stack-${loops}.img`;
+  writeFileSync(image, isDivided ? partitionTable() : "");
+  truncateSync(image, 32 * MiB);
+  const device = run("losetup", "--partscan", "--find", "--show", image);
+  onTestFinished(() => run("losetup", "--detach", device));
+  return device;
+}
+
+const partitionMiB = 30;
+
+/** A master boot record with one partition of Linux, which begins after a MiB. */
+function partitionTable(): Buffer {
+  const record = Buffer.alloc(512);
+  const [type, signature] = [0x83, 0xaa55];
+  record.writeUInt8(type, 446 + 4);
+  record.writeUInt32LE(Number(sectors(1)), 446 + 8);
+  record.writeUInt32LE(Number(sectors(partitionMiB)), 446 + 12);
+  record.writeUInt16LE(signature, 510);
+  return record;
+}
+
+let loops = 0;
+const MiB = 2 ** 20;
+const sectors = (mebibytes: number) => String((mebibytes * MiB) / 512);
+
+function module(name: string): void {
+  spawnSync("modprobe", [name]);
+}
+
+/** Devices that are made of other ones: what is mounted, and the disk of which the kernel takes a limit. */
+const stacks: Readonly<Record<string, () => { readonly mountOf: string; readonly limitedOn: string }>> = {
+  "a loop device": () => {
+    module("loop");
+    const loop = loopDevice();
+    return { mountOf: loop, limitedOn: loop };
+  },
+  "a partition": () => {
+    module("loop");
+    const loop = loopDevice(true);
+    return { mountOf: `${loop}p1`, limitedOn: loop };
+  },
+  "device-mapper, on a partition": () => {
+    for (const name of ["loop", "dm-mod"]) module(name);
+    const loop = loopDevice(true);
+    const name = "exec2-stack";
+    const table = `0 ${sectors(partitionMiB)} linear ${loop}p1 0`;
+    const control = ["--noudevsync", "--noudevrules"];
+    run("dmsetup", "create", name, ...control, "--table", table);
+    onTestFinished(() => run("dmsetup", "remove", ...control, "--retry", name));
+    const minor = run("dmsetup", "info", "-c", "--noheadings", "-o", "minor", name);
+    const device = `/dev/dm-${minor}`;
+    return { mountOf: device, limitedOn: device };
+  },
+  RAID: () => {
+    for (const name of ["loop", "md-mod", "raid1"]) module(name);
+    const members = [loopDevice(), loopDevice()];
+    const device = "/dev/md7";
+    const level = ["--level=1", "--raid-devices=2", "--metadata=1.2", "--assume-clean", "--run"];
+    run("mdadm", "--create", device, ...level, ...members);
+    onTestFinished(() => run("mdadm", "--stop", device));
+    return { mountOf: device, limitedOn: device };
+  },
+};
 
 /** Writes 4 MiB to the volume, past the page cache, and says how many seconds that took. */
 const writing = `begin=$(date +%s%N)
@@ -39,6 +113,45 @@ describe("io", () => {
     const [, written] =
       new RegExp(`^${disk} .*wbytes=(\\d+)`, "m").exec(cgroupFile(task.cgroup, "io.stat")) ?? [];
     assert.ok(Number(written) >= 4 << 20, `${written} bytes`);
+  }, 240_000);
+
+  for (const [kind, make] of Object.entries(stacks)) {
+    test(`a task's I/O on ${kind} is limited on the disk that the kernel limits, and measured`, async () => {
+      const { mountOf, limitedOn } = make();
+      const folder = `/run/stack-${kind.replaceAll(/\W+/g, "-")}`;
+      run("mkfs.ext4", "-q", "-F", mountOf);
+      mkdirSync(folder);
+      run("mount", mountOf, folder);
+      onTestFinished(() => run("umount", folder));
+      const task = await startOnDisk(writing, { write: "1MiB" }, {}, folder);
+      const number = readFileSync(`/sys/class/block/${basename(limitedOn)}/dev`, "utf8").trim();
+      assert.equal(cgroupFile(task.cgroup, "io.max"), `${number} rbps=max wbps=1048576 riops=max wiops=max`);
+      await until(() => existsSync(`${task.volume}/took`), "it has written");
+      const took = readFileSync(`${task.volume}/took`, "utf8");
+      assert.ok(Number(took) > 2_500, `${took} ms`);
+      const [, written] =
+        new RegExp(`^${number} .*wbytes=(\\d+)`, "m").exec(cgroupFile(task.cgroup, "io.stat")) ?? [];
+      assert.ok(Number(written) >= 4 << 20, `${written} bytes`);
+      const { driver } = task.agent;
+      await driver.destroyTask({ taskId: task.config.id, force: true });
+    }, 240_000);
+  }
+
+  test("network and stacked file systems are told, and nothing of them is limited", async () => {
+    // The machine's root file system is another machine's: this one's. Folders that it may write to are overlays.
+    const found = findIoDevices(
+      ["/srv", "/proc", "/home", diskFolder].map((path) => ({ what: path, path })),
+      cgroupMount,
+    );
+    assert.deepEqual(
+      found.devices.map(({ number }) => number),
+      [disk],
+    );
+    const [stacked, kernels, network, ...others] = found.unlimited;
+    assert.equal(stacked, "/srv (overlay is stacked on other file systems)");
+    assert.equal(kernels, "/proc (proc names no disk of its own)");
+    assert.match(network ?? "", /^\/home \((virtiofs|9p) is served by another machine or a process\)$/);
+    assert.deepEqual(others, []);
   });
 
   test("a weight is told where nothing obeys it, and written where iocost does", async () => {
@@ -84,13 +197,14 @@ describe("io", () => {
   });
 });
 
-/** Starts a task with a volume on the machine's disk. */
+/** Starts a task with a volume on the machine's disk, or on another one. */
 async function startOnDisk(
   script: string,
   io: Readonly<Record<string, string>>,
   options: Readonly<Record<string, unknown>> = {},
+  parent = diskFolder,
 ) {
-  const folder = hostFolder(undefined, diskFolder);
+  const folder = hostFolder(undefined, parent);
   chmodSync(folder, 0o777);
   const task = await startVmTask({
     command: { command: "sh", args: ["-c", script], io: [io], ...options },

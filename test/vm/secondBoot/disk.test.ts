@@ -37,5 +37,5 @@ describe("disk limits over a reboot", () => {
     const { disk: recorded } = await eventData(plugin, task.id, "sandboxed");
     assert.ok(disk.projects().some(({ id: project }) => project === recorded?.project));
     await allocation.remove();
-  });
+  }, 240_000);
 });

@@ -11,6 +11,12 @@ export const rebootStateDir = `${diskFolder}/state`;
 export const diskStateDir = `${diskFolder}/disk-state`;
 export const diskImage = `${diskFolder}/ext4.img`;
 
+/** The state of the plugin whose task writes to a volume of another user. */
+export const volumesStateDir = `${diskFolder}/volumes-state`;
+
+/** Ids that no user and no group of the machine has. */
+export const volumeOwner = { uid: 20_001, gid: 20_002 };
+
 export interface TaskBefore {
   readonly taskId: string;
   readonly handle: TaskHandle;
@@ -19,7 +25,7 @@ export interface TaskBefore {
 }
 
 /** A task's state when the machine was switched off. */
-type WhenOff = "running" | "ended" | "limited";
+type WhenOff = "running" | "ended" | "limited" | "mapped";
 
 const file = (name: string) => `${diskFolder}/${name}.handle`;
 const { requestSerialize, requestDeserialize } = DriverService.recoverTask;

@@ -146,7 +146,17 @@ const controllers: readonly (readonly [controller: string, limits: string])[] = 
 
 function controllerChecks({ cgroupControllers, cgroupMount }: HostFacts): Check[] {
   if (cgroupMount === undefined) return [];
-  return controllers.map(([name, limits]) => optional(`  ${name}`, cgroupControllers.includes(name), limits));
+  const given = cgroupControllers.join(", ");
+  return [
+    ...controllers.map(([name, limits]) => optional(`  ${name}`, cgroupControllers.includes(name), limits)),
+    optional(
+      "  cgroup_delegate",
+      given !== "",
+      given === ""
+        ? "a task's own cgroups have no controllers to limit with"
+        : `a task's own cgroups: ${given}`,
+    ),
+  ];
 }
 
 /** A check of something that every task needs. */

@@ -21,12 +21,20 @@ export const columns = {
   exit: { title: "Exit", sortBy: ({ exit }) => exit },
   cpu: { title: "CPU" },
   memory: { title: "Memory" },
+  disk: { title: "Disk" },
   restarts: { title: "Restarts", sortBy: ({ restarts }) => restarts },
   ran: { title: "Ran", sortBy: (row, now) => ranFor(row, now) },
   age: { title: "Age", sortBy: ({ begunAt }, now) => now - begunAt },
 } as const satisfies Readonly<Record<string, Column>>;
 
 export type ColumnName = keyof typeof columns;
+
+/** The columns of a list: a disk has one only if some of its tasks have a limit of what they may write. */
+export function columnsOf(rows: readonly TaskSummary[]): readonly ColumnName[] {
+  const names = Object.keys(columns) as ColumnName[];
+  const isLimited = rows.some(({ diskLimit }) => diskLimit !== undefined);
+  return isLimited ? names : names.filter((name) => name !== "disk");
+}
 
 /** The task's name, with the index of its allocation among those of its group. */
 export function labelOf({ task, index }: Pick<TaskSummary, "task" | "index">): string {

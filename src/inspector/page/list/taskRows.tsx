@@ -1,12 +1,12 @@
 /** The table of tasks. Its column heads sort the rows. Only rows in or near the visible part are drawn. */
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { shortId } from "../../../base/taskId.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { linkTo } from "../address.ts";
 import { Gap, reveal, rowsInSight, useRowHeight } from "../longTable.tsx";
 import { Mark } from "../mark.tsx";
-import { type Column, type ColumnName, columns, labelOf, ranText } from "./find.ts";
+import { type Column, type ColumnName, columns, columnsOf, labelOf, ranText } from "./find.ts";
 import { type Use, useUsage } from "./usage.ts";
 
 interface Place {
@@ -39,6 +39,8 @@ export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPla
   const [first, last] = rowsInSight(top, height, rows.length);
   const visible = rows.slice(first, last);
   const usage = useUsage(visible);
+  const names = useMemo(() => columnsOf(rows), [rows]);
+  const hasDisk = names.includes("disk");
   const onKey = (event: KeyboardEvent) => {
     const place = scroller.current;
     if (place === null || event.ctrlKey || event.altKey || event.metaKey) return;
@@ -70,7 +72,7 @@ export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPla
       <table aria-label="Tasks" aria-rowcount={rows.length + 1}>
         <thead>
           <tr>
-            {(Object.keys(columns) as ColumnName[]).map((name) => (
+            {names.map((name) => (
               <Head key={name} name={name} sort={sort} onSort={onSort} />
             ))}
           </tr>
@@ -83,6 +85,7 @@ export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPla
               row={row}
               now={now}
               use={usage[row.id]}
+              hasDisk={hasDisk}
               index={first + index}
               onOpen={() => onPlace({ opened: row.id })}
             />
@@ -171,11 +174,13 @@ interface RowProperties {
   readonly now: number;
   /** Undefined until it is known. */
   readonly use: Use | undefined;
+  /** Whether the list has a column for it. */
+  readonly hasDisk: boolean;
   readonly index: number;
   readonly onOpen: () => void;
 }
 
-function Row({ row, now, use, index, onOpen }: RowProperties) {
+function Row({ row, now, use, hasDisk, index, onOpen }: RowProperties) {
   const { id, job, user, allocation, outcome, exit, restarts, begunAt } = row;
   const label = labelOf(row);
   return (
@@ -203,6 +208,11 @@ function Row({ row, now, use, index, onOpen }: RowProperties) {
       <td class="memory" title={use?.about}>
         {use?.memory}
       </td>
+      {hasDisk ? (
+        <td class="disk" title={use?.about}>
+          {use?.disk}
+        </td>
+      ) : null}
       <td class="restarts">{restarts === 0 ? "–" : restarts}</td>
       <td class="ran">{ranText(row, now)}</td>
       <td class="age">{formatDuration(Math.max(0, now - begunAt))}</td>

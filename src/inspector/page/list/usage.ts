@@ -1,6 +1,6 @@
-/** CPU and memory of the tasks whose rows are in sight. */
+/** CPU, memory and disk of the tasks whose rows are in sight. */
 import { useEffect, useState } from "preact/hooks";
-import type { UsageFigures } from "../../../history/why/usage.ts";
+import { bytesText, type UsageFigures } from "../../../history/why/usage.ts";
 import { formatBytes } from "../../../units/sizes.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { ask } from "../api.ts";
@@ -10,6 +10,8 @@ import { useInterval } from "../hooks.ts";
 export interface Use {
   readonly cpu: string;
   readonly memory: string;
+  /** `240 of 300 MiB`, of its own folders. */
+  readonly disk: string;
   readonly about: string;
 }
 
@@ -46,13 +48,14 @@ export function useUsage(rows: readonly TaskSummary[]): Readonly<Record<string, 
   return known;
 }
 
-const whole = "CPU cores on average, and the most memory";
+const whole = "CPU cores on average, and the most memory and disk";
 
-function useOf({ endedAt }: TaskSummary, figures: UsageFigures | undefined): Use {
-  const { cores = null, memoryBytes = null } = figures ?? {};
+function useOf({ endedAt, diskLimit }: TaskSummary, figures: UsageFigures | undefined): Use {
+  const { cores = null, memoryBytes = null, diskBytes = null } = figures ?? {};
   return {
     cpu: cores === null ? "–" : String(Number(cores.toPrecision(2))),
     memory: memoryBytes === null ? "–" : formatBytes(memoryBytes),
-    about: endedAt === null ? "CPU cores and memory when they were last sampled" : whole,
+    disk: diskBytes === null ? "–" : bytesText(diskBytes, diskLimit ?? null),
+    about: endedAt === null ? "CPU cores, memory and disk when they were last sampled" : whole,
   };
 }

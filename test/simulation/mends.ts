@@ -1,0 +1,163 @@
+/**
+ * Defects that simulated histories have found and that are mended, each with a seed whose history shows it. The
+ * mend can be taken out again, so that a seed is known to show its defect still: a change of the simulation or of
+ * the driver makes other histories from the same seeds. Pure.
+ */
+
+/** Text of a module of the driver that is replaced when the module is loaded. */
+export interface Edit {
+  /** Below src/. */
+  readonly file: string;
+  /** Occurs once in the file. */
+  readonly text: string;
+  readonly by: string;
+}
+
+/** The history fails without the mend, and holds with it. */
+type History =
+  | { readonly seed: number; readonly refused?: undefined }
+  /** The scripted history in which one host call is refused: which of the calls of this name, with which errno. */
+  | { readonly seed?: undefined; readonly refused: readonly [call: string, nth: number, errno: string] };
+
+export type Mend = History & {
+  /** What holds since the mend. */
+  readonly title: string;
+  /** What the failing history says. */
+  readonly shows: RegExp;
+  /** Takes the mend out. */
+  readonly without: readonly Edit[];
+};
+
+export const mends: readonly Mend[] = [
+  {
+    title: "the folder of a start that was never stored is removed although its init recorded an end",
+    seed: 1,
+    shows: /is left/,
+    without: [
+      {
+        file: "driver/recovery/reconcile.ts",
+        text: "wasReleased(status) && readExitStatus",
+        by: "readExitStatus",
+      },
+    ],
+  },
+  {
+    title: "a task does not run twice if its agent dies during a start and its plugin does not",
+    seed: 26,
+    shows: /runs while/,
+    without: [
+      {
+        file: "driver/task/taskTable.ts",
+        text: "await Promise.all(earlierStarts.map(([, over]) => over));",
+        by: "",
+      },
+    ],
+  },
+  {
+    title: "an end is told although the host refuses to read its record for some time",
+    seed: 488,
+    shows: /never done/,
+    without: [
+      {
+        file: "driver/run/run.ts",
+        text: "await retry(() => exitOf(this.#task.snapshot, unrecorded), isMaxAttempts)",
+        by: "exitOf(this.#task.snapshot, unrecorded)",
+      },
+    ],
+  },
+  {
+    title: "a start that fails, and cannot be undone at once, names the errno of its failure",
+    seed: 411,
+    shows: /StartTask fails/,
+    without: [
+      {
+        file: "base/errors.ts",
+        text: "if (thrown instanceof SuppressedError) return DriverError.from(",
+        by: "if (false) return DriverError.from(",
+      },
+      {
+        file: "base/errors.ts",
+        text: "if (thrown instanceof SuppressedError) return messageOf(",
+        by: "if (false) return messageOf(",
+      },
+    ],
+  },
+  {
+    title: "a start that is repeated after a failure, and fails again, is answered",
+    seed: 489,
+    shows: /never done/,
+    without: [
+      {
+        file: "driver/run/run.ts",
+        text: "if (!isStart && (isAlive(task.state) || isOver(task.state)))",
+        by: "if (isAlive(task.state) || isOver(task.state))",
+      },
+    ],
+  },
+  {
+    title: "a task is not called destroyed that the next plugin could not look for",
+    seed: 402,
+    shows: /is destroyed, but/,
+    without: [
+      { file: "driver/recovery/reconcile.ts", text: "if (!isShortage(thrown)) continue;", by: "continue;" },
+    ],
+  },
+  {
+    title: "the folder of a run is removed if its files cannot be made",
+    seed: 212,
+    shows: /is left/,
+    without: [{ file: "effects/run/runFiles.ts", text: "undo.defer(() => removeRunFiles(folder));", by: "" }],
+  },
+  {
+    title: "a task that ends before its start is committed keeps its denials",
+    seed: 10023,
+    shows: /of its denials are in the log/,
+    without: [
+      {
+        file: "effects/denials/denialTracker.ts",
+        text: "if (stranger !== undefined) stranger.ended = end;",
+        by: "if (stranger !== undefined) this.#forget(domain);",
+      },
+    ],
+  },
+  {
+    title:
+      "a log that was opened by an attempt to begin to work that failed is closed before the next attempt",
+    seed: 1220,
+    shows: /is damaged|nobody catches/,
+    without: [
+      { file: "driver/opening/openServices.ts", text: "undo.defer(() => store.close());", by: "" },
+      { file: "driver/opening/openServices.ts", text: "undo.defer(() => unsaved.stop());", by: "" },
+    ],
+  },
+  {
+    title:
+      "a logger's record that cannot be read for a moment neither ends the plugin nor the watch of the run",
+    seed: 10151,
+    shows: /nobody catches|never done/,
+    without: [
+      {
+        file: "driver/run/runOutput.ts",
+        text: "catch {\n      // The host is short of something. The next change",
+        by: "catch (thrown) {\n      throw thrown; // The host is short of something. The next change",
+      },
+    ],
+  },
+  {
+    title: "a task is killed although the host is short of descriptors for a moment",
+    refused: ["pidfd_open", 8, "EMFILE"],
+    shows: /TASK_STILL_RUNNING/,
+    without: [
+      {
+        file: "driver/run/run.ts",
+        text: "await retry(() => killTask(process.task), isOverAlready)",
+        by: "killTask(process.task)",
+      },
+      {
+        file: "driver/run/run.ts",
+        text: ".then(() => retry(() => killInit(process.init), isOverAlready))",
+        by: ".then(() => killInit(process.init))",
+      },
+    ],
+  },
+];
