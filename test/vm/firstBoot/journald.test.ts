@@ -73,101 +73,127 @@ async function waits({ stateDir }: VmAgent, taskId: string): Promise<boolean[]> 
     .map(({ data }) => (data as EventData<"outputWaits">).waits);
 }
 
+/** Milliseconds for a case: some start a plugin, or a systemd. */
+const limitMs = 300_000;
+
 describe("systemd-journald with a task's output", () => {
-  test("is under the names of its job, allocation and task, also what it writes to /dev/stdout", async () => {
-    const { agent, allocation, config } = await startLogged(
-      "echo one; echo two > /dev/stdout; echo '<3>three' >> /dev/stderr; printf four",
-    );
-    const { exitCode } = await waitTask(agent, config);
-    assert.equal(exitCode, 0);
-    await shows(allocation, "one", "two", "three", "four");
-    const entries = entriesOf(allocation);
-    assert.deepEqual(
-      new Set(entries.map(({ SYSLOG_IDENTIFIER }) => SYSLOG_IDENTIFIER)),
-      new Set(["job.main"]),
-    );
-    assert.deepEqual(
-      entries.map(({ PRIORITY }) => PRIORITY),
-      ["6", "6", "3", "6"],
-    );
-    const [entry] = entries;
-    assert.equal(entry?._SYSTEMD_UNIT, `exec2-test-${allocation.id}.main.scope`);
-    assert.equal(entry?._SYSTEMD_CGROUP, `/nomad.slice/share.slice/${unitOf(allocation)}`);
-    assert.equal(entry?._TRANSPORT, "stdout");
-    assert.deepEqual(
-      journal.messages("-t", "job.main", `_SYSTEMD_UNIT=${unitOf(allocation)}`),
-      linesOf(allocation),
-    );
-    allocation.cgroup.removeAsAgent();
-  });
+  test(
+    "is under the names of its job, allocation and task, also what it writes to /dev/stdout",
+    async () => {
+      const { agent, allocation, config } = await startLogged(
+        "echo one; echo two > /dev/stdout; echo '<3>three' >> /dev/stderr; printf four",
+      );
+      const { exitCode } = await waitTask(agent, config);
+      assert.equal(exitCode, 0);
+      await shows(allocation, "one", "two", "three", "four");
+      const entries = entriesOf(allocation);
+      assert.deepEqual(
+        new Set(entries.map(({ SYSLOG_IDENTIFIER }) => SYSLOG_IDENTIFIER)),
+        new Set(["job.main"]),
+      );
+      assert.deepEqual(
+        entries.map(({ PRIORITY }) => PRIORITY),
+        ["6", "6", "3", "6"],
+      );
+      const [entry] = entries;
+      assert.equal(entry?._SYSTEMD_UNIT, `exec2-test-${allocation.id}.main.scope`);
+      assert.equal(entry?._SYSTEMD_CGROUP, `/nomad.slice/share.slice/${unitOf(allocation)}`);
+      assert.equal(entry?._TRANSPORT, "stdout");
+      assert.deepEqual(
+        journal.messages("-t", "job.main", `_SYSTEMD_UNIT=${unitOf(allocation)}`),
+        linesOf(allocation),
+      );
+      allocation.cgroup.removeAsAgent();
+    },
+    limitMs,
+  );
 
-  test("goes on when journald is killed and started again, and when the plugin is", async () => {
-    const { agent, allocation, config, handle } = await startLogged(
-      `echo one; ${gate("a")}; echo two; ${gate("b")}; echo three; exit 5`,
-    );
-    await shows(allocation, "one");
-    await journal.kill();
-    await until(() => agent.messages.some(({ message }) => message.startsWith("Output waits")), "it is told");
-    pass(allocation, "a");
-    await journal.start();
-    await shows(allocation, "one", "two");
-    await until(async () => (await waits(agent, config.id)).at(-1) === false, "its end is told");
-    await agent.crash();
-    pass(allocation, "b");
-    // The relay needs no plugin.
-    await shows(allocation, "one", "two", "three");
-    const next = await startVmAgent(options, agent.stateDir);
-    started = Promise.resolve(next);
-    await next.driver.recoverTask({ taskId: "", handle });
-    assert.equal((await waitTask(next, config)).exitCode, 5);
-    assert.deepEqual(loggersOf(allocation.cgroup.processes()), []);
-    await next.driver.destroyTask({ taskId: config.id, force: true });
-    allocation.cgroup.removeAsAgent();
-  });
+  test(
+    "goes on when journald is killed and started again, and when the plugin is",
+    async () => {
+      const { agent, allocation, config, handle } = await startLogged(
+        `echo one; ${gate("a")}; echo two; ${gate("b")}; echo three; exit 5`,
+      );
+      await shows(allocation, "one");
+      await journal.kill();
+      await until(
+        () => agent.messages.some(({ message }) => message.startsWith("Output waits")),
+        "it is told",
+      );
+      pass(allocation, "a");
+      await journal.start();
+      await shows(allocation, "one", "two");
+      await until(async () => (await waits(agent, config.id)).at(-1) === false, "its end is told");
+      await agent.crash();
+      pass(allocation, "b");
+      // The relay needs no plugin.
+      await shows(allocation, "one", "two", "three");
+      const next = await startVmAgent(options, agent.stateDir);
+      started = Promise.resolve(next);
+      await next.driver.recoverTask({ taskId: "", handle });
+      assert.equal((await waitTask(next, config)).exitCode, 5);
+      assert.deepEqual(loggersOf(allocation.cgroup.processes()), []);
+      await next.driver.destroyTask({ taskId: config.id, force: true });
+      allocation.cgroup.removeAsAgent();
+    },
+    limitMs,
+  );
 
-  test("has a limit of its rate that is the task's own", async () => {
-    const many = 200_000;
-    const flood = await startLogged(`seq 1 ${many}`);
-    await waitTask(flood.agent, flood.config);
-    const other = await startLogged("echo heard");
-    await waitTask(other.agent, other.config);
-    await shows(other.allocation, "heard");
-    const kept = linesOf(flood.allocation).length;
-    assert.ok(kept >= burst && kept < many, `${kept} lines`);
-  });
+  test(
+    "has a limit of its rate that is the task's own",
+    async () => {
+      const many = 200_000;
+      const flood = await startLogged(`seq 1 ${many}`);
+      await waitTask(flood.agent, flood.config);
+      const other = await startLogged("echo heard");
+      await waitTask(other.agent, other.config);
+      await shows(other.allocation, "heard");
+      const kept = linesOf(flood.allocation).length;
+      assert.ok(kept >= burst && kept < many, `${kept} lines`);
+    },
+    limitMs,
+  );
 
-  test("of a task with cgroups of its own is under the task's name, too", async () => {
-    const { agent, allocation, config } = await startLogged(
-      "cd /sys/fs/cgroup; mkdir part; echo $$ > part/cgroup.procs; echo below",
-      { cgroup_delegate: true },
-    );
-    assert.equal((await waitTask(agent, config)).exitCode, 0);
-    await shows(allocation, "below");
-    assert.deepEqual(allocation.cgroup.below(), []);
-  });
+  test(
+    "of a task with cgroups of its own is under the task's name, too",
+    async () => {
+      const { agent, allocation, config } = await startLogged(
+        "cd /sys/fs/cgroup; mkdir part; echo $$ > part/cgroup.procs; echo below",
+        { cgroup_delegate: true },
+      );
+      assert.equal((await waitTask(agent, config)).exitCode, 0);
+      await shows(allocation, "below");
+      assert.deepEqual(allocation.cgroup.below(), []);
+    },
+    limitMs,
+  );
 
-  test("loses nothing when systemd restarts journald: it keeps the connections", async () => {
-    const { agent, allocation, config } = await startLogged(
-      `echo one; ${gate("a")}; for i in $(seq 40); do echo $i; sleep 0.1; done`,
-    );
-    await shows(allocation, "one");
-    const relays = () => loggersOf(allocation.cgroup.processes());
-    const [first] = relays();
-    await journal.kill();
-    const control = await startManager();
-    await until(() => relays().some((each) => each !== first), "another relay is connected");
-    const [second] = relays();
-    const replacements = async () =>
-      (await eventsOf(agent.stateDir, config.id)).filter(({ type }) => type === "loggerReplaced").length;
-    await until(async () => (await replacements()) > 0, "it is recorded");
-    const before = await replacements();
-    pass(allocation, "a");
-    for (const _ of [1, 2]) await control("restart", "journald.service");
-    assert.deepEqual(relays(), [second]);
-    assert.equal((await waitTask(agent, config)).exitCode, 0);
-    await shows(allocation, "one", ...Array.from({ length: 40 }, (_, index) => String(index + 1)));
-    assert.equal(await replacements(), before);
-  });
+  test(
+    "loses nothing when systemd restarts journald: it keeps the connections",
+    async () => {
+      const { agent, allocation, config } = await startLogged(
+        `echo one; ${gate("a")}; for i in $(seq 40); do echo $i; sleep 0.1; done`,
+      );
+      await shows(allocation, "one");
+      const relays = () => loggersOf(allocation.cgroup.processes());
+      const [first] = relays();
+      await journal.kill();
+      const control = await startManager();
+      await until(() => relays().some((each) => each !== first), "another relay is connected");
+      const [second] = relays();
+      const replacements = async () =>
+        (await eventsOf(agent.stateDir, config.id)).filter(({ type }) => type === "loggerReplaced").length;
+      await until(async () => (await replacements()) > 0, "it is recorded");
+      const before = await replacements();
+      pass(allocation, "a");
+      for (const _ of [1, 2]) await control("restart", "journald.service");
+      assert.deepEqual(relays(), [second]);
+      assert.equal((await waitTask(agent, config)).exitCode, 0);
+      await shows(allocation, "one", ...Array.from({ length: 40 }, (_, index) => String(index + 1)));
+      assert.equal(await replacements(), before);
+    },
+    limitMs,
+  );
 });
 
 /**
