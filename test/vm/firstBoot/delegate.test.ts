@@ -1,10 +1,11 @@
 /** Tasks with a subtree of cgroups of their own, where the kernel has controllers. */
 import assert from "node:assert/strict";
+import { existsSync, mkdirSync, rmdirSync } from "node:fs";
 import { waitTask } from "../../support/agent/agent.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { until } from "../../support/host/until.ts";
 import { cgroupCount, cgroupFile, coresUsed } from "../support/cgroupFiles.ts";
-import { describe, test } from "../support/runner.ts";
+import { describe, onTestFinished, test } from "../support/runner.ts";
 import { type Limits, type RunningTask, startVmTask } from "../support/runningTask.ts";
 import { eventData, mhzPerCore } from "../support/vmAgent.ts";
 
@@ -29,6 +30,19 @@ function delegated(script: string, limits: Limits = {}, user?: typeof root, more
 /** What a supervisor does at its start: it moves down, since a cgroup has either processes or controllers. */
 const moveDown =
   'cd /sys/fs/cgroup; mkdir main; echo $$ > main/cgroup.procs; for c in $(cat cgroup.controllers); do echo "+$c" > cgroup.subtree_control || exit 9; done';
+
+/** A unit of systemd, written by a shell. */
+const unit = (name: string, ...lines: readonly string[]) =>
+  `printf '%s\\n' '[Unit]' DefaultDependencies=no ${lines.map((line) => `'${line}'`).join(" ")} > "$units/${name}"`;
+
+/** systemd as the manager of the task's user, with two services. */
+const systemdScript = `
+  export XDG_RUNTIME_DIR="$NOMAD_TASK_DIR/run" HOME="$NOMAD_TASK_DIR"
+  units="$XDG_RUNTIME_DIR/systemd/user"; mkdir -p "$units"; chmod 700 "$XDG_RUNTIME_DIR"
+  ${unit("main.target", "Wants=hog.service quiet.service")}
+  ${unit("hog.service", "[Service]", "MemoryMax=16M", "ExecStart=/usr/bin/dd if=/dev/zero of=/dev/null bs=64M count=1")}
+  ${unit("quiet.service", "[Service]", "TasksMax=10", "ExecStart=/usr/bin/sleep 1000")}
+  exec /usr/lib/systemd/systemd --user --unit=main.target --log-target=console`;
 
 describe("cgroups of a task's own", () => {
   test("a supervisor limits its services with the controllers of the task's cgroup", async () => {
@@ -72,6 +86,24 @@ describe("cgroups of a task's own", () => {
       if (user === undefined) assert.equal(await allocation.stdout.text(), "");
       assert.deepEqual(allocation.cgroup.below(), []);
     }
+  });
+
+  test("systemd runs services in them, each with its limits", async () => {
+    // By this folder systemd knows that a host has booted with it, which the machine has not.
+    mkdirSync("/run/systemd/system", { recursive: true });
+    onTestFinished(() => rmdirSync("/run/systemd/system"));
+    const task = await delegated(systemdScript, { memoryMb: 128 }, undefined, {
+      unveil: ["r:/proc", "r:/run/systemd/system"],
+    });
+    const { agent, allocation, cgroup, config } = task;
+    const service = `${subtreeOf(task)}/app.slice/quiet.service`;
+    await until(() => existsSync(service) && cgroupFile(service, "cgroup.procs") !== "", "a service runs");
+    assert.equal(cgroupFile(service, "pids.max"), "10");
+    await until(() => cgroupCount(cgroup, "memory.events", "oom_kill") === 1, "the other reaches its limit");
+    // systemd ends its services, and then itself.
+    await agent.driver.stopTask({ taskId: config.id, signal: "SIGTERM", timeout: { seconds: 60, nanos: 0 } });
+    assert.equal((await waitTask(agent, config)).exitCode, 0);
+    assert.deepEqual(allocation.cgroup.below(), []);
   });
 
   test("in the host's root, a task has them where the host has its own", async () => {
