@@ -3,6 +3,7 @@
  * cgroup counts such kills itself (`memory.events`), but not without a memory controller, or under cgroup v1.
  */
 import { closeSync, constants, openSync, readSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { errnoOf } from "../../base/errors.ts";
 import { type OomKill, readOomRecord } from "./oomRecord.ts";
 
@@ -10,6 +11,8 @@ import { type OomKill, readOomRecord } from "./oomRecord.ts";
 const MAX_RECORD_BYTES = 8192;
 /** More records than the log of any host has: 8 MiB of the shortest. */
 const MAX_RECORDS = 200_000;
+/** A record takes a microsecond or two. */
+const RECORDS_IN_A_TURN = 500;
 
 let last: { readonly readAt: number; readonly kills: readonly OomKill[] } | undefined;
 
@@ -19,38 +22,36 @@ let last: { readonly readAt: number; readonly kills: readonly OomKill[] } | unde
  *   end at once, and a long log takes milliseconds
  * @returns undefined if the log cannot be read
  */
-export function oomKills(until: number): readonly OomKill[] | undefined {
+export async function oomKills(until: number): Promise<readonly OomKill[] | undefined> {
   if (last !== undefined && last.readAt > until) return last.kills;
   const readAt = Date.now();
-  let descriptor: number;
   try {
-    descriptor = openSync("/dev/kmsg", constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch {
-    return undefined;
-  }
-  try {
-    last = { readAt, kills: [...killsIn(descriptor)] };
+    using log = new DisposableStack();
+    const descriptor = openSync("/dev/kmsg", constants.O_RDONLY | constants.O_NONBLOCK);
+    log.adopt(descriptor, closeSync);
+    last = { readAt, kills: await killsIn(descriptor) };
     return last.kills;
   } catch {
     return undefined;
-  } finally {
-    closeSync(descriptor);
   }
 }
 
-function* killsIn(descriptor: number): Iterable<OomKill> {
+async function killsIn(descriptor: number): Promise<OomKill[]> {
+  const kills: OomKill[] = [];
   const bytes = Buffer.alloc(MAX_RECORD_BYTES);
-  for (let count = 0; count < MAX_RECORDS; count++) {
+  for (let count = 1; count <= MAX_RECORDS; count++) {
+    if (count % RECORDS_IN_A_TURN === 0) await nextTurn();
     let length = 0;
     try {
       length = readSync(descriptor, bytes);
     } catch (thrown) {
       const errno = errnoOf(thrown);
-      if (errno === "EAGAIN") return;
+      if (errno === "EAGAIN") break;
       // EPIPE: newer records have overwritten this one; the next read goes on after them.
       if (errno !== "EPIPE") throw thrown;
     }
     const kill = readOomRecord(bytes.toString("latin1", 0, length));
-    if (kill !== undefined) yield kill;
+    if (kill !== undefined) kills.push(kill);
   }
+  return kills;
 }

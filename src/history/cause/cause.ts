@@ -40,8 +40,8 @@ export interface HostEvidence {
   /** CPU time that the task's processes used, in seconds; undefined if unknown. */
   readonly cpuSeconds: number | undefined;
   /**
-   * Of a killed main process: whether the kernel's log says that it was killed for lack of memory, and of which;
-   * undefined if the log cannot be read.
+   * Of a killed main process whose cgroup counts no kills: whether the kernel's log says that it was killed for lack of
+   * memory, and of which; undefined if the log cannot be read.
    */
   readonly oomKill?: "host" | "cgroup" | "none" | undefined;
   /** What the black box had; undefined without one. */

@@ -131,7 +131,7 @@ function ownLines(place: LogPlace, from: LogPosition): string[] {
 async function evidenceFor(
   finding: Finding | undefined,
   context: TaskContext,
-  { signal, endedAt }: End,
+  { signal, endedAt, oom }: End,
 ): Promise<HostEvidence> {
   const { request } = context;
   const kind = finding?.kind;
@@ -144,13 +144,13 @@ async function evidenceFor(
         ? await listenerAt(finding?.name)
         : undefined,
     cpuSeconds: signal === KILLED && request !== null ? cpuSecondsOf(request.resources.cgroup) : undefined,
-    oomKill: signal === KILLED ? oomKillOf(context, endedAt) : undefined,
+    oomKill: signal === KILLED && oom === null ? await oomKillOf(context, endedAt) : undefined,
   };
 }
 
 /** Whether the kernel's log has the main process's kill. */
-function oomKillOf({ process: own }: TaskContext, endedAt: number): HostEvidence["oomKill"] {
-  const kills = oomKills(endedAt);
+async function oomKillOf({ process: own }: TaskContext, endedAt: number): Promise<HostEvidence["oomKill"]> {
+  const kills = await oomKills(endedAt);
   if (own === null || kills === undefined) return undefined;
   const { pid, startTicks } = own.task;
   // A kill before the start was of an earlier process with this pid. The two clocks differ a little.
