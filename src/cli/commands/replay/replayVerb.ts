@@ -46,7 +46,7 @@ export const addReplay: AddVerb = (program, exit) => {
       "verify with the state machine of another version: its dist/replay/machine.js",
     )
     .option("--key <key>", "with --check of a bundle: verify its signature, too, with a public Ed25519 key")
-    // Of the processes that share a check: this one's number, and how many there are.
+    // Of the processes that share a check: this one's part of each log.
     .addOption(new Option("--parts <parts>").hideHelp())
     .option(...showArgsOption)
     .option(
