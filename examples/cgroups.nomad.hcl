@@ -38,10 +38,13 @@ job "cgroups" {
             # A shell of its own enters the cgroup, and becomes the service.
             sh -c 'echo $$ > "$0/cgroup.procs" && exec "$@"' "$service" "$@" &
           }
-          start web sleep 3
-          start batch sleep 3
-          sleep 1
-          for service in web batch; do echo "$service: $(grep -c . $service/cgroup.procs) process"; done
+          start web sleep 1000
+          start batch sleep 1000
+          for service in web batch; do
+            until grep -q . $service/cgroup.procs; do sleep 0.1; done
+            echo "$service: $(grep -c . $service/cgroup.procs) process"
+          done
+          kill $(cat web/cgroup.procs batch/cgroup.procs)
           wait
         EOT
       }

@@ -13,6 +13,7 @@ import { leaveProject } from "../../support/attacks/projects.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { type DiskKind, mountQuotaDisk, type QuotaDisk } from "../../support/host/quotaDisk.ts";
 import { until } from "../../support/host/until.ts";
+import { rounds } from "../../support/rounds.ts";
 import { diskImage, diskStateDir, rememberTask } from "../support/beforeReboot.ts";
 import { shareSlice } from "../support/prepareGuest.ts";
 import { describe, onTestFinished, test } from "../support/runner.ts";
@@ -23,7 +24,7 @@ const MiB = 2 ** 20;
 const limit = 4;
 
 /** Tasks that run one after another on each file system, a few at once. */
-const lives = Number(process.env.DISK_LIVES ?? 150);
+const lives = rounds(60, 1_000);
 const atOnce = 10;
 
 const disks = new Map<DiskKind, QuotaDisk>();
@@ -224,15 +225,17 @@ attempt("an exchange with the shared folder", lambda: os.replace(f"{shared}/d", 
       await fill(next, "$NOMAD_TASK_DIR", 9000);
       await until(() => used() > 3.9, "the next plugin sees that it is full");
       await fill(next, "$NOMAD_ALLOC_DIR/data", 9000);
-      // The next plugin's only message: what the first one has told is not told again.
-      await until(() => next.messages.length > 0, "the shared folder is told");
+      await isTold(next, "Disk limit full: ");
       const events = (await eventsOf(first.stateDir, task.id)).flatMap(({ type, data }) => {
         if (type !== "diskFilled") return [];
         const { percent, limit: bytes, folders } = data as EventData<"diskFilled">;
         return [`${percent} % of ${bytes / MiB} MiB, ${folders}`];
       });
-      assert.deepEqual(events, ["90 % of 4 MiB, own", "100 % of 4 MiB, own", "100 % of 4 MiB, shared"]);
-      assert.match(next.messages[0]?.message ?? "", /^Disk limit full: .* in the allocation's shared folder/);
+      // While the shared folder gets full, a sample may be taken.
+      const told = events.filter((text) => text !== "90 % of 4 MiB, shared");
+      assert.deepEqual(told, ["90 % of 4 MiB, own", "100 % of 4 MiB, own", "100 % of 4 MiB, shared"]);
+      // What the first plugin has told is not told again.
+      for (const { message } of next.messages) assert.match(message, / in the allocation's shared folder/);
       assert.equal(first.messages.length, 2);
       await next.driver.destroyTask({ taskId: task.id, force: true });
       await waited;
@@ -364,7 +367,7 @@ attempt("an exchange with the shared folder", lambda: os.replace(f"{shared}/d", 
     }, 180_000);
 
     test(
-      "leave no project and no mount, after hundreds of tasks",
+      "leave no project and no mount, after many tasks",
       async () => {
         const disk = diskOf(kind);
         const plugin = await sharedAgent();
