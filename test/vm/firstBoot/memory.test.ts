@@ -117,9 +117,11 @@ describe("memory", () => {
       limits: { memoryMb: 48, memoryMaxMb: 64 },
     });
     await allocation.stdout.contains("read\n");
-    assert.ok(cgroupCount(cgroup, "memory.stat", "file") > 30 << 20);
+    const shown = () =>
+      [cgroup, `${cgroupMount}/${shareSlice}`].map((each) => cgroupFile(each, "memory.stat"));
+    assert.ok(cgroupCount(cgroup, "memory.stat", "file") > 30 << 20, shown().join("\n\n"));
     readDiskIn(makeAllocation({ slice: shareSlice }).cgroup.path);
-    assert.ok(cgroupCount(cgroup, "memory.stat", "file") > 30 << 20, cgroupFile(cgroup, "memory.stat"));
+    assert.ok(cgroupCount(cgroup, "memory.stat", "file") > 30 << 20, shown().join("\n\n"));
   });
 
   test("a task of an agent that is exempt from the OOM killer is not exempt", async () => {
@@ -151,21 +153,24 @@ describe("memory", () => {
 
   test("memory of a task's own node is all that it gets with numa_memory, and the first that it gets without", async () => {
     // More than the second node has, so that the rest comes from the first one, unless it must not.
-    const program = 'my $n = 320 << 20; my $x = "x" x $n; $| = 1; print "up\\n"; sleep 1000';
-    const onSecondCore = (numa_memory?: "local") => ({
-      command: { command: "perl", args: ["-e", program], ...(numa_memory && { numa_memory }) },
+    const fill = 'my $n = 320 << 20; my $x = "x" x $n; print "up\\n"; sleep 1000';
+    const some = 'my $n = 8 << 20; my $x = "x" x $n; $SIG{USR1} = sub {}; print "some\\n"; sleep 1000;';
+    const onSecondCore = (program: string, numa_memory?: "local") => ({
+      command: { command: "perl", args: ["-e", `$| = 1; ${program}`], ...(numa_memory && { numa_memory }) },
       limits: { cores: "1", memoryMb: 800 },
     });
-    const anywhere = await startVmTask(onSecondCore());
+    const anywhere = await startVmTask(onSecondCore(fill));
     await anywhere.allocation.stdout.contains("up\n");
     const [first = 0, second = 0] = anonymousOnNodes(anywhere.cgroup);
     assert.ok(first > 64 << 20 && second > 0, `${first} and ${second} bytes`);
     await anywhere.agent.driver.destroyTask({ taskId: anywhere.config.id, force: true });
 
-    const local = await startVmTask(onSecondCore("local"));
+    const local = await startVmTask(onSecondCore(`${some} ${fill}`, "local"));
     assert.equal(cgroupFile(local.cgroup, "cpuset.mems"), "1");
-    await until(() => (anonymousOnNodes(local.cgroup)[1] ?? 0) > 32 << 20, "the second node is used");
-    assert.ok((anonymousOnNodes(local.cgroup)[0] ?? 0) < 4 << 20);
+    await local.allocation.stdout.contains("some\n");
+    const [none = 0, own = 0] = anonymousOnNodes(local.cgroup);
+    assert.ok(none < 4 << 20 && own > 8 << 20, `${none} and ${own} bytes`);
+    await local.agent.driver.signalTask({ taskId: local.config.id, signal: "SIGUSR1" });
     // The kernel kills the task that fills the node, not a larger process of the host.
     const { exitCode } = await waitTask(local.agent, local.config);
     assert.equal(exitCode, 137);
