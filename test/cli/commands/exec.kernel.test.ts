@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
@@ -9,6 +10,7 @@ import { commandOutput } from "../../../src/effects/exec/commandStdio.ts";
 import { openTerminal, resizeTerminal } from "../../../src/effects/exec/terminal.ts";
 import { newStateDir, pidOf, startAgent, startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { programEntry } from "../../support/plugin/pluginEntry.ts";
 import { call, shellJob, start } from "../../support/screen/commandLine.ts";
 
@@ -106,6 +108,22 @@ describe("exec", () => {
     child.stdout?.destroy();
     expect(await ended).toMatchObject({ code: 141, stderr: "" });
     await expect.poll(() => allocation.cgroup.processes()).toEqual([task]);
+  });
+
+  it("runs its command without input if standard input cannot be read", async () => {
+    await runningTask("unread");
+    const writable = openSync(join(temporaryFolder(), "input"), "w");
+    const child = spawn(
+      process.execPath,
+      [programEntry, ...exec("unread", "--", "sh", "-c", "cat; exit 3")],
+      {
+        stdio: [writable, "ignore", "pipe"],
+      },
+    );
+    closeSync(writable);
+    const said = text(child.stderr as Readable);
+    expect(await once(child, "exit")).toEqual([3, null]);
+    expect(await said).toMatch(/standard input cannot be read: EBADF/);
   });
 
   it("ends with its command even if a device on standard input never answers", async () => {

@@ -38,7 +38,10 @@ describe("an agent's first two launches of the plugin", () => {
     const validating = await startPlugin();
     await validating.base.setConfig(setConfig({ state_dir: agent.stateDir }, false));
     await validating.close();
-    expect(tracesOf(agent)).toEqual(before);
+    const { descriptors, ...after } = tracesOf(agent);
+    expect(before).toMatchObject(after);
+    // What the start needed may have been closed since.
+    expect(descriptors).toBeLessThanOrEqual(before.descriptors);
     expect(await pidOf(agent, config)).toBeGreaterThan(0);
   });
 });

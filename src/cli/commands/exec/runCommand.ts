@@ -10,6 +10,7 @@ import type {
 import { errorOfCall } from "../../../grpc/status.ts";
 import { catchInterrupts, whenAborted } from "../../../localAgent/task/interrupts.ts";
 import { connectTask } from "../../tasks/runningTask.ts";
+import { warn } from "../../terminal/errors.ts";
 import { abandonInput } from "../../terminal/input.ts";
 import { onOutputFailure } from "../../terminal/output.ts";
 import { ShownOutput } from "../../terminal/taskLines.ts";
@@ -78,8 +79,16 @@ function passInput(call: Call): () => void {
     call.once("drain", () => stdin.resume());
   };
   const close = () => void call.write({ stdin: { data: Buffer.alloc(0), close: true } });
-  stdin.on("data", pass).once("end", close);
+  // A device may refuse a read, and an open file may not be open for reading. The command has had all its input then.
+  let isOver = false;
+  const fail = ({ message }: Error) => {
+    if (isOver) return;
+    warn(`standard input cannot be read: ${message}`);
+    close();
+  };
+  stdin.on("data", pass).once("end", close).on("error", fail);
   return () => {
+    isOver = true;
     stdin.off("data", pass).off("end", close);
     abandonInput();
   };
