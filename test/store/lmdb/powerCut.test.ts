@@ -75,7 +75,7 @@ async function* powerCuts(
 
 describe("after a power cut", () => {
   it("the log is intact, ends at one of its flushes, and can be continued", {
-    timeout: Math.max(120_000, cuts * 1_000),
+    timeout: Math.max(120_000, cuts * 5_000),
   }, async () => {
     let torn = 0;
     let last = 0;
