@@ -20,6 +20,7 @@ import { tryOpenat2 } from "../../effects/kernel/libc.ts";
 import { LogFiles, type LogPlace, type LogPosition, logPlaces } from "../../effects/logs/logFiles.ts";
 import { remoteMountOnTheWay } from "../../effects/paths/hostMounts.ts";
 import { isAtOrBelow, isInProc } from "../../effects/paths/paths.ts";
+import { ticksPerSecond } from "../../effects/processes/processStat.ts";
 import { RootFolder } from "../../effects/root/rootFolder.ts";
 import { entryOfUid } from "../../effects/users/passwd.ts";
 import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
@@ -154,12 +155,10 @@ async function oomKillOf({ process: own }: TaskContext, endedAt: number): Promis
   if (own === null || kills === undefined) return undefined;
   const { pid, startTicks } = own.task;
   // A kill before the start was of an earlier process with this pid. The two clocks differ a little.
-  const isOwn = (kill: (typeof kills)[number]) => kill.pid === pid && kill.at > startTicks / USER_HZ - 1;
+  const isOwn = (kill: (typeof kills)[number]) =>
+    kill.pid === pid && kill.at > startTicks / ticksPerSecond - 1;
   return kills.findLast(isOwn)?.of ?? "none";
 }
-
-/** Ticks of /proc a second, on every architecture that the driver runs on. */
-const USER_HZ = 100;
 
 /** What is at a path of the task: in a volume, or at the same path of the host. */
 function factsAt(path: string, context: TaskContext): PathFacts[] {

@@ -25,6 +25,15 @@ async function runningTask(taskName: string) {
 
 const exec = (...args: readonly string[]) => ["exec", "--state-dir", agent.stateDir, ...args];
 
+/** Runs a script in a task, with a descriptor as standard input, which is closed here. */
+function execFrom(input: number, task: string, script: string) {
+  const child = spawn(process.execPath, [programEntry, ...exec(task, "--", "sh", "-c", script)], {
+    stdio: [input, "pipe", "pipe"],
+  });
+  closeSync(input);
+  return child;
+}
+
 describe("exec", () => {
   it("passes input, outputs and the exit code", async () => {
     const { allocation } = await runningTask("web");
@@ -113,14 +122,7 @@ describe("exec", () => {
   it("runs its command without input if standard input cannot be read", async () => {
     await runningTask("unread");
     const writable = openSync(join(temporaryFolder(), "input"), "w");
-    const child = spawn(
-      process.execPath,
-      [programEntry, ...exec("unread", "--", "sh", "-c", "cat; exit 3")],
-      {
-        stdio: [writable, "ignore", "pipe"],
-      },
-    );
-    closeSync(writable);
+    const child = execFrom(writable, "unread", "cat; exit 3");
     const said = text(child.stderr as Readable);
     expect(await once(child, "exit")).toEqual([3, null]);
     expect(await said).toMatch(/standard input cannot be read: EBADF/);
@@ -130,14 +132,7 @@ describe("exec", () => {
     await runningTask("deaf");
     // A read of the kernel's messages waits for the next one.
     const device = openSync("/dev/kmsg", "r");
-    const child = spawn(
-      process.execPath,
-      [programEntry, ...exec("deaf", "--", "sh", "-c", "echo out; exit 3")],
-      {
-        stdio: [device, "pipe", "inherit"],
-      },
-    );
-    closeSync(device);
+    const child = execFrom(device, "deaf", "echo out; exit 3");
     const shown = text(child.stdout as Readable);
     expect(await once(child, "exit")).toEqual([3, null]);
     expect(await shown).toBe("out\n");
