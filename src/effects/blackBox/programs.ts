@@ -344,12 +344,32 @@ class BoxProgram extends TraceProgram {
       .store(8, buffer, noteLayout.hash, { of: dentry })
       .load(8, dentry, stack, own.mapping + 16)
       .jump("equal", dentry, 0, "note");
-    this.field(mount, dentry, "file.f_path.mnt");
-    this.field(dentry, dentry, "file.f_path.dentry");
-    this.appendPath();
-    this.program.label("lost").label("note").compute("move", 1, CRASH_SLOT);
+    this.#loadPath();
+    this.appendPath("lost");
+    this.program.goto("note").label("lost").store(8, buffer, noteLayout.text, 0);
+    this.program.label("note").compute("move", 1, CRASH_SLOT);
     this.#write();
     this.#foundMapping();
+  }
+
+  /**
+   * Loads the path of the file to which `dentry` points. A mapping of a file in overlayfs has a file of the layer
+   * below, whose mount is in no namespace. From Linux 6.8 on, that file knows the path that its process opened. Of
+   * another file without a path, such as a memfd, what is read is no path either, and gets lost.
+   */
+  #loadPath(): void {
+    this.field(mount, dentry, "file.f_path.mnt");
+    if (this.types.findOffset("backing_file.user_path") !== undefined) {
+      this.read(8, 1, mount, this.types.offset("mount.mnt_ns") - this.types.offset("mount.mnt")).jump(
+        "signedLessOrEqual",
+        1,
+        -4097,
+        "mounted",
+      );
+      this.field(mount, dentry, "backing_file.user_path.mnt");
+      this.field(dentry, dentry, "backing_file.user_path.dentry").goto("path").label("mounted");
+    }
+    this.field(dentry, dentry, "file.f_path.dentry").label("path");
   }
 
   /** A function that copies what `noteCrash` needs of a mapping, its second argument, to its third argument. */

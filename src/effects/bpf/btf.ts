@@ -85,12 +85,19 @@ export class KernelTypes {
    * @throws RangeError if this kernel has no such field
    */
   offset(path: string): number {
+    const offset = this.findOffset(path);
+    if (offset === undefined) throw new RangeError(`this kernel's types have no ${path}`);
+    return offset;
+  }
+
+  /** As {@link offset}; undefined if this kernel has no such field. */
+  findOffset(path: string): number | undefined {
     const [struct = "", ...fields] = path.split(".");
     let type = this.#find(struct, KIND_STRUCT);
     let offset = 0;
     for (const field of fields) {
       const found = type === undefined ? undefined : this.#field(type, field);
-      if (found === undefined) throw new RangeError(`this kernel's types have no ${path}`);
+      if (found === undefined) return undefined;
       offset += found.offset;
       type = found.type;
     }

@@ -253,8 +253,11 @@ export class TraceProgram {
     this.appendPath();
   }
 
-  /** Appends the names of a path: begins with the last name, and goes up to the root of the task's mounts. */
-  protected appendPath(): void {
+  /**
+   * Appends the names of a path: begins with the last name, and goes up to the root of the task's mounts.
+   * @param nowhere label for a file that has no path, such as a memfd
+   */
+  protected appendPath(nowhere = "end"): void {
     const offset = (path: string) => this.types.offset(path);
     this.program.compute("add", mount, -offset("mount.mnt")).compute("move", count, 0).label("next");
     this.read(8, 1, mount, offset("mount.mnt") + offset("vfsmount.mnt_root")).jump(
@@ -282,7 +285,7 @@ export class TraceProgram {
       .compute("add", 1, { of: 0 })
       .store(8, buffer, this.layout.length, { of: 1 });
     this.read(8, 1, dentry, offset("dentry.d_parent"))
-      .jump("equal", 1, { of: dentry }, "end")
+      .jump("equal", 1, { of: dentry }, nowhere)
       .compute("move", dentry, { of: 1 })
       .label("up")
       .compute("add", count, 1)
@@ -291,6 +294,6 @@ export class TraceProgram {
       .label("root");
     // The mounts of pipes, memfds and the like are in no namespace: their `mnt_ns` is NULL or an error
     // number.
-    this.read(8, 1, mount, offset("mount.mnt_ns")).jump("signedGreaterOrEqual", 1, -4096, "end");
+    this.read(8, 1, mount, offset("mount.mnt_ns")).jump("signedGreaterOrEqual", 1, -4096, nowhere);
   }
 }

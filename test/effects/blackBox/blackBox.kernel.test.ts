@@ -1,13 +1,16 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmdirSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BlackBox } from "../../../src/effects/blackBox/blackBox.ts";
 import type { FailedCall, Note, SentSignal } from "../../../src/effects/blackBox/notes.ts";
 import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
 import { delegatedBounds } from "../../../src/effects/cgroup/delegatedCgroups.ts";
+import { supportedArchitecture, systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const mount = findCgroup2Mount() ?? "";
+const memfdCreate = systemCallNumber("memfd_create", supportedArchitecture());
 let box: BlackBox;
 let count = 0;
 const cgroups: string[] = [];
@@ -134,6 +137,24 @@ describe("the black box", () => {
     expect(codeOf(crash?.file ?? "").some(([from, to]) => isIn(crash?.offset ?? -1, from, to))).toBe(true);
     const nowhere = watch("exec perl -e 'kill SEGV => $$'").notes;
     expect(nowhere.filter((each) => each.kind === "crash")).toEqual([]);
+  });
+
+  it("tells in which file of an overlay a program crashed, and has a crash in a file without a path", () => {
+    const crashing = "exec perl -e 'unpack q(p), pack q(Q), 8'";
+    const crashOf = (script: string) => watch(script).notes.find((each) => each.kind === "crash");
+    const { file = "", offset } = crashOf(crashing) ?? {};
+    const [overlay, other] = [temporaryFolder(), temporaryFolder()];
+    const mounting = `mount -t overlay test -o lowerdir=${dirname(file)}:${other} ${overlay}`;
+    const overlaid = `export LD_LIBRARY_PATH=${overlay}; ${crashing}`;
+    expect(crashOf(`exec unshare -m sh -c '${mounting}; exec sh -c "$0"' "${overlaid}"`)).toMatchObject({
+      file: join(overlay, basename(file)),
+      offset,
+    });
+    const copy = `$^F = 99; open L, "<", "${file}"; my $name = "m"; open F, ">&=", $d = syscall ${memfdCreate}, $name, 0;`;
+    const preloaded = `perl -e '${copy} local $/; syswrite F, <L>; $ENV{LD_PRELOAD} = "/proc/self/fd/$d"; exec "sh", "-c", $ARGV[0]'`;
+    const nowhere = crashOf(`exec ${preloaded} "${crashing}"`);
+    expect(nowhere).toMatchObject({ signal: 11, offset });
+    expect(nowhere?.file).toBeUndefined();
   });
 
   it("watches a cgroup below a run's, and no other process", () => {

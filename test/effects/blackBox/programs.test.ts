@@ -11,7 +11,7 @@ function fakeTypes(): KernelTypes {
     if (!known.has(path)) known.set(path, 8 * (known.size + 1));
     return known.get(path) ?? 0;
   };
-  return { offset } as unknown as KernelTypes;
+  return { offset, findOffset: offset } as unknown as KernelTypes;
 }
 
 const maps = { watched: 11, level: 12, notes: 13, buffers: 14, calls: 15, pageShift: 12 };

@@ -46,4 +46,12 @@ describe("black box", () => {
     assert.ok(err.startsWith(sentence), err);
     assert.ok(why(agent, config.id).includes(sentence.replace("killed", "Killed")), why(agent, config.id));
   });
+
+  test("a task that crashes in a file of overlayfs: the cause names the file and the place in it", async () => {
+    const code = 'unpack "p", pack "Q", 8';
+    const { agent, config } = await startBoxed({ command: "perl", args: ["-e", code] });
+    assert.partialDeepStrictEqual(await waitTask(agent, config), { signal: 11 });
+    const { cause } = await eventData(agent, config.id, "exited");
+    assert.match(cause?.text ?? "", /^SIGSEGV: .*, in \S+\/libc\.so\.6 at 0x[0-9a-f]+$/);
+  });
 });
