@@ -17,6 +17,7 @@ export const replacedNames: Readonly<Record<string, readonly string[]>> = {
   "effects/host/silentMounts.ts": ["waitForAnswersInTask"],
   "effects/root/listRoot.ts": ["TaskRootView"],
   "effects/command/commandLookup.ts": ["resolveCommand"],
+  "effects/run/programFile.ts": ["watchProgram"],
   // Facts about the host: replaced.
   "effects/kernel/kernelFiles.ts": ["bootId"],
   "effects/host/hostFacts.ts": ["probeHost", "watchHost"],

@@ -74,6 +74,9 @@ export function installReplacements(
   define("effects/host/silentMounts.ts", { waitForAnswersInTask: async () => undefined });
   define("effects/root/listRoot.ts", { TaskRootView: NoRootView });
   define("effects/command/commandLookup.ts", { resolveCommand: (command: string) => `/bin/${command}` });
+  define("effects/run/programFile.ts", {
+    watchProgram: () => ({ end: async () => undefined, cancel: nothing }),
+  });
   define("effects/network/egressMaps.ts", { findEgressProblem: nothing });
   define("effects/unveil/knownPaths.ts", { knownPaths: () => new Map() });
   define("effects/command/envDigest.ts", { ensureKey: nothing, envDigest: () => "digest" });

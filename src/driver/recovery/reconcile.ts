@@ -129,7 +129,7 @@ async function settle(taskId: TaskId, services: ReconcileServices): Promise<Sett
   const history = await readSettled(taskId, services);
   if (history === undefined) return over;
   const { snapshot, version, unstored = [] } = history;
-  const end = isAlive(snapshot.value) ? await endOf(snapshot) : undefined;
+  const end = isAlive(snapshot.value) ? await endOf(snapshot, services.folder.path) : undefined;
   if (end === undefined) return { history: { snapshot, version }, unstored };
   const ended = advance(snapshot, [{ ...end, time: Date.now() }]);
   return { history: { snapshot: ended.snapshot, version }, unstored: [...unstored, ...ended.events] };

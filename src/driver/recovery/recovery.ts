@@ -18,6 +18,7 @@ import type { UnsavedEvents } from "../history/unsavedEvents.ts";
 import { retrying } from "../retry.ts";
 import { cleanUpRun, exitOf, lostByReboot } from "../run/runEnd.ts";
 import { endOutput } from "../run/runOutput.ts";
+import { watchProgramOf } from "../run/runProgram.ts";
 import type { DriverServices } from "../services.ts";
 import { existsAlready } from "../taskErrors.ts";
 import { historyFromHandle } from "./handleHistory.ts";
@@ -110,11 +111,11 @@ function isRepeated(stored: EventData<"requested"> | null, requested: EventData<
 export async function takeOver(
   task: RecordedTask,
   commands: RunCommands,
-  { plugin, unsaved, log }: DriverServices,
+  { plugin, unsaved, log, folder }: DriverServices,
 ): Promise<void> {
   const { snapshot } = task;
   if (isAlive(task.state)) {
-    const end = await endOf(snapshot);
+    const end = await endOf(snapshot, folder.path);
     if (end === undefined) await task.record("recovered", { plugin, found: whereItRuns(snapshot) });
     else if (end.type === "exited") await task.record("exited", end.data);
     else await task.record("lost", end.data);
@@ -179,9 +180,10 @@ export function goesOn({ context: { process } }: TaskSnapshot): boolean {
 /**
  * The end of a run that no plugin watched, whose remains are removed.
  * @param snapshot of a task that was alive when the log was last written
+ * @param stateFolder holds the key of digests
  * @returns undefined if the run goes on
  */
-export async function endOf(snapshot: TaskSnapshot): Promise<UnseenEnd | undefined> {
+export async function endOf(snapshot: TaskSnapshot, stateFolder: string): Promise<UnseenEnd | undefined> {
   const { process } = snapshot.context;
   if (process?.bootId !== bootId()) {
     await cleanUpRun(snapshot);
@@ -189,7 +191,8 @@ export async function endOf(snapshot: TaskSnapshot): Promise<UnseenEnd | undefin
   }
   if (isSameProcess(process.init)) return undefined;
   await cleanUpRun(snapshot);
-  const exit = exitOf(snapshot);
+  const program = await watchProgramOf(snapshot.context, stateFolder)?.end();
+  const exit = { ...exitOf(snapshot), ...(program && { program }) };
   const { output } = await endOutput(snapshot.context);
   const refused = new DenialTally(snapshot.context.denials).lastBefore(exit.endedAt)?.refusal;
   const found = await diagnose(snapshot.context, exit, refused);

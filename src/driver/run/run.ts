@@ -34,6 +34,7 @@ import { type Retry, retrying } from "../retry.ts";
 import type { DriverServices } from "../services.ts";
 import { cleanUpRun, exitOf } from "./runEnd.ts";
 import { endOutput, RunOutput } from "./runOutput.ts";
+import { watchProgramOf } from "./runProgram.ts";
 import { watchStalls } from "./stallWatch.ts";
 import { RunStats } from "./stats.ts";
 import { commandTimeOf, runStopCommand, stopCommandOf } from "./stopCommand.ts";
@@ -191,6 +192,8 @@ export class Run {
     this.denials.begin(this.#services().denials);
     this.#resumeEgress();
     this.#output.begin(this.#services(), this.#watching);
+    const program = watchProgramOf(this.#task.snapshot.context, this.#services().folder.path);
+    this.#watching.add(() => program?.cancel());
     await runEnded(this.#task, this.#services(), this.#watching);
     // A kill that is noticed from now on may be the end itself. Nobody has survived it.
     endMemoryWatch();
@@ -207,7 +210,9 @@ export class Run {
     const output = (await retry(() => this.#output.end(), isMaxAttempts)) ?? null;
     const refused = this.denials.lastBefore(exit.endedAt);
     const { own } = (await this.#disk.usage()) ?? {};
-    const end = { ...exit, ...(own && { disk: { bytes: own.bytes, files: own.files } }) };
+    const file = await program?.end();
+    const disk = own && { bytes: own.bytes, files: own.files };
+    const end = { ...exit, ...(disk && { disk }), ...(file && { program: file }) };
     const found = await diagnose(this.#task.snapshot.context, end, refused, () => this.#watched?.read());
     await this.#task.record("exited", { ...end, ...found, output });
   }

@@ -26,10 +26,14 @@ export function ensureKey(stateFolder: string): void {
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */
 export function envDigest(env: Readonly<Record<string, string>>, stateFolder: string): string {
-  const key = keyOf(stateFolder);
   const names = Object.keys(env).sort();
   const canonical = JSON.stringify(names.map((name) => [name, env[name]]));
-  return createHmac("sha256", key).update(canonical).digest("hex");
+  return keyedDigest(canonical, stateFolder);
+}
+
+/** The digest of any data under the same key. The parameter and errors are those of {@link envDigest}. */
+export function keyedDigest(data: string | Uint8Array, stateFolder: string): string {
+  return createHmac("sha256", keyOf(stateFolder)).update(data).digest("hex");
 }
 
 const keyBytes = 32;

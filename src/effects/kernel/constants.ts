@@ -54,6 +54,8 @@ export const RESOLVE_NO_MAGICLINKS = 0x02;
 export const RESOLVE_NO_SYMLINKS = 0x04;
 export const RESOLVE_BENEATH = 0x08;
 export const RESOLVE_IN_ROOT = 0x10;
+/** From Linux 5.12 on. */
+export const RESOLVE_CACHED = 0x20;
 
 /** `linux/magic.h`: types of file systems, statfs(2) */
 export const CGROUP2_SUPER_MAGIC = 0x63677270;

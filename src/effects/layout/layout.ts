@@ -19,6 +19,18 @@ export interface TaskFolders {
   readonly tmpDir: string;
 }
 
+/** The folders of a task in its allocation's private folder, `<data>/alloc/<alloc>`. */
+export function foldersIn(allocDir: string, taskName: string): TaskFolders {
+  const rootDir = `${allocDir}/${taskName}`;
+  return {
+    rootDir,
+    taskDir: `${rootDir}/local`,
+    allocDir: `${allocDir}/alloc`,
+    secretsDir: `${rootDir}/secrets`,
+    tmpDir: `${rootDir}/tmp`,
+  };
+}
+
 /**
  * Reads the paths, and checks only their form. A job's `env` block can override the variables, so
  * `checkTaskFolders` must compare the paths with the allocation's folder before they are used.

@@ -45,6 +45,12 @@ export function hostMounts(): HostMounts {
   return known.mounts;
 }
 
+/** The number of the mount that an open file was reached through: proc_pid_fdinfo(5). */
+export function mountIdOf(descriptor: number): number {
+  const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8");
+  return Number(/^mnt_id:\s*(\d+)$/m.exec(info)?.[1]);
+}
+
 /**
  * The first remote mount point on a path of the host. The walk ends at the mount point and does not enter it.
  */

@@ -11,7 +11,12 @@ export function mountPoints(mountinfo: string, fileSystemType: string): string[]
  * never return. Includes autofs, which mounts such a file system when a process enters the mount point.
  */
 export function remoteMountPoints(mountinfo: string): string[] {
-  return pointsOf(mountinfo, (type) => remote.test(type));
+  return pointsOf(mountinfo, isRemoteType);
+}
+
+/** Whether another machine or a process serves file systems of a type. */
+export function isRemoteType(type: string): boolean {
+  return remote.test(type);
 }
 
 const remote =

@@ -6,13 +6,13 @@
  * The plugin makes these mounts, and init mounts them in the task: so the owner that is checked, and the tree that is
  * mounted, are those of one open file.
  */
-import { closeSync, fstatSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, fstatSync, writeFileSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import * as k from "../kernel/constants.ts";
 import { copyTree, openat2, trySetAttributes } from "../kernel/libc.ts";
 import { mountAttr } from "../kernel/structs.ts";
 import type { PluginValues } from "../options/fields.ts";
-import { hostMounts } from "../paths/hostMounts.ts";
+import { hostMounts, mountIdOf } from "../paths/hostMounts.ts";
 import { isAtOrBelow, withoutSlashes } from "../paths/paths.ts";
 import { closeRangeStep, endWithParentStep, hold, holdSteps } from "../plan/commonSteps.ts";
 import { openHeldNamespace } from "../plan/heldNamespace.ts";
@@ -205,8 +205,9 @@ function notMappable(mount: LaunchMount, source: number, errno: string): DriverE
 /** The types of the file system at a volume's source, and of those that are mounted below. */
 function fileSystemsAt(path: string, descriptor: number): string[] {
   const table = hostMounts().table();
-  const id = Number(/^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8"))?.[1]);
-  const types = [table.byId(id), ...table.atOrBelow(path)].flatMap((mount) => mount?.type ?? []);
+  const types = [table.byId(mountIdOf(descriptor)), ...table.atOrBelow(path)].flatMap(
+    (mount) => mount?.type ?? [],
+  );
   return [...new Set(types)];
 }
 

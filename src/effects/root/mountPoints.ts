@@ -12,6 +12,7 @@ import {
   type TaskFolders,
 } from "../layout/layout.ts";
 import { folderInTask } from "../layout/taskFolderCheck.ts";
+import { mountIdOf } from "../paths/hostMounts.ts";
 import type { IsVisible } from "../paths/hostPaths.ts";
 import { realPathOf } from "../paths/hostPaths.ts";
 import { receivesMounts } from "../paths/mountinfo.ts";
@@ -187,9 +188,7 @@ function isProc(descriptor: number): boolean {
 }
 
 function checkPropagation(mount: PlacedMount, descriptor: number): void {
-  const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8");
-  const id = Number(/^mnt_id:\s*(\d+)$/m.exec(info)?.[1]);
-  if (receivesMounts(readFileSync("/proc/self/mountinfo", "utf8"), id)) return;
+  if (receivesMounts(readFileSync("/proc/self/mountinfo", "utf8"), mountIdOf(descriptor))) return;
   throw invalid(
     mount,
     "lies on a mount of the host that is private, so nothing mounted there later can reach the task",

@@ -6,24 +6,16 @@
  * No job reaches the folders of the agent and of this driver, which hold the other allocations. cgroup file
  * systems and device nodes are only for jobs whose operator lists them.
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-} from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, readlinkSync, realpathSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { DriverError } from "../../base/errors.ts";
 import { AT_FDCWD, O_PATH, RESOLVE_NO_MAGICLINKS } from "../kernel/constants.ts";
 import { asFileUser, type FileUser } from "../kernel/fileUser.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
-import type { TaskFolders } from "../layout/layout.ts";
+import { foldersIn, type TaskFolders } from "../layout/layout.ts";
 import type { PluginValues } from "../options/fields.ts";
 
-import { hostMounts } from "../paths/hostMounts.ts";
+import { hostMounts, mountIdOf } from "../paths/hostMounts.ts";
 import { identityOf, realPathOf } from "../paths/hostPaths.ts";
 import { isIn, type MountTable, type Place, placeOf, placeOfRoot } from "../paths/mountTable.ts";
 import { isAtOrBelow, isInProc } from "../paths/paths.ts";
@@ -275,13 +267,10 @@ function isListed(path: string, { listed, resolved, mounts }: Host): boolean {
 
 /** The paths of the task's folders, if they are the allocation's: a job's environment names them. */
 function ownFolders({ folders, allocDir, taskName }: JobPathsInput): string[] {
-  const task = `${allocDir}/${taskName}`;
-  const pairs = [
-    [folders.taskDir, `${task}/local`],
-    [folders.allocDir, `${allocDir}/alloc`],
-    [folders.secretsDir, `${task}/secrets`],
-    [folders.tmpDir, `${task}/tmp`],
-  ] as const;
+  const original = foldersIn(allocDir, taskName);
+  const pairs = (["taskDir", "allocDir", "secretsDir", "tmpDir"] as const).map(
+    (name) => [folders[name], original[name]] as const,
+  );
   return pairs.flatMap(([folder, original]) => {
     const [own, expected] = [
       openPath(folder, constants.O_NOFOLLOW),
@@ -356,10 +345,9 @@ interface OpenedFile {
 
 function openedFile(descriptor: number): OpenedFile {
   const status = fstatSync(descriptor);
-  const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8");
   return {
     path: readlinkSync(`/proc/self/fd/${descriptor}`),
-    mountId: Number(/^mnt_id:\s*(\d+)$/m.exec(info)?.[1]),
+    mountId: mountIdOf(descriptor),
     isFolder: status.isDirectory(),
     isDevice: status.isCharacterDevice() || status.isBlockDevice(),
   };

@@ -292,7 +292,7 @@ function missingPath(finding: Finding, context: TaskContext, evidence: HostEvide
 }
 
 /** The folder that a task's root is made of, as its job names it. */
-export function rootDirOf({ request }: TaskContext): string | undefined {
+export function rootDirOf({ request }: Pick<TaskContext, "request">): string | undefined {
   const name = request?.options.root_dir;
   return typeof name === "string" ? name : undefined;
 }

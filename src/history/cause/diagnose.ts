@@ -17,6 +17,7 @@ import {
 import { asFileUser } from "../../effects/kernel/fileUser.ts";
 import { readKernelFile } from "../../effects/kernel/kernelFiles.ts";
 import { tryOpenat2 } from "../../effects/kernel/libc.ts";
+import { foldersIn } from "../../effects/layout/layout.ts";
 import { LogFiles, type LogPlace, type LogPosition, logPlaces } from "../../effects/logs/logFiles.ts";
 import { remoteMountOnTheWay } from "../../effects/paths/hostMounts.ts";
 import { isAtOrBelow, isInProc } from "../../effects/paths/paths.ts";
@@ -175,13 +176,7 @@ function rootDirFacts(path: string, context: TaskContext): PathFacts | undefined
   if (name === undefined || request === null || sandbox === null) return undefined;
   const own = sandbox.unveiled.filter(({ source }) => source.split(", ").includes("folder"));
   if (isInProc(path) || own.some((each) => isAtOrBelow(path, each.path))) return undefined;
-  const rootDir = `${request.allocDir}/${request.taskName}`;
-  const folders = {
-    rootDir,
-    ...{ taskDir: `${rootDir}/local`, secretsDir: `${rootDir}/secrets`, tmpDir: `${rootDir}/tmp` },
-    allocDir: `${request.allocDir}/alloc`,
-  };
-  using folder = new RootFolder(name, folders, []);
+  using folder = new RootFolder(name, foldersIn(request.allocDir, request.taskName), []);
   const status = folder.stat(path);
   if (status === undefined) return { path, found: undefined };
   const { uid, gid, mode } = status;

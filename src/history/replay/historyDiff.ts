@@ -115,6 +115,15 @@ function dataAt(
   return { type, data: history.at(seq).event?.data ?? data };
 }
 
+/**
+ * What differs between the data of two events of a type, without fields that differ between any two runs, and
+ * without possible secrets.
+ */
+export function shownChanges(type: string, left: unknown, right: unknown, words: Pair<TaskWords>): Change[] {
+  const changes = changesBetween({ type, data: left }, { type, data: right }, words);
+  return changes.map((change) => masked(type, change));
+}
+
 /** Compares data. If one side was exported masked, both are compared masked. */
 function changesBetween(
   left: ReturnType<typeof dataAt>,

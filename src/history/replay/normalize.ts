@@ -4,27 +4,28 @@
  */
 
 import { shortId } from "../../base/taskId.ts";
-import { traitsOf } from "../../machines/events.ts";
+import { type EventData, traitsOf } from "../../machines/events.ts";
 import type { Moment } from "./history.ts";
 
 /** Texts that are specific to a task, each with its placeholder. */
 export type TaskWords = readonly (readonly [word: string, placeholder: string])[];
 
-/** Texts specific to a task: its allocation's folder and id, also within paths, and its dynamic user. */
+/** The words of the task whose moments these are. */
 export function taskWords(moments: Iterable<Moment>): TaskWords {
-  for (const { event } of moments) {
-    if (event?.type !== "requested") continue;
-    const { allocDir, allocId, user } = event.data;
-    const isDynamic = /^nomad-\d+$/.test(user);
-    const words = [
-      [allocDir, "<allocation's folder>"],
-      [allocId, "<allocation>"],
-      [shortId(allocId), "<allocation>"],
-      [isDynamic ? user : "", "<dynamic user>"],
-    ] as const;
-    return words.filter(([word]) => word !== "");
-  }
+  for (const { event } of moments) if (event?.type === "requested") return wordsOf(event.data);
   return [];
+}
+
+/** Texts specific to a task: its allocation's folder and id, also within paths, and its dynamic user. */
+export function wordsOf({ allocDir, allocId, user }: EventData<"requested">): TaskWords {
+  const isDynamic = /^nomad-\d+$/.test(user);
+  const words = [
+    [allocDir, "<allocation's folder>"],
+    [allocId, "<allocation>"],
+    [shortId(allocId), "<allocation>"],
+    [isDynamic ? user : "", "<dynamic user>"],
+  ] as const;
+  return words.filter(([word]) => word !== "");
 }
 
 /** The part of an event's data that is compared. */

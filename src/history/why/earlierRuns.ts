@@ -1,13 +1,9 @@
 /** What earlier runs of the same task say about a run: loops, and what differs from the last good run. Pure. */
-import { knownCause } from "../../machines/events/cause.ts";
-import { MASK } from "../../machines/events/defineEvent.ts";
-import type { TaskContext } from "../../machines/taskContext.ts";
-import { resultOf, shortResult } from "../../machines/taskOutline.ts";
+import { resultOf } from "../../machines/taskOutline.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { formatZonedTime } from "../../units/times.ts";
-import type { Change } from "../replay/contextDiff.ts";
+import { changesSince, endOf, ranMs, taskKey } from "../cause/goodRun.ts";
 import type { History } from "../replay/history.ts";
-import { diffHistories, shownChange } from "../replay/historyDiff.ts";
 import { basedOn, type Sentence } from "./facts.ts";
 
 /** Earlier runs that are looked at: a run that fails at once may have been tried for days. */
@@ -15,9 +11,6 @@ const maxRuns = 50;
 
 /** From this number of equal runs in a row on, they are a loop. */
 const minLoop = 3;
-
-/** A service that the agent stops again and again within this time has not worked. */
-const soonMs = 60_000;
 
 /** A run this many times as short as the last good one has ended in another way than by doing its work. */
 const muchShorter = 10;
@@ -32,41 +25,20 @@ const maxChanges = 4;
  */
 export function earlierRunSentences(history: History, earlier: Iterable<History>): Sentence[] {
   const own = history.finalState.context;
-  const end = endOf(history);
+  const end = endOf(own);
   if (own.request === null || resultOf(own) === null || end === "good") return [];
   let [count, oldest, isLoop, seen] = [1, history, true, 0];
   for (const run of earlier) {
     const { context } = run.finalState;
-    if (!isSameTask(own, context) || resultOf(context) === null) continue;
+    if (taskKey(context) !== taskKey(own) || resultOf(context) === null) continue;
     seen += 1;
-    const other = endOf(run);
+    const other = endOf(context);
     isLoop &&= other === end;
     if (isLoop) [count, oldest] = [count + 1, run];
     if (other === "good") return [...loop(history, count, oldest, end), comparison(history, run)];
     if (seen === maxRuns) break;
   }
   return loop(history, count, oldest, end);
-}
-
-function isSameTask({ request: one }: TaskContext, { request: other }: TaskContext): boolean {
-  const fields = ["namespace", "jobId", "groupName", "taskName"] as const;
-  return one !== null && other !== null && fields.every((field) => one[field] === other[field]);
-}
-
-/**
- * How a run ended, so that equal ends are equal texts: `good` if it completed, or was stopped after it had run for a
- * while; `stopped` if it was stopped soon after its start.
- */
-function endOf(history: History): string {
-  const { context } = history.finalState;
-  const result = resultOf(context);
-  if (result === "completed") return "good";
-  if (result === "stopped") return (ranMs(context) ?? 0) < soonMs ? "stopped" : "good";
-  return knownCause(context.exit?.cause)?.text ?? context.failure?.code ?? shortResult(context);
-}
-
-function ranMs({ exit, startedAt }: TaskContext): number | undefined {
-  return exit === null || startedAt === null ? undefined : Math.max(0, exit.endedAt - startedAt);
 }
 
 function begunAt({ events }: History): number {
@@ -102,7 +74,7 @@ function ordinal(count: number): string {
 
 function comparison(history: History, good: History): Sentence {
   const before = formatDuration(Math.max(0, begunAt(history) - begunAt(good)));
-  const changes = inputChanges(good, history);
+  const changes = changesSince(good.finalState.context, history.finalState.context);
   const named = changes.slice(0, maxChanges).join("; ");
   const more = changes.length > maxChanges ? `; and ${changes.length - maxChanges} more` : "";
   const text =
@@ -116,40 +88,4 @@ function shorter(failed: History, good: History): string {
   const [took, before] = [failed, good].map((run) => ranMs(run.finalState.context));
   if (took === undefined || before === undefined || took * muchShorter > before) return "";
   return `; it ran for ${formatDuration(took)}, the good one for ${formatDuration(before)}`;
-}
-
-/** What of the request, the host and the unveiled paths has changed, in words. */
-function inputChanges(good: History, failed: History): string[] {
-  const { rows } = diffHistories(good, failed);
-  const words = rows.flatMap(({ left, changes }) => {
-    const type = left?.stored.type ?? "";
-    return changes.flatMap((change) => wordsOf(type, change));
-  });
-  return [...new Set(words)];
-}
-
-function wordsOf(type: string, change: Change): string[] {
-  const [field = ""] = change.path;
-  if (type === "sandboxed" && field !== "unveiled") return [];
-  if (!["requested", "fingerprinted", "sandboxed"].includes(type)) return [];
-  if (field === "envKeys") {
-    if (change.after === undefined) return [`variable ${String(change.before)} is missing`];
-    return [`variable ${String(change.after)} is new`];
-  }
-  if (field === "unveiled") {
-    const [entry, what] =
-      change.after === undefined ? [change.before, "is no longer unveiled"] : [change.after, "is unveiled"];
-    return isEntry(entry) ? [`${entry.mode}:${entry.path} ${what}`] : [];
-  }
-  const { path, left, right } = shownChange(change);
-  if (left === MASK || right === MASK) return [`${path} differs`];
-  const [before, after] = [left, right].map((value) =>
-    typeof value === "string" ? value : JSON.stringify(value),
-  );
-  if (right === null) return [`${path} no longer has ${before}`];
-  return [left === null ? `${path} has ${after}` : `${path} ${before} → ${after}`];
-}
-
-function isEntry(value: unknown): value is { readonly path: string; readonly mode: string } {
-  return typeof value === "object" && value !== null && "path" in value && "mode" in value;
 }

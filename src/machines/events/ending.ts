@@ -120,6 +120,11 @@ const exit = z.object({
     .nullable(),
   /** What the task's folders had on disk at its end, if it has a limit there: the driver reads it from the quota. */
   disk: z.object({ bytes: z.number(), files: z.number() }).optional(),
+  /**
+   * What tells the program's file from another version of it: its size, and a keyed digest of its first and last
+   * 64 KiB, in hex. Missing if the file could not be read, or has changed since the start.
+   */
+  program: z.object({ bytes: z.number(), digest: z.string() }).optional(),
   /** What the black box had; missing if the task did not fail, and without a black box. */
   blackBox: blackBox.optional(),
 });

@@ -5,7 +5,18 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, constants, existsSync, mkdtempSync, openSync, rmdirSync, symlinkSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, type TestContext, test } from "vitest";
 import { errorOfCall } from "../../../src/grpc/status.ts";
@@ -104,6 +115,22 @@ test("a command outside of its task's root is not looked up on a silent file sys
   await startTask(agent, config);
   const call = new ExecCall(agent, config.id, [`${silent.path}/bin/program`]);
   expect(await call.result).toMatchObject({ exitCode: 127 });
+  await anotherTaskLives(agent);
+});
+
+test("a task ends although its program's path leads to a silent file system by now", async (context) => {
+  const silent = await mountSilent(context);
+  const folder = temporaryFolder("/var/tmp");
+  chmodSync(folder, 0o755);
+  symlinkSync("/bin/sleep", `${folder}/program`);
+  const command = { ...sleeping, command: `${folder}/program`, unveil: [`rx:${folder}`] };
+  const config = makeAllocation().config(command);
+  await startTask(agent, config);
+  symlinkSync(`${silent.path}/program`, `${folder}/next`);
+  renameSync(`${folder}/next`, `${folder}/program`);
+  statSync(`${folder}/program`);
+  await silent.fallSilent();
+  await stop(agent, config.id);
   await anotherTaskLives(agent);
 });
 

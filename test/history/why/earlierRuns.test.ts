@@ -64,6 +64,20 @@ describe("the comparison with the last good run", () => {
     expect(text).not.toContain("other");
   });
 
+  it("says that the program has changed, if both runs have its digest", () => {
+    const program = { bytes: 4_096, digest: "0a" };
+    const good = run(0, { exit: { program } });
+    const failedWith = (exit: Partial<EventData<"exited">>) => failed(60, { exit: { exitCode: 1, ...exit } });
+    const changed =
+      "Since its last good run, 1 min before: the program /usr/bin/python3 has changed (digest)";
+    expect(texts(failedWith({ program: { ...program, digest: "0b" } }), good)).toEqual([changed]);
+    expect(texts(failedWith({ program: { ...program, bytes: 4_097 } }), good)).toEqual([changed]);
+    const same = [expect.stringContaining("are those of its last good run")];
+    expect(texts(failedWith({ program }), good)).toEqual(same);
+    expect(texts(failedWith({}), good)).toEqual(same);
+    expect(texts(failedWith({ program }), run(0))).toEqual(same);
+  });
+
   it("says if nothing differs, and skips failed runs and other tasks", () => {
     const other = run(50, { request: { jobId: "another" } });
     expect(texts(failed(100), other, failed(60), run(0))).toEqual([

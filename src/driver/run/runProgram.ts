@@ -1,0 +1,35 @@
+/** Where the file of a run's program is, from the run's history. */
+import { posix } from "node:path";
+import { foldersIn } from "../../effects/layout/layout.ts";
+import { type ProgramWatch, watchProgram } from "../../effects/run/programFile.ts";
+import { rootDirOf } from "../../history/cause/cause.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
+
+/**
+ * Watches the program of a started run; undefined for a run that the driver has not started.
+ * @param stateFolder as for {@link watchProgram}
+ */
+export function watchProgramOf(
+  { request, sandbox, startedAt }: TaskContext,
+  stateFolder: string,
+): ProgramWatch | undefined {
+  if (request === null || sandbox === null || startedAt === null) return undefined;
+  const { uid, gid, groups, command, privateTmp, unveiled } = sandbox;
+  const folders = foldersIn(request.allocDir, request.taskName);
+  const own = unveiled.filter(({ source }) => source.split(", ").includes("folder")).map(({ path }) => path);
+  // The task sees its folders where the agent has mounted them.
+  const taskDir = own.find((path) => path.endsWith("/local")) ?? folders.taskDir;
+  const places = [
+    ...own.map((path) => ({ target: path, source: path })),
+    ...(privateTmp ? [{ target: "/tmp", source: folders.tmpDir }] : []),
+    ...request.mounts.map(({ source, target }) => ({ target: posix.resolve(taskDir, "..", target), source })),
+  ];
+  const name = rootDirOf({ request });
+  const place = {
+    path: command,
+    folders: places.toSorted((one, other) => (one.target < other.target ? -1 : 1)),
+    rootDir: name === undefined ? undefined : { name, folders },
+    user: { uid, gid, groups, capabilities: undefined },
+  };
+  return watchProgram(place, startedAt, stateFolder);
+}

@@ -1,0 +1,84 @@
+/** A failed run beside a good one of the same task: how a run ended, and what has changed in between. Pure. */
+import { knownCause } from "../../machines/events/cause.ts";
+import { MASK } from "../../machines/events/defineEvent.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
+import { resultOf, shortResult } from "../../machines/taskOutline.ts";
+import type { Change } from "../replay/contextDiff.ts";
+import { shownChange, shownChanges } from "../replay/historyDiff.ts";
+import { wordsOf } from "../replay/normalize.ts";
+
+/** A service that the agent stops again and again within this time has not worked. */
+const soonMs = 60_000;
+
+/** What all runs of a task have in common; undefined for a run that no agent requested. */
+export function taskKey({ request }: TaskContext): string | undefined {
+  if (request === null) return undefined;
+  const { namespace, jobId, groupName, taskName } = request;
+  return JSON.stringify([namespace, jobId, groupName, taskName]);
+}
+
+/**
+ * How a run ended, so that equal ends are equal texts: `good` if it completed, or was stopped after it had run for a
+ * while; `stopped` if it was stopped soon after its start.
+ */
+export function endOf(context: TaskContext): string {
+  const result = resultOf(context);
+  if (result === "completed") return "good";
+  if (result === "stopped") return (ranMs(context) ?? 0) < soonMs ? "stopped" : "good";
+  return knownCause(context.exit?.cause)?.text ?? context.failure?.code ?? shortResult(context);
+}
+
+/** How long a run took, in milliseconds; undefined if that is not known. */
+export function ranMs({ exit, startedAt }: TaskContext): number | undefined {
+  return exit === null || startedAt === null ? undefined : Math.max(0, exit.endedAt - startedAt);
+}
+
+/** What of the request, the host, the unveiled paths and the program has changed, in words. */
+export function changesSince(good: TaskContext, failed: TaskContext): string[] {
+  const words = { left: wordsIn(good), right: wordsIn(failed) };
+  const changesOf = (type: string, left: unknown, right: unknown) =>
+    left == null || right == null ? [] : shownChanges(type, left, right, words);
+  const unveiled = ({ sandbox }: TaskContext) => sandbox && { unveiled: sandbox.unveiled };
+  const changed = [
+    ...changesOf("requested", good.request, failed.request).flatMap(wordsFor),
+    ...changesOf("fingerprinted", good.host, failed.host).flatMap(wordsFor),
+    ...changesOf("sandboxed", unveiled(good), unveiled(failed)).flatMap(wordsFor),
+    ...programChange(good, failed),
+  ];
+  return [...new Set(changed)];
+}
+
+function wordsIn({ request }: TaskContext) {
+  return request === null ? [] : wordsOf(request);
+}
+
+function programChange({ exit: good }: TaskContext, { exit: failed, sandbox }: TaskContext): string[] {
+  const [before, now] = [good?.program, failed?.program];
+  if (before === undefined || now === undefined) return [];
+  const isSame = before.bytes === now.bytes && before.digest === now.digest;
+  return isSame ? [] : [`the program ${sandbox?.command ?? ""} has changed (digest)`];
+}
+
+function wordsFor(change: Change): string[] {
+  const [field = ""] = change.path;
+  if (field === "envKeys") {
+    if (change.after === undefined) return [`variable ${String(change.before)} is missing`];
+    return [`variable ${String(change.after)} is new`];
+  }
+  if (field === "unveiled") {
+    const [entry, what] =
+      change.after === undefined ? [change.before, "is no longer unveiled"] : [change.after, "is unveiled"];
+    return isEntry(entry) ? [`${entry.mode}:${entry.path} ${what}`] : [];
+  }
+  const { path, left, right } = shownChange(change);
+  if (left === MASK || right === MASK) return [`${path} differs`];
+  const [before, after] = [left, right].map((value) =>
+    typeof value === "string" ? value : JSON.stringify(value),
+  );
+  if (right === null) return [`${path} no longer has ${before}`];
+  return [left === null ? `${path} has ${after}` : `${path} ${before} → ${after}`];
+}
+
+function isEntry(value: unknown): value is { readonly path: string; readonly mode: string } {
+  return typeof value === "object" && value !== null && "path" in value && "mode" in value;
+}

@@ -1,0 +1,115 @@
+/** A failed run beside the last good run of the same task, with the real plugin. */
+import { chmodSync, copyFileSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { EventData } from "../../../src/machines/events.ts";
+import { type Agent, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import { type Allocation, type Differing, makeAllocation } from "../../support/agent/allocation.ts";
+import { volumeMount } from "../../support/agent/requests.ts";
+import { eventsOf } from "../../support/history/eventLog.ts";
+import { hostFolder } from "../../support/host/temporaryFolder.ts";
+import { call } from "../../support/screen/commandLine.ts";
+
+let agent: Agent;
+beforeAll(async () => {
+  agent = await startAgent({ options: { allow_root_dir: true, unveil_by_task: true } });
+});
+
+async function exitOf(id: string, { stateDir } = agent): Promise<EventData<"exited">> {
+  const exited = (await eventsOf(stateDir, id)).find(({ type }) => type === "exited");
+  return exited?.data as EventData<"exited">;
+}
+
+async function why(id: string, { stateDir } = agent): Promise<string> {
+  const { stdout } = await call(["why", id, "--state-dir", stateDir]);
+  return stdout.replaceAll(/\s+/g, " ");
+}
+
+function writeScript(path: string, text: string): void {
+  writeFileSync(path, `#!/bin/sh\n${text}\n`);
+  chmodSync(path, 0o755);
+}
+
+/** Runs a command in an allocation, and returns the run's id. */
+async function run(allocation: Allocation, options: object, differing: Differing = {}): Promise<string> {
+  const config = allocation.config({ ...options }, differing);
+  await runTask(agent, config);
+  return config.id;
+}
+
+/** Runs the script `local/app` in an allocation of its own. */
+async function runScript(text: string, jobId: string): Promise<string> {
+  const allocation = makeAllocation();
+  writeScript(`${allocation.taskFolder}/local/app`, text);
+  return run(allocation, { command: "local/app" }, { jobId });
+}
+
+describe("the program of a run", () => {
+  test("that has changed since the last good run is named, and an unpacked copy is the same program", async () => {
+    const good = await runScript("exit 0", "program");
+    const same = await runScript("exit 0; # padding to another size", "other");
+    const failed = await runScript("exit 7", "program");
+    expect(await why(failed)).toMatch(
+      /Since its last good run, .* before: the program \/\S+\/local\/app has changed \(digest\)/,
+    );
+    const [one, other, third] = await Promise.all([good, same, failed].map((id) => exitOf(id)));
+    expect(one?.program).toEqual({ bytes: 17, digest: expect.stringMatching(/^[0-9a-f]{32}$/) });
+    expect(other?.program?.digest).not.toBe(one?.program?.digest);
+    const again = await exitOf(await runScript("exit 7", "program"));
+    expect(again.program).toEqual(third?.program);
+  });
+
+  test("is the host's, a volume's, or that of a folder that is its root", async () => {
+    const folder = hostFolder();
+    writeScript(`${folder}/app`, "exit 0");
+    const expected = { bytes: 17, digest: expect.any(String) };
+    const inVolume = await run(
+      makeAllocation(),
+      { command: "/srv/volume/app" },
+      { mounts: [volumeMount(folder, "/srv/volume")] },
+    );
+    expect((await exitOf(inVolume)).program).toEqual(expected);
+    const relative = await run(
+      makeAllocation(),
+      { command: "local/volume/app" },
+      { mounts: [volumeMount(folder, "local/volume")] },
+    );
+    expect((await exitOf(relative)).program).toEqual(expected);
+    const ofHost = await run(makeAllocation(), { command: `${folder}/app`, unveil: [`rx:${folder}`] });
+    expect((await exitOf(ofHost)).program).toEqual(expected);
+    const tree = makeAllocation();
+    mkdirSync(`${tree.taskFolder}/local/tree/bin`, { recursive: true });
+    copyFileSync("/usr/bin/busybox", `${tree.taskFolder}/local/tree/bin/busybox`);
+    symlinkSync("busybox", `${tree.taskFolder}/local/tree/bin/true`);
+    const inRoot = await exitOf(await run(tree, { command: "true", root_dir: "local/tree" }));
+    const ofBusybox = await exitOf(await run(makeAllocation(), { command: "busybox", args: ["true"] }));
+    expect(inRoot.program).toEqual(ofBusybox.program);
+    expect(inRoot.program?.bytes).toBeGreaterThan(100_000);
+  });
+
+  test("that is replaced while it runs is the one that was started, unless it ends before it was read", async () => {
+    const folder = hostFolder();
+    const start = async () => {
+      writeScript(`${folder}/app`, "read -r _ < $NOMAD_TASK_DIR/gate; exit 0");
+      const allocation = makeAllocation();
+      const open = allocation.gate();
+      const config = allocation.config({ command: `${folder}/app`, unveil: [`rx:${folder}`] });
+      await startTask(agent, config);
+      // The kernel's time of a change is accurate to some milliseconds.
+      await delay(50);
+      const replaceAndEnd = async () => {
+        writeScript(`${folder}/new`, "exit 0");
+        renameSync(`${folder}/new`, `${folder}/app`);
+        open();
+        await waitTask(agent, config);
+        return (await exitOf(config.id)).program;
+      };
+      return replaceAndEnd;
+    };
+    const long = await start();
+    await delay(2_000);
+    expect(await long()).toEqual({ bytes: 51, digest: expect.any(String) });
+    const short = await start();
+    expect(await short()).toBeUndefined();
+  });
+});
