@@ -150,6 +150,8 @@ export class Driver implements DriverPort {
     } catch (thrown) {
       this.#housekeeping.forgotten();
       throw thrown;
+    } finally {
+      this.#housekeeping.startIsOver();
     }
   }
 

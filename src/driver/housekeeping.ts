@@ -6,7 +6,7 @@
 import type { Logger } from "../base/hclog.ts";
 import { raiseOwnFileLimit } from "../effects/limits/resourceLimits.ts";
 import { IdleMemory } from "../effects/processes/idleMemory.ts";
-import { hideMemory } from "../effects/processes/ownMemory.ts";
+import { collectYoungGarbage, hideMemory } from "../effects/processes/ownMemory.ts";
 import { isPinned, readArchived } from "../store/folder/keptHistories.ts";
 import { removeUsage } from "../store/usage/usageFile.ts";
 import { HistoryPruner } from "./history/historyPruning.ts";
@@ -28,6 +28,8 @@ export class Housekeeping {
   #traces: TaskTraces | undefined;
   #pruner: HistoryPruner | undefined;
   #rehearsal: Rehearsal | undefined;
+  /** The number of starts that are not answered yet. */
+  #startsUnderWay = 0;
 
   /** @param services returns the current services, once they are open */
   constructor(tasks: TaskTable, services: () => DriverServices | undefined, log: Logger) {
@@ -54,8 +56,24 @@ export class Housekeeping {
 
   /** To be called before a start. */
   starting(): void {
+    this.#startsUnderWay += 1;
     void this.#rehearsal?.end();
     this.#idleMemory.wake();
+  }
+
+  /**
+   * To be called when a start has succeeded or failed. Collects its garbage once the answer is sent and no start is
+   * under way. Otherwise V8 would collect it within the next or next but one start, while that waits for its init:
+   * init would have reported before the collection was over.
+   */
+  startIsOver(): void {
+    this.#startsUnderWay -= 1;
+    // The answer leaves after the first of these turns of the event loop.
+    setImmediate(() =>
+      setImmediate(() => {
+        if (this.#startsUnderWay === 0) collectYoungGarbage();
+      }),
+    );
   }
 
   /** To be called before a recovery. */

@@ -86,6 +86,7 @@ export function installReplacements(
     hideMemory: nothing,
     releaseMemory: async () => undefined,
     collectGarbage: nothing,
+    collectYoungGarbage: nothing,
     heapBytes: () => 0,
   });
   define("driver/start/rehearsal.ts", { Rehearsal: NoRehearsal });

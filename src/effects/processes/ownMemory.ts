@@ -17,14 +17,34 @@ export function heapBytes(): number {
  * only here. As arguments of the process, they would make Node discard its code cache.
  */
 export function collectGarbage(): void {
-  setFlagsFromString("--expose-gc");
   setFlagsFromString("--no-flush-bytecode");
-  // Only a context that is created with the flag set has the function `gc`.
-  const gc: (options: { readonly type: "major"; readonly flavor: "last-resort" }) => void =
-    runInNewContext("gc");
-  gc({ type: "major", flavor: "last-resort" });
+  collector()({ type: "major", flavor: "last-resort" });
   setFlagsFromString("--flush-bytecode");
+}
+
+/**
+ * Makes V8 collect the garbage of its young generation at once, which takes some 0.4 ms. V8 itself does it when
+ * the young generation is full, or when it is nearly full and the event loop waits.
+ */
+export function collectYoungGarbage(): void {
+  collector()({ type: "minor" });
+}
+
+type Collector = (
+  options: { readonly type: "minor" } | { readonly type: "major"; readonly flavor: "last-resort" },
+) => void;
+
+let exposed: Collector | undefined;
+
+/** V8's function `gc`. */
+function collector(): Collector {
+  if (exposed !== undefined) return exposed;
+  setFlagsFromString("--expose-gc");
+  // Only a context that is created with the flag set has the function.
+  const gc: Collector = runInNewContext("gc");
   setFlagsFromString("--no-expose-gc");
+  exposed = gc;
+  return gc;
 }
 
 /**

@@ -1,9 +1,11 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { getHeapSpaceStatistics } from "node:v8";
 import { expect, it, onTestFinished } from "vitest";
 import {
   collectGarbage,
+  collectYoungGarbage,
   heapBytes,
   readOnlyMappings,
   releaseMemory,
@@ -66,6 +68,23 @@ it("unreachable objects are collected", async () => {
   await new Promise(setImmediate);
   collectGarbage();
   expect(garbage.deref()).toBeUndefined();
+});
+
+it("the young generation is empty after its collection, and V8 goes on without the function that collects", () => {
+  const youngBytes = () => {
+    const young = getHeapSpaceStatistics().find(({ space_name }) => space_name === "new_space");
+    return young?.space_used_size ?? Number.NaN;
+  };
+  collectYoungGarbage();
+  const before = youngBytes();
+  const objects = Array.from({ length: 5_000 }, (_, index) => ({ text: `object ${index}` }));
+  expect(objects.length).toBe(5_000);
+  const filled = youngBytes();
+  expect(filled).toBeGreaterThan(before + (100 << 10));
+  objects.length = 0;
+  collectYoungGarbage();
+  expect(youngBytes()).toBeLessThan(filled - (50 << 10));
+  expect("gc" in globalThis).toBe(false);
 });
 
 it("the heap after a collection is hardly larger than before the garbage", async () => {
