@@ -9,6 +9,7 @@ import { detectResources, envDetector, resourceFromAttributes } from "@opentelem
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { DriverError } from "../../base/errors.ts";
 import { version } from "../../base/version.ts";
+import { trustBundledRoots } from "../../http/rootCertificates.ts";
 import type { TaskTrace, TraceSpan } from "./taskTrace.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -27,6 +28,7 @@ export class TraceExporter {
   /** @throws DriverError `CONFIG_INVALID` for variables whose values the library would ignore */
   constructor(env: Environment) {
     this.address = addressIn(env);
+    if (this.address.startsWith("https:")) trustBundledRoots();
   }
 
   /**

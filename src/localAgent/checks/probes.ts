@@ -4,6 +4,7 @@ import { request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { DriverError, hasErrno, messageOf } from "../../base/errors.ts";
+import { trustBundledRoots } from "../../http/rootCertificates.ts";
 import type { Probe } from "../jobspec/job.ts";
 import type { CheckResult } from "./checkState.ts";
 
@@ -70,6 +71,7 @@ async function statusOf(
   const socket = open(port);
   using connection = new DisposableStack();
   connection.defer(() => socket.destroy());
+  if (secure && verifies) trustBundledRoots();
   const connect = () => (secure ? tlsConnect({ socket, rejectUnauthorized: verifies }) : socket);
   const options = { host: "127.0.0.1", port, method, path, signal, createConnection: connect };
   const call = request({ ...options, headers: { connection: "close", ...headers } });

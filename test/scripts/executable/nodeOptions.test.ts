@@ -1,5 +1,6 @@
-/** With the executable's options, Node accepts the code caches of its own modules. */
+/** What Node does with the executable's options. */
 import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { nodeOptions } from "../../../scripts/executable/buildExecutable.ts";
 
@@ -18,4 +19,20 @@ test("Node uses its code caches with the executable's options", () => {
 
 test("Node does not use its code caches with other options of V8", () => {
   expect(compiledWith([...nodeOptions, "--no-wasm-tier-up"])).toBeGreaterThan(50);
+});
+
+test("with the executable's options, TLS trusts Node's root certificates once they are asked for", () => {
+  const trusted = (isAsked: boolean) => {
+    const module = join(import.meta.dirname, "../../../src/http/rootCertificates.ts");
+    const script = `import { getCACertificates } from "node:tls";
+      import { trustBundledRoots } from ${JSON.stringify(module)};
+      if (${isAsked}) trustBundledRoots();
+      const certificates = (type) => getCACertificates(type).map((each) => each.replace(/\\s/g, ""));
+      const trusted = new Set(certificates("default"));
+      process.stdout.write(String(certificates("bundled").every((each) => trusted.has(each))));`;
+    const args = ["--no-warnings", ...nodeOptions, "--input-type=module", "-e", script];
+    return execFileSync(process.execPath, args, { encoding: "utf8" });
+  };
+  expect(trusted(true)).toBe("true");
+  expect(trusted(false)).toBe("false");
 });
