@@ -237,6 +237,7 @@ export class Driver implements DriverPort {
     await Promise.all(this.#tasks.all.map(({ run }) => run.denials.record().catch(() => undefined)));
     await this.#opening?.stop();
     await this.#housekeeping.close();
+    for (const { run } of this.#tasks.all) run.leave();
     if (this.#current) await closeServices(this.#current);
   }
 

@@ -128,7 +128,7 @@ export class Checks {
   /** Whether the task has ended, or is about to end. */
   isEnding(taskId: string): boolean {
     return this.#runsOf(taskId).every(
-      ({ end, init }) => end !== undefined || init.state === "Z" || !init.exists,
+      ({ released, end, init }) => !released || end !== undefined || init.state === "Z" || !init.exists,
     );
   }
 
@@ -183,26 +183,31 @@ export class Checks {
 
   /** What the log says about a run's output is true, and all of it is written unless a logger was killed. */
   #checkOutput(taskId: string): void {
-    const data = [...this.#log.reader.readStream(taskId)].findLast(({ type }) => type === "exited")?.data as
-      | {
-          readonly output: { readonly stdout: { readonly bytes: number }; readonly complete: boolean } | null;
-        }
-      | undefined;
+    const exited = [...this.#log.reader.readStream(taskId)].findLast(({ type }) => type === "exited");
+    const { output: end = null } = (exited?.data ?? {}) as {
+      readonly output?: { readonly stdout: { readonly bytes: number }; readonly complete: boolean } | null;
+    };
     const { sandbox } = this.#context(taskId);
     const output = sandbox && this.#loggers.outputs.get(sandbox.runFolder);
-    if (!data?.output || !output || !sandbox.output) return;
-    const told = data.output.stdout.bytes - sandbox.output.stdout.bytes;
-    if (data.output.complete && told !== output.written)
+    if (exited === undefined || end === null || !output || !sandbox.output) return;
+    const told = end.stdout.bytes - sandbox.output.stdout.bytes;
+    if (end.complete && told !== output.written && told !== output.written + output.lateLines)
       this.fail(`${taskId}: ${told} bytes of output are told, and it has written ${output.written}`);
-    if (!data.output.complete && output.isRecorded && !output.wasKilled && !this.#tolerates)
+    const wasThere = output.recordedAt <= exited.time;
+    if (!end.complete && wasThere && !output.wasKilled && !this.#tolerates)
       this.fail(`${taskId}: its output is called incomplete, but no logger was killed`);
   }
 
   /** What a plugin that has watched a run from the beginning was told of its denials is in the log. */
   #checkHeard(taskId: string, plugin: Life): void {
     const heard = this.#kernel.audit.of(taskId).heard.get(plugin) ?? 0;
-    const isWitness = this.#runsOf(taskId).some((run) => run.released && run.plugin === plugin);
-    if (heard === 0 || !isWitness) return;
+    const runs = this.#runsOf(taskId);
+    const isWitness = runs.some((run) => run.released && run.plugin === plugin);
+    // Denials of a command that the plugin was never told of are nobody's.
+    const isUntold = runs.some(({ commands }) =>
+      commands.some(({ executed, isReported }) => executed && !isReported),
+    );
+    if (heard === 0 || !isWitness || isUntold) return;
     const { refusals, others, lost } = this.#context(taskId).denials;
     const told = sumOf(refusals.map(({ count }) => count)) + others + lost;
     if (told < heard)

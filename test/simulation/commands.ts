@@ -25,7 +25,11 @@ export function runInTaskOf(kernel: Kernel, current: () => PluginProcess) {
     const later = (what: string, run: () => void) => void scheduler.in(scheduler.latency(), life, what, run);
     kernel.command(
       { plugin: life, onPluginEnd: (then) => plugin.onEnd(then), init: process, cgroup: folder },
-      (command) => later("a command is reported", () => begun.resolve(command)),
+      (command) =>
+        later("a command is reported", () => {
+          if (command !== undefined) command.isReported = true;
+          begun.resolve(command);
+        }),
       (status) => later("a command's pipe ends", () => waiting.resolve(status)),
     );
     const command = await begun.promise;

@@ -54,6 +54,8 @@ export interface CommandTruth {
   /** Processes that it has left in its session. */
   readonly rest: readonly Process[];
   executed: boolean;
+  /** Whether the plugin has learned that it was executed. */
+  isReported: boolean;
   end: { readonly exitCode: number; readonly signal: number } | undefined;
 }
 
@@ -198,7 +200,7 @@ export class Kernel {
 
   constructor(scheduler: Scheduler) {
     this.scheduler = scheduler;
-    this.life = scheduler.newLife("kernel");
+    this.life = scheduler.newLife("kernel", true);
     this.audit = new Audit(scheduler, (ms, what, run) => this.after(ms, what, run));
   }
 
@@ -211,7 +213,7 @@ export class Kernel {
     this.scheduler.note("the host is rebooted");
     this.life.dead = true;
     this.#boot += 1;
-    this.life = this.scheduler.newLife(`kernel of boot ${this.#boot}`);
+    this.life = this.scheduler.newLife(`kernel of boot ${this.#boot}`, true);
     this.bootedAt = this.scheduler.now;
     for (const run of this.runs) if (run.init.exists) run.lostByReboot = true;
     for (const process of this.processes.values()) process.exists = false;
@@ -357,7 +359,10 @@ export class Kernel {
     const startCommand = (run: RunTruth, folder: Cgroup) => {
       const leader = this.startProcess("exec2-command", init, folder, true);
       const rest: Process[] = [];
-      const command: CommandTruth = { plugin, leader, rest, executed: false, end: undefined };
+      const command: CommandTruth = {
+        ...{ plugin, leader, rest },
+        ...{ executed: false, isReported: false, end: undefined },
+      };
       run.commands.push(command);
       const end = (how: NonNullable<CommandTruth["end"]>) => {
         if (command.end !== undefined) return;

@@ -25,8 +25,12 @@ export interface Output {
   isOpen: boolean;
   /** The logger that has the lock. */
   logger: Process | undefined;
-  /** Whether one of its loggers has recorded itself. Until then the driver cannot end it. */
-  isRecorded: boolean;
+  /** When one of its loggers has recorded itself. Until then the driver cannot end it. */
+  recordedAt: number;
+  /** Number of its loggers that have yet to open its files. Until then they seem not to be there. */
+  beginning: number;
+  /** Bytes of the driver's lines that were added meanwhile: what such a logger writes stands behind them. */
+  lateLines: number;
   /** Whether one of its loggers was killed. */
   wasKilled: boolean;
   /** Called when there is more to do for the logger. */
@@ -52,7 +56,7 @@ export class Loggers {
       if (allocDir === undefined) return;
       const output: Output = {
         ...{ run, allocDir, written: 0, waiting: 0, isOpen: true, logger: undefined },
-        ...{ isRecorded: false, wasKilled: false },
+        ...{ recordedAt: Number.POSITIVE_INFINITY, beginning: 0, lateLines: 0, wasKilled: false },
         onChange: () => undefined,
       };
       this.outputs.set(runFolder, output);
@@ -93,6 +97,8 @@ export class Loggers {
     if (!repeats && this.#lastLines.get(allocDir) === line) return;
     this.#sizes.set(allocDir, this.sizeOf(allocDir) + line.length);
     this.#lastLines.set(allocDir, line);
+    for (const output of this.outputs.values())
+      if (output.allocDir === allocDir && output.beginning > 0) output.lateLines += line.length;
   }
 
   /** Somebody kills a logger. */
@@ -115,6 +121,12 @@ export class Loggers {
     const process = kernel.startProcess("exec2-logger");
     let isOver = false;
     let reported = false;
+    let hasOpened = false;
+    output.beginning += 1;
+    const opened = () => {
+      if (!hasOpened) output.beginning -= 1;
+      hasOpened = true;
+    };
     const report = () => {
       if (!reported) then();
       reported = true;
@@ -123,6 +135,7 @@ export class Loggers {
       kernel.after(kernel.scheduler.latency(), `logger ${process.pid}: ${what}`, () => isOver || step());
     const exit = () => {
       isOver = true;
+      opened();
       if (output.logger === process) output.logger = undefined;
       kernel.remove(process);
       report();
@@ -140,6 +153,7 @@ export class Loggers {
       if (!(fifo instanceof Fifo && file instanceof File) || output.logger !== undefined) return exit();
       kernel.files.set(`${runFolder}/log`, file);
       output.logger = process;
+      opened();
       kernel.hold(process, fifo);
       const begin = streams.stdout.beginBytes ?? this.sizeOf(output.allocDir);
       const record = (ended: boolean) => {
@@ -147,7 +161,7 @@ export class Loggers {
         kernel.write(file, recordOf(process, { stdout, stderr: { ...newStream, beginBytes: 0, ended } }));
       };
       record(false);
-      output.isRecorded = true;
+      output.recordedAt = Math.min(output.recordedAt, kernel.scheduler.now);
       report();
       const look = () => {
         output.onChange = () => undefined;

@@ -123,7 +123,7 @@ export const mends: readonly Mend[] = [
   {
     title:
       "a log that was opened by an attempt to begin to work that failed is closed before the next attempt",
-    seed: 1220,
+    seed: 1985,
     shows: /is damaged|nobody catches/,
     without: [
       { file: "driver/opening/openServices.ts", text: "undo.defer(() => store.close());", by: "" },
@@ -140,6 +140,87 @@ export const mends: readonly Mend[] = [
         file: "driver/run/runOutput.ts",
         text: "catch {\n      // The host is short of something. The next change",
         by: "catch (thrown) {\n      throw thrown; // The host is short of something. The next change",
+      },
+    ],
+  },
+  {
+    title: "a repeated start that the log refuses does not replace the failure of the first one",
+    seed: 690876905,
+    shows: /replayed fingerprinted/,
+    without: [
+      { file: "driver/history/journal.ts", text: "[...this.#earlier, ...events]", by: "[...events]" },
+      { file: "driver/task/task.ts", text: "hasEvents && result.accepted ?", by: "hasEvents ?" },
+    ],
+  },
+  {
+    title: "a task gets its denials although the record of its domain was dropped and it has ended",
+    seed: 690881666,
+    shows: /of its denials are in the log/,
+    without: [
+      {
+        file: "effects/denials/denialTracker.ts",
+        text: "else stranger.member = { pid: caller.pid, uid: caller.uid, timeMs };",
+        by: "",
+      },
+    ],
+  },
+  {
+    title: "late denials of a run that has just ended are not the earlier run's of its user",
+    seed: 1815664508,
+    shows: /not the task|of its denials are in the log/,
+    without: [
+      {
+        file: "driver/denials/taskDenials.ts",
+        text: "run.uid === uid && isDynamicUser(run.user) && timeMs <= endedMs,",
+        by: "run.uid === uid && isDynamicUser(run.user) && timeMs <= endedMs + clockSlackMs,",
+      },
+    ],
+  },
+  {
+    title: "denials of a process are not those of the run that had its pid a moment before",
+    seed: 1600011327,
+    shows: /not the task/,
+    without: [
+      {
+        file: "driver/denials/taskDenials.ts",
+        text: "this.tracker.endProcesses(run, atMs);",
+        by: "",
+      },
+    ],
+  },
+  {
+    title: "a task is not rebuilt from its handle because the host refuses a look at its end",
+    seed: 690879498,
+    shows: /replayed sandboxed/,
+    without: [
+      {
+        file: "driver/recovery/recovery.ts",
+        text: '!(thrown instanceof DriverError && thrown.code === "STORE_FAILED")',
+        by: 'thrown instanceof DriverError && thrown.code === "KERNEL_CALL_FAILED"',
+      },
+    ],
+  },
+  {
+    title: "output is not called cut because the host refuses a look at its logger",
+    seed: 690887074,
+    shows: /bytes of output are told/,
+    without: [
+      {
+        file: "driver/run/runOutput.ts",
+        text: 'if (hasErrno(thrown, "ENOENT")) return true;\n    throw thrown;',
+        by: "void thrown;\n    return true;",
+      },
+    ],
+  },
+  {
+    title: "a plugin that has handed its folder over writes no line into the next run's log",
+    seed: 690882049,
+    shows: /bytes of output are told/,
+    without: [
+      {
+        file: "driver/driver.ts",
+        text: "for (const { run } of this.#tasks.all) run.leave();",
+        by: "",
       },
     ],
   },

@@ -12,9 +12,12 @@ export class Life {
   dead = false;
   /** Immediates run in the order in which they were set. */
   readonly immediates: Step[] = [];
+  /** Whether its steps are never later than {@link maxLateMs}. */
+  readonly isPrompt: boolean;
 
-  constructor(name: string) {
+  constructor(name: string, isPrompt = false) {
     this.name = name;
+    this.isPrompt = isPrompt;
   }
 }
 
@@ -26,6 +29,9 @@ export interface Step {
   readonly at: number;
   over: boolean;
 }
+
+/** Milliseconds. The driver waits for five until a process that has exited has left its cgroup. */
+const maxLateMs = 2;
 
 /** Time at which each history begins, in milliseconds since the epoch. */
 export const beginning = 1_800_000_000_000;
@@ -52,8 +58,8 @@ export class Scheduler {
     this.random = random;
   }
 
-  newLife(name: string): Life {
-    const life = new Life(name);
+  newLife(name: string, isPrompt = false): Life {
+    const life = new Life(name, isPrompt);
     this.#lives.push(life);
     return life;
   }
@@ -112,6 +118,12 @@ export class Scheduler {
     return true;
   }
 
+  /** What the kernel does by itself is never much too late, however much happens. */
+  #mostUrgent(ready: readonly Step[]): readonly Step[] {
+    const late = ready.filter(({ life, at }) => life.isPrompt && at < this.now - maxLateMs);
+    return late.length > 0 ? late : ready;
+  }
+
   #next(end: number): Step | undefined {
     this.#waiting = this.#waiting.filter(({ life, over }) => !life.dead && !over);
     this.#lives = this.#lives.filter(({ dead }) => !dead);
@@ -126,7 +138,7 @@ export class Scheduler {
       this.now = next;
       ready = this.#waiting.filter(({ at }) => at <= this.now);
     } else this.now += this.random.below(200) / 1000;
-    const step = this.random.pick(ready);
+    const step = this.random.pick(this.#mostUrgent(ready));
     step.over = true;
     return step;
   }

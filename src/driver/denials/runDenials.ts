@@ -3,7 +3,7 @@
 import type { OwnedDenial } from "../../effects/denials/denialTracker.ts";
 import { asksForTerminal } from "../../effects/landlock/probes.ts";
 import type { LastLine } from "../../effects/logs/logPipes.ts";
-import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
+import { type ProcessIdentity, startedAt } from "../../effects/processes/processIdentity.ts";
 import { adviceFor, isProbe } from "../../effects/verdicts.ts";
 import { describeRefusal, type Refusal } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
@@ -21,14 +21,11 @@ const pauseMs = 200;
 /** How long the log pipe is kept open for a task without refusals. */
 const keepLogMs = 1_000;
 
-/**
- * Time after a run's end in which records of its refusals may still arrive. During this time, its pids still
- * count as the run's.
- */
+/** Time after a run's end in which records of its processes' refusals may still arrive. */
 const lateMs = 100;
 
-/** Maximum time between the start of a run's main process and the event `started`. */
-const maxStartMs = 60_000;
+/** Tolerance in milliseconds for times of processes, which are in ticks. */
+const tickSlackMs = 20;
 
 export class RunDenials implements DeniedRun {
   readonly #task: RecordedTask;
@@ -46,7 +43,7 @@ export class RunDenials implements DeniedRun {
 
   /** Begins to watch the run's main process, which is running according to the events. */
   begin(all: TaskDenials): void {
-    const { sandbox, process, startedAt, denials } = this.#task.snapshot.context;
+    const { sandbox, process, denials } = this.#task.snapshot.context;
     if (sandbox === null || process === null || this.#all !== undefined) return;
     if (sandbox.unrecordedDenials !== null && sandbox.egress === null) return;
     this.#tally ??= new DenialTally(denials);
@@ -54,9 +51,10 @@ export class RunDenials implements DeniedRun {
     this.#all = all;
     const { init } = process;
     const { uid, user, runCgroup } = sandbox;
-    all.add(this, { init, uid, user, runCgroup, sinceMs: (startedAt ?? 0) - maxStartMs });
+    const sinceMs = startedAt(init) - tickSlackMs;
+    all.add(this, { init, uid, user, runCgroup, sinceMs });
     for (const domain of denials.domains) all.tracker.addDomain(this, domain);
-    this.addProcess(process.task, (startedAt ?? 0) - maxStartMs);
+    this.addProcess(process.task, sinceMs);
   }
 
   /**

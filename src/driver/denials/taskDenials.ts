@@ -49,6 +49,8 @@ const clockSlackMs = 40;
 export class TaskDenials implements Disposable {
   readonly #log: Logger;
   readonly #runs = new Map<DeniedRun, WatchedRun>();
+  /** The end of each user's last run that was removed, in milliseconds since the epoch. */
+  readonly #removedEnds = new Map<number, number>();
   readonly #watch: DenialWatch<DeniedRun>;
   #warnedAt = Number.NEGATIVE_INFINITY;
 
@@ -104,9 +106,12 @@ export class TaskDenials implements Disposable {
   ended(run: DeniedRun, atMs: number): void {
     const watched = this.#runs.get(run);
     if (watched !== undefined) watched.endedMs = atMs;
+    this.tracker.endProcesses(run, atMs);
   }
 
   remove(run: DeniedRun): void {
+    const { uid, endedMs } = this.#runs.get(run) ?? {};
+    if (uid !== undefined && endedMs !== undefined) this.#removedEnds.set(uid, endedMs);
     this.#runs.delete(run);
     this.tracker.remove(run);
   }
@@ -117,7 +122,7 @@ export class TaskDenials implements Disposable {
 
   /**
    * Finds the run of a process. A living process belongs to the run with the same pid namespace or cgroup. A
-   * dead process belongs to the run with the same dynamic user, if exactly one run has this user.
+   * dead process belongs to the run with the same dynamic user, if exactly one run had this user at that time.
    */
   #locate(pid: number, uid: number, timeMs: number): DeniedRun | undefined {
     const running = [...this.#runs].filter(
@@ -130,7 +135,11 @@ export class TaskDenials implements Disposable {
       const [found, traits] = running.find(([, run]) => this.#holds(run, namespace, cgroup)) ?? [];
       return traits !== undefined && hadPid(pid, timeMs, traits.uid === uid) ? found : undefined;
     }
-    const [one, other] = running.filter(([, run]) => run.uid === uid && isDynamicUser(run.user));
+    if (timeMs <= (this.#removedEnds.get(uid) ?? Number.NEGATIVE_INFINITY)) return undefined;
+    const [one, other] = running.filter(
+      ([, { endedMs = Number.POSITIVE_INFINITY, ...run }]) =>
+        run.uid === uid && isDynamicUser(run.user) && timeMs <= endedMs,
+    );
     return other === undefined ? one?.[0] : undefined;
   }
 

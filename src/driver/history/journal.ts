@@ -16,6 +16,8 @@ export class Journal {
   #version: number;
   /** Recorded events that are not stored yet, oldest first. */
   #pending: EventToAppend[];
+  /** Those of them that are of an earlier process's making. */
+  #earlier: readonly EventToAppend[];
   #flushing: Promise<void> | undefined;
   /** Whether one of the pending events must not wait. */
   #urgent = false;
@@ -27,6 +29,7 @@ export class Journal {
     this.#stream = stream;
     this.#version = version;
     this.#pending = [...unstored];
+    this.#earlier = unstored;
   }
 
   /** Whether the stream has stored events. */
@@ -60,9 +63,9 @@ export class Journal {
     }
   }
 
-  /** Replaces the events that the store has refused. */
+  /** Replaces the appended events that the store has refused. */
   replaceUnsaved(events: readonly EventToAppend[]): void {
-    this.#pending = [...events];
+    this.#pending = [...this.#earlier, ...events];
   }
 
   async #flush(): Promise<void> {
@@ -72,6 +75,7 @@ export class Journal {
     await this.#store.append(this.#stream, this.#version, batch);
     this.#version += batch.length;
     this.#pending.splice(0, batch.length);
+    this.#earlier = [];
   }
 
   /** Resolves when an event arrives that must not wait, or after {@link maxDelayMs}. */

@@ -52,7 +52,7 @@ export async function readSettled(
  * read. Events rebuilt from the handle begin a new stream. If the log has a damaged stream of the task, the
  * rebuilt events are not stored, and only later events are appended to that stream.
  * @throws DriverError `HANDLE_INVALID` for a handle of another driver or another task
- * @throws DriverError `KERNEL_CALL_FAILED` if the host is too short of something to look for the task's run
+ * @throws an error of the host that is too short of something to look for the task's run
  */
 export async function historyOf(handle: RecoverableHandle, services: DriverServices): Promise<TaskHistory> {
   const { taskId } = handle;
@@ -63,7 +63,7 @@ export async function historyOf(handle: RecoverableHandle, services: DriverServi
     if (stored !== undefined) return stored;
   } catch (thrown) {
     // The log has the task. The host does not let this process look for its run for now.
-    if (thrown instanceof DriverError && thrown.code === "KERNEL_CALL_FAILED" && isShortage(thrown))
+    if (isShortage(thrown) && !(thrown instanceof DriverError && thrown.code === "STORE_FAILED"))
       throw thrown;
     reason = messageOf(thrown);
     version = versionOf(taskId, services.store);

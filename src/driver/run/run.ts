@@ -126,6 +126,12 @@ export class Run {
     return this.#start.stage === "failed" ? this.#start.error : undefined;
   }
 
+  /** To be called when this process ends before the run. The next one watches the run, and tells its end. */
+  leave(): void {
+    this.#watching.unsubscribe();
+    this.denials.closeLog();
+  }
+
   /** To be called once the agent has its answer. Drops what is left of the request. */
   answered(): void {
     if (this.#start.stage === "launched") this.#start = { stage: "none" };
@@ -195,6 +201,7 @@ export class Run {
     const program = watchProgramOf(this.#task.snapshot.context, this.#services().folder.path);
     this.#watching.add(() => program?.cancel());
     await runEnded(this.#task, this.#services(), this.#watching);
+    if (this.#watching.closed) return;
     // A kill that is noticed from now on may be the end itself. Nobody has survived it.
     endMemoryWatch();
     // Nobody waits for the last sample: the agent removes the cgroup only after it has learned of the end.

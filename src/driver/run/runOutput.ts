@@ -6,7 +6,7 @@
 import { closeSync, type FSWatcher, watch } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Subscription } from "rxjs";
-import { messageOf } from "../../base/errors.ts";
+import { hasErrno, messageOf } from "../../base/errors.ts";
 import { waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
 import { errnoName } from "../../effects/kernel/kernelError.ts";
 import { pipeFill } from "../../effects/kernel/libc.ts";
@@ -61,6 +61,7 @@ export class RunOutput {
   #waiting: number | undefined;
   #recordingWait = false;
   #services: OutputServices | undefined;
+  #watching: Subscription | undefined;
 
   constructor(task: RecordedTask) {
     this.#task = task;
@@ -73,6 +74,7 @@ export class RunOutput {
    */
   begin(services: OutputServices, watching: Subscription): void {
     this.#services = services;
+    this.#watching = watching;
     const { context } = this.#task.snapshot;
     const run = collectedRun(context);
     if (run === undefined) return;
@@ -90,7 +92,8 @@ export class RunOutput {
   async end(): Promise<EventData<"exited">["output"]> {
     await this.#replacing;
     const unsent = await this.#sendWaiting();
-    const { output, lostBytes } = await endOutput(this.#task.snapshot.context);
+    const mayWrite = () => this.#watching?.closed !== true;
+    const { output, lostBytes } = await endOutput(this.#task.snapshot.context, mayWrite);
     this.#close();
     await this.#recordLoss(unsent + lostBytes);
     return output;
@@ -241,11 +244,13 @@ export class RunOutput {
  * Waits until the logger of a run that has ended has written what was left in the pipes. A logger that does not
  * end in time is killed, because the next run's goes on in the same files: somebody outside of the run may have
  * got one of its pipes, or the disk does not answer.
+ * @param mayWrite whether this process may still add a line to the output: the files of the run, and its record, may be
+ *   another run's once the next plugin process has the state folder
  */
-export async function endOutput(context: TaskContext): Promise<OutputEnd> {
+export async function endOutput(context: TaskContext, mayWrite = () => true): Promise<OutputEnd> {
   const relayed = relayedRun(context);
   if (relayed !== undefined) {
-    const lostBytes = await endRelay(relayed);
+    const lostBytes = await endRelay(relayed, mayWrite);
     await removeDelegated(context);
     return { output: null, lostBytes };
   }
@@ -262,7 +267,7 @@ export async function endOutput(context: TaskContext): Promise<OutputEnd> {
   const endIn = (stream: "stdout" | "stderr"): LogPosition => {
     const { index = 0, endBytes = 0, ended = false } = record?.[stream] ?? {};
     // Where a logger could not end in time, a disk may not answer this process either.
-    const marked = ended || !isGone ? undefined : markCut(places[stream]);
+    const marked = ended || !isGone || !mayWrite() ? undefined : markCut(places[stream]);
     return marked ?? { file: index, bytes: endBytes };
   };
   const output = { stdout: endIn("stdout"), stderr: endIn("stderr"), complete: isComplete(record) };
@@ -280,12 +285,12 @@ interface OutputEnd {
  * Waits until the relay of a run that has ended has left the task's cgroup, which the agent then removes.
  * @returns bytes that journald did not take in time
  */
-async function endRelay({ request, files }: RelayedRun): Promise<number> {
+async function endRelay({ request, files }: RelayedRun, mayWrite: () => boolean): Promise<number> {
   const isGone = await hasEnded(files.loggerAlive);
   const { relay, state } = readRelayRecord(files.logRecord) ?? {};
   if (relay === undefined) return 0;
   // It was killed, and nobody knows how much was in the pipe, which has ended with the run.
-  if (isGone && state !== "drained") tellCut(request);
+  if (isGone && state !== "drained" && mayWrite()) tellCut(request);
   let lost = 0;
   if (!isGone) {
     const pipe = pipeOfRelay(relay);
@@ -312,14 +317,18 @@ function markCut(place: LogPlace): LogPosition | undefined {
   }
 }
 
-/** Whether a logger has ended within {@link drainMs}. */
+/**
+ * Whether a logger has ended within {@link drainMs}.
+ * @throws DriverError `KERNEL_CALL_FAILED` if the host does not let this process look
+ */
 async function hasEnded(loggerAlive: string): Promise<boolean> {
   let exit: ReturnType<typeof watchExit>;
   try {
     exit = watchExit(loggerAlive);
-  } catch {
+  } catch (thrown) {
     // The run's folder is gone: a start that was given up.
-    return true;
+    if (hasErrno(thrown, "ENOENT")) return true;
+    throw thrown;
   }
   const timer = new AbortController();
   const late = delay(drainMs, false, { signal: timer.signal }).catch(() => false);

@@ -213,7 +213,8 @@ export class Task implements RecordedTask {
     const result = step(this.#committed, failure);
     this.#recorded = result.snapshot;
     const { hasEvents } = this.#journal;
-    this.#journal.replaceUnsaved(hasEvents ? [toStored(failure, result)] : []);
+    // A start that an earlier process has left has failed already, if that is not stored yet.
+    this.#journal.replaceUnsaved(hasEvents && result.accepted ? [toStored(failure, result)] : []);
     if (hasEvents) this.#dependencies.onStoreFailure(this, error);
   }
 }

@@ -40,6 +40,12 @@ export interface DenialSink<Owner> {
 type DenialRecord = AuditRecord & { readonly kind: "denial" };
 type FilteredRecord = AuditRecord & { readonly kind: "filtered" };
 
+interface KnownProcess<Owner> extends OwnedProcess {
+  readonly owner: Owner;
+  /** Its end, after which another process may have its pid, in milliseconds since the epoch. */
+  untilMs: number;
+}
+
 /** A domain that belongs to an owner. */
 interface OwnedDomain<Owner> {
   readonly owner: Owner;
@@ -47,12 +53,21 @@ interface OwnedDomain<Owner> {
   counted: number | undefined;
 }
 
+/** A process in a domain, at a time. */
+interface Member {
+  readonly pid: number;
+  readonly uid: number;
+  readonly timeMs: number;
+}
+
 /**
  * A domain without a known owner: it belongs to another program, or to a task whose process has not been
  * reported yet.
  */
 interface StrangeDomain {
-  creator: { readonly pid: number; readonly uid: number; readonly timeMs: number } | undefined;
+  creator: Member | undefined;
+  /** Who was denied something, while the record of the creator is missing. */
+  member: Member | undefined;
   readonly held: OwnedDenial[];
   /** The domain's end, if it came before the owner was known. */
   ended: { readonly timeMs: number; readonly denials: number } | undefined;
@@ -88,7 +103,7 @@ const clockSlackMs = 20;
 
 export class DenialTracker<Owner> {
   readonly #sink: DenialSink<Owner>;
-  readonly #processes = new Map<number, OwnedProcess & { readonly owner: Owner }>();
+  readonly #processes = new Map<number, KnownProcess<Owner>>();
   readonly #domains = new Map<string, OwnedDomain<Owner>>();
   readonly #strange = new Map<string, StrangeDomain>();
   readonly #open = new Map<number, OpenEvent>();
@@ -107,12 +122,13 @@ export class DenialTracker<Owner> {
 
   /** Adds a process of the owner, and reports the process's earlier denials. */
   addProcess(owner: Owner, process: OwnedProcess): void {
-    this.#processes.set(process.pid, { ...process, owner });
-    for (const [domain, { creator }] of this.#strange) {
-      if (creator && isCreator(process, creator)) this.#claim(domain, owner, 0);
+    const known: KnownProcess<Owner> = { ...process, owner, untilMs: Number.POSITIVE_INFINITY };
+    this.#processes.set(process.pid, known);
+    for (const [domain, { creator, member }] of this.#strange) {
+      if (creator && wasAt(known, creator)) this.#claim(domain, owner, 0);
+      else if (!creator && member && wasAt(known, member)) this.#claim(domain, owner, undefined);
     }
-    const isOwn = ({ caller, denial }: UnclaimedCall) =>
-      isCreator(process, { ...caller, timeMs: denial.timeMs });
+    const isOwn = ({ caller, denial }: UnclaimedCall) => wasAt(known, { ...caller, timeMs: denial.timeMs });
     const own = this.#unclaimed.filter(isOwn);
     this.#unclaimed = this.#unclaimed.filter((each) => !isOwn(each));
     for (const { denial } of own) this.#sink.denied(owner, denial);
@@ -124,9 +140,14 @@ export class DenialTracker<Owner> {
   }
 
   /**
-   * Forgets the owner's processes: they have ended, and their pids may be reused. Keeps the owner's domains,
-   * because records of them may still follow.
+   * The owner's processes have ended. Records of what was refused to them before may still follow.
+   * @param atMs milliseconds since the epoch
    */
+  endProcesses(owner: Owner, atMs: number): void {
+    for (const process of this.#processes.values()) if (process.owner === owner) process.untilMs = atMs;
+  }
+
+  /** Forgets the owner's processes. Keeps the owner's domains, because records of them may still follow. */
   removeProcesses(owner: Owner): void {
     for (const [pid, process] of this.#processes) if (process.owner === owner) this.#processes.delete(pid);
   }
@@ -207,6 +228,7 @@ export class DenialTracker<Owner> {
     // the record was lost.
     const owner = this.#sink.locate(caller.pid, caller.uid, timeMs);
     if (owner !== undefined) this.#claim(domain, owner, undefined);
+    else stranger.member = { pid: caller.pid, uid: caller.uid, timeMs };
   }
 
   /**
@@ -234,18 +256,18 @@ export class DenialTracker<Owner> {
   #filtered(record: FilteredRecord, { pid, uid, parent }: Caller): boolean {
     const process =
       this.#processes.get(pid) ?? (parent === undefined ? undefined : this.#processes.get(parent));
-    const isOwned = process?.uid === uid && record.timeMs >= process.sinceMs - clockSlackMs;
+    const isOwned = process !== undefined && wasAt(process, { pid: process.pid, uid, timeMs: record.timeMs });
     const owner = isOwned ? process.owner : this.#sink.locate(pid, uid, record.timeMs);
     if (owner === undefined) return false;
     this.#sink.denied(owner, filteredCall(record));
     return true;
   }
 
-  #created(domain: string, creator: NonNullable<StrangeDomain["creator"]>): void {
+  #created(domain: string, creator: Member): void {
     if (this.#domains.has(domain)) return;
     this.#stranger(domain).creator = creator;
     const process = this.#processes.get(creator.pid);
-    if (process !== undefined && isCreator(process, creator)) this.#claim(domain, process.owner, 0);
+    if (process !== undefined && wasAt(process, creator)) this.#claim(domain, process.owner, 0);
   }
 
   #ended(domain: string, end: NonNullable<StrangeDomain["ended"]>): void {
@@ -280,7 +302,7 @@ export class DenialTracker<Owner> {
   #stranger(domain: string): StrangeDomain {
     const known = this.#strange.get(domain);
     if (known !== undefined) return known;
-    const stranger: StrangeDomain = { creator: undefined, held: [], ended: undefined };
+    const stranger: StrangeDomain = { creator: undefined, member: undefined, held: [], ended: undefined };
     this.#strange.set(domain, stranger);
     const [oldest] = this.#strange.keys();
     if (this.#strange.size > maxStrangers && oldest !== undefined) this.#forget(oldest);
@@ -288,11 +310,10 @@ export class DenialTracker<Owner> {
   }
 }
 
-function isCreator(
-  process: OwnedProcess,
-  { pid, uid, timeMs }: { readonly pid: number; readonly uid: number; readonly timeMs: number },
-): boolean {
-  return process.pid === pid && process.uid === uid && timeMs >= process.sinceMs - clockSlackMs;
+/** Whether an owner's process is the one that had these ids at that time. */
+function wasAt<Owner>(process: KnownProcess<Owner>, { pid, uid, timeMs }: Member): boolean {
+  const { sinceMs, untilMs } = process;
+  return process.pid === pid && process.uid === uid && timeMs >= sinceMs - clockSlackMs && timeMs <= untilMs;
 }
 
 function filteredCall({ blocker, program, pid, timeMs }: FilteredRecord): OwnedDenial {

@@ -10,15 +10,18 @@ const begun = startedAt(init);
 const noPid = 2 ** 22 + 1;
 
 /** @returns a function that tells whether a refused call is counted as the run's */
-function watched(traits: { startTicks?: number; endedMs?: number }) {
+function watched(traits: { startTicks?: number; sinceMs?: number; endedMs?: number; isRemoved?: boolean }) {
   const denials = new TaskDenials(recordingLogger());
   let count = 0;
   const run = { denied: () => void count++, lost: () => undefined };
-  const { startTicks = init.startTicks, endedMs } = traits;
-  denials.add(run, {
-    ...{ init: { pid: init.pid, startTicks }, uid: 80_001, user: "nomad-80001", runCgroup: null, sinceMs: 0 },
-  });
+  const { startTicks = init.startTicks, sinceMs = 0, endedMs } = traits;
+  const owner = { uid: 80_001, user: "nomad-80001", runCgroup: null };
+  denials.add(run, { ...owner, init: { pid: init.pid, startTicks }, sinceMs });
   if (endedMs !== undefined) denials.ended(run, endedMs);
+  if (traits.isRemoved) {
+    denials.remove(run);
+    denials.add(run, { ...owner, init, sinceMs });
+  }
   return (call: { pid: number; uid?: number; timeMs?: number }) => {
     const before = count;
     const { pid, uid = 80_001, timeMs = Date.now() } = call;
@@ -52,5 +55,19 @@ test("a call of a process that is gone is that of the run of its user, unless th
   const endedMs = Date.now();
   const isCounted = watched({ endedMs });
   expect(isCounted({ pid: noPid, timeMs: endedMs - 1_000 })).toBe(true);
-  expect(isCounted({ pid: noPid, timeMs: endedMs + 1_000 })).toBe(false);
+  expect(isCounted({ pid: noPid, timeMs: endedMs + 1 })).toBe(false);
+});
+
+test("a call of a process that is gone is not that of its user's next run, which began later", () => {
+  const sinceMs = Date.now();
+  const isCounted = watched({ sinceMs });
+  expect(isCounted({ pid: noPid, timeMs: sinceMs - 1 })).toBe(false);
+  expect(isCounted({ pid: noPid, timeMs: sinceMs })).toBe(true);
+});
+
+test("it is nobody's if the user's earlier run had not ended yet", () => {
+  const endedMs = Date.now();
+  const isCounted = watched({ sinceMs: endedMs - 10, endedMs, isRemoved: true });
+  expect(isCounted({ pid: noPid, timeMs: endedMs - 5 })).toBe(false);
+  expect(isCounted({ pid: noPid, timeMs: endedMs + 5 })).toBe(true);
 });
