@@ -7,7 +7,8 @@ import { version } from "../base/version.ts";
 import type { HostFacts } from "../effects/host/hostFacts.ts";
 import { fingerprintAttributes, judgeHost } from "../effects/host/hostHealth.ts";
 import { egressLists } from "../effects/network/egress.ts";
-import { type Cause, knownCause } from "../machines/events/cause.ts";
+import { changesText, knownCause } from "../machines/events/cause.ts";
+import type { EventData } from "../machines/events.ts";
 import { isAlive, type TaskSnapshot } from "../machines/taskMachine.ts";
 import type { Capabilities, ExitResult, Fingerprint, TaskStatus } from "./driverPort.ts";
 import type { PluginOptions } from "./options/pluginOptions.ts";
@@ -90,23 +91,24 @@ export function exitResultOf(
   const error =
     exit.source === "unknown"
       ? "the task's exit code is unknown: its init is gone"
-      : exitMessage(exit.cause, taskId, message);
+      : exitMessage(exit, taskId, message);
   return { exitCode, signal, oomKilled, ...(error !== undefined && { error }) };
 }
 
 /** Maximum length of the agent's exit message. */
 const maxMessage = 200;
 
-/** The cause in one line, and how to learn more; undefined if there is nothing to say. */
+/** The cause, or else what has changed since the last good run, in one line, and how to learn more; undefined if there is nothing to say. */
 function exitMessage(
-  cause: Cause | null,
+  { cause, changes }: Pick<EventData<"exited">, "cause" | "changes">,
   taskId: TaskId,
   message: PluginOptions["exitMessage"],
 ): string | undefined {
   const known = knownCause(cause);
-  const line = message === "output" ? cause?.line : null;
-  if (message === "off" || cause === null || (known === undefined && !line)) return undefined;
-  const text = [known?.text, line].filter(Boolean).join(": ");
+  const line = message === "output" && cause?.line ? [cause.line] : [];
+  const text =
+    known === undefined ? [...changesText(changes), ...line].join("; ") : [known.text, ...line].join(": ");
+  if (message === "off" || text === "") return undefined;
   const more = ` (nomad-driver-exec2 why ${shortNameOf(taskId)})`;
   const room = maxMessage - more.length;
   return text.length <= room ? `${text}${more}` : `${text.slice(0, room - 1)}…${more}`;

@@ -306,7 +306,7 @@ export class Driver implements DriverPort {
   }
 
   #create(taskId: TaskId, history: TaskHistory | undefined): Task {
-    const { store, unsaved } = this.#services;
+    const { store, unsaved, goodRuns } = this.#services;
     return new Task(
       taskId,
       {
@@ -319,6 +319,7 @@ export class Driver implements DriverPort {
           // StartTask and RecoverTask answer first, because an announcement may read the log. An end is
           // announced before WaitTask answers, because the client drops later events.
           const { type } = committed.event;
+          if (type === "exited") goodRuns.note(taskId, committed.snapshot.context);
           if (type === "started" || type === "recovered") setImmediate(publish);
           else publish();
         },

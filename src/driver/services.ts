@@ -11,6 +11,7 @@ import type { Recorder } from "./blackBox/recorder.ts";
 import type { TaskDenials } from "./denials/taskDenials.ts";
 import type { TaskDisk } from "./disk/taskDisk.ts";
 import type { TaskEgress } from "./egress/taskEgress.ts";
+import type { GoodRuns } from "./history/goodRuns.ts";
 import type { TaskHistory } from "./history/taskHistory.ts";
 import type { UnsavedEvents } from "./history/unsavedEvents.ts";
 import type { PluginOptions } from "./options/pluginOptions.ts";
@@ -33,6 +34,7 @@ export interface DriverServices {
   /** What tasks may write to their own folders. */
   readonly disk: TaskDisk;
   readonly store: EventStore;
+  readonly goodRuns: GoodRuns;
   /** Events that could not be stored yet. */
   readonly unsaved: UnsavedEvents;
   readonly log: Logger;

@@ -170,6 +170,11 @@ export function placeOf(bytes: Buffer): Pick<StoredEvent, "stream" | "seq"> | un
   return readPlace(bytes, HEADER_AT);
 }
 
+/** The header of a record, unchecked; undefined if there is none. */
+export function headerOf(bytes: Buffer): RecordHeader | undefined {
+  return bytes.length < HEADER_AT ? undefined : readHeader(bytes, HEADER_AT, hashAt(bytes));
+}
+
 /** Whether {@link readRecord} returned a defect. */
 export function isDefect(read: EventRecord | RecordDefect): read is RecordDefect {
   return "kind" in read;

@@ -29,7 +29,10 @@ export interface TaskHistory {
  * @returns undefined if the log does not have the task
  * @throws DriverError `STORE_FAILED` if the log cannot be read, `STORE_DAMAGED` for a damaged event
  */
-export function storedHistory(taskId: TaskId, store: EventReader): TaskHistory | undefined {
+export function storedHistory(
+  taskId: TaskId,
+  store: Pick<EventReader, "readStream">,
+): TaskHistory | undefined {
   const events = [...store.readStream(taskId, 1, "plan")];
   return events.length === 0
     ? undefined

@@ -27,6 +27,7 @@ import { Recorder } from "../blackBox/recorder.ts";
 import { TaskDenials } from "../denials/taskDenials.ts";
 import { TaskDisk } from "../disk/taskDisk.ts";
 import { TaskEgress } from "../egress/taskEgress.ts";
+import { GoodRuns } from "../history/goodRuns.ts";
 import { UnsavedEvents } from "../history/unsavedEvents.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
 import { reconcile } from "../recovery/reconcile.ts";
@@ -108,6 +109,7 @@ export async function openServices(
     disk,
     usage,
     store,
+    goodRuns: new GoodRuns(store),
     unsaved,
     log,
     plugin,

@@ -111,11 +111,12 @@ export function causeOf(
 type Words = readonly [kind: CauseKind, text: string, line?: string | undefined];
 
 function cause(...[kind, text, line]: Words): Cause {
-  return { kind, text: cut(visible(text)), line: line === undefined ? null : visible(line) };
+  return { kind, text: shortText(text), line: line === undefined ? null : visible(line) };
 }
 
-/** Shortens a text in its middle: its end has the advice. */
-function cut(text: string): string {
+/** Makes a text visible, and shortens it in its middle: its end has the advice. */
+export function shortText(whole: string): string {
+  const text = visible(whole);
   if (text.length <= maxText) return text;
   const rest = maxText - 1;
   return `${text.slice(0, Math.ceil(rest / 2))}…${text.slice(-Math.floor(rest / 2))}`;

@@ -11,7 +11,7 @@ import { wordsOf } from "../replay/normalize.ts";
 const soonMs = 60_000;
 
 /** What all runs of a task have in common; undefined for a run that no agent requested. */
-export function taskKey({ request }: TaskContext): string | undefined {
+export function taskKey({ request }: Pick<TaskContext, "request">): string | undefined {
   if (request === null) return undefined;
   const { namespace, jobId, groupName, taskName } = request;
   return JSON.stringify([namespace, jobId, groupName, taskName]);

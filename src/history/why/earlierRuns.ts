@@ -38,7 +38,15 @@ export function earlierRunSentences(history: History, earlier: Iterable<History>
     if (other === "good") return [...loop(history, count, oldest, end), comparison(history, run)];
     if (seen === maxRuns) break;
   }
-  return loop(history, count, oldest, end);
+  return [...loop(history, count, oldest, end), ...recordedChanges(history)];
+}
+
+/** What was found out at the run's end, when its last good run was still in the log. */
+function recordedChanges({ events, finalState }: History): Sentence[] {
+  const { changes } = finalState.context.exit ?? {};
+  const exited = events.find(({ type }) => type === "exited");
+  if (changes === undefined || exited === undefined) return [];
+  return [basedOn([exited.seq], `Since its last good run: ${changes.join("; ")}`)];
 }
 
 function begunAt({ events }: History): number {

@@ -51,6 +51,11 @@ export function withCause(text: string, cause: Cause | null | undefined): string
   return known === undefined ? text : `${text}: ${known.text}`;
 }
 
+/** What has changed since the last good run, as a clause; none if that is not known. */
+export function changesText(changes: readonly string[] | undefined): string[] {
+  return changes === undefined ? [] : [`since the last good run: ${changes.join("; ")}`];
+}
+
 /** The cause, if it is known. */
 export function knownCause(cause: Cause | null | undefined): Cause | undefined {
   return cause == null || cause.kind === "unknown" ? undefined : cause;

@@ -4,7 +4,7 @@ import { signalName } from "../../base/signalNames.ts";
 import { describeEnd, describeTaskEnd, endSources } from "../../base/taskEnd.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { blackBox } from "./blackBox.ts";
-import { cause, withCause } from "./cause.ts";
+import { cause, changesText, withCause } from "./cause.ts";
 import { defineEvent } from "./defineEvent.ts";
 import { outOfMemory, outputPositions, processEnd } from "./shared.ts";
 
@@ -111,6 +111,11 @@ const exit = z.object({
   source: z.enum(endSources),
   /** Why the task failed; null if it did not fail, or if nobody could look for the cause. */
   cause: cause.nullable(),
+  /**
+   * What has changed since the last good run of the same task, in words, without values of variables and arguments.
+   * Missing if the cause is known, or if it is more than two things.
+   */
+  changes: z.array(z.string()).optional(),
   /** Where the run's output ends in its log files; null unless the driver writes them. */
   output: outputPositions
     .extend({
@@ -134,14 +139,14 @@ const exited = defineEvent({
   schema: exit,
   evolve: ({ data }) => ({ exit: data }),
   title: "Ended",
-  summary: (data) => withCause(describeTaskEnd(data), data.cause),
+  summary: (data) => [withCause(describeTaskEnd(data), data.cause), ...changesText(data.changes)].join("; "),
   // An end that was requested is no failure, whatever the exit code, unless an OOM kill ended the task.
   wentWrong: ({ oomKilled, exitCode }, from) =>
     oomKilled || (exitCode !== 0 && from !== "stopping" && from !== "killing"),
   outcome: (summary) => summary,
   shown: { tone: "plain", category: "end", group: "closes", parties: ["task", "driver"] },
   fields: {
-    ignored: ["endedAt", "oom.peakBytes", "cause.line", "disk", "output", "blackBox"],
+    ignored: ["endedAt", "oom.peakBytes", "cause.line", "changes", "disk", "output", "blackBox"],
     masked: {
       "cause.line": "text",
       "blackBox.missed.path": "text",

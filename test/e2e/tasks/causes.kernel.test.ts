@@ -3,7 +3,12 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Agent, startAgent, startTask } from "../../support/agent/agent.ts";
-import { type Allocation, type Command, makeAllocation } from "../../support/agent/allocation.ts";
+import {
+  type Allocation,
+  type Command,
+  type Differing,
+  makeAllocation,
+} from "../../support/agent/allocation.ts";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -18,8 +23,13 @@ function allocationWithLogs(): Allocation {
 }
 
 /** The message that the agent shows beside the exit code. */
-async function messageOf(command: Command, allocation = allocationWithLogs(), of = agent): Promise<string> {
-  const config = allocation.config(command);
+async function messageOf(
+  command: Command,
+  allocation = allocationWithLogs(),
+  of = agent,
+  differing: Differing = {},
+): Promise<string> {
+  const config = allocation.config(command, differing);
   await startTask(of, config);
   const { err } = await of.driver.waitTask({ taskId: config.id });
   await of.driver.destroyTask({ taskId: config.id, force: true });
@@ -123,7 +133,9 @@ describe("the exit message", late, () => {
       timeout: { seconds: 20, nanos: 0 },
     });
     expect((await ended).err).toBe("");
-    expect(await messageOf("echo no idea; exit 3")).toBe("");
+    // No earlier run of the job is a good one.
+    const ofAnother = { jobId: "silent" };
+    expect(await messageOf("echo no idea; exit 3", allocationWithLogs(), agent, ofAnother)).toBe("");
   });
 });
 

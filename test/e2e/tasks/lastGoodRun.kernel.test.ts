@@ -44,11 +44,73 @@ async function runScript(text: string, jobId: string): Promise<string> {
   return run(allocation, { command: "local/app" }, { jobId });
 }
 
+/** The exit message of a run of a script in an allocation of its own, and the run's id. */
+async function messageOf(
+  script: string,
+  differing: Differing,
+  plugin = agent,
+): Promise<readonly [err: string, id: string]> {
+  const allocation = makeAllocation();
+  allocation.stdout.keepFile();
+  allocation.stderr.keepFile();
+  const config = allocation.config(script, differing);
+  await startTask(plugin, config);
+  const { err } = await plugin.driver.waitTask({ taskId: config.id });
+  await plugin.driver.destroyTask({ taskId: config.id, force: true });
+  return [err, config.id];
+}
+
+const silent = '[ "$MODE" = good ]';
+
+describe("a failed run without a known cause", () => {
+  test("has one or two changes since the last good run in its exit message, without values", async () => {
+    const message = async (env: Readonly<Record<string, string>>, script = silent) =>
+      (await messageOf(script, { jobId: "changes", env }))[0];
+    const secret = { DB_PASSWORD: "geheim" };
+    expect(await message(secret)).toBe("");
+    expect(await message({ ...secret, MODE: "good" })).toBe("");
+    expect(await message(secret)).toMatch(
+      /^since the last good run: variable MODE is missing \(nomad-driver-exec2 why [0-9a-f]{8}\/main\)$/,
+    );
+    expect(await message({})).toMatch(
+      /^since the last good run: variable DB_PASSWORD is missing; variable MODE is missing \(/,
+    );
+    expect(await message({ OTHER: "geheim" })).toBe("");
+    expect(await message({ ...secret, MODE: "bad" })).toBe("");
+    expect(await message({ ...secret, MODE: "good" }, `${silent} && exit 3`)).toMatch(
+      /^since the last good run: options\.args differs \(/,
+    );
+    expect(await message({}, "cat /etc/adduser.conf")).toMatch(/^nothing at \/etc\/adduser\.conf/);
+  });
+
+  test('is compared over a restart of the plugin, also with the plugin\'s option "output"', async () => {
+    const first = await startAgent({ options: { exit_message: "output" } });
+    const run = (plugin: Agent, env: Readonly<Record<string, string>>, script = silent) =>
+      messageOf(script, { jobId: "restarted", env }, plugin);
+    await run(first, { MODE: "good" });
+    await first.crash();
+    const next = await startAgent({ options: { exit_message: "output" }, stateDir: first.stateDir });
+    const [err, id] = await run(next, {}, `echo the last line; ${silent}`);
+    expect(err).toMatch(
+      /^since the last good run: options\.args differs; variable MODE is missing; the last line \(/,
+    );
+    expect((await exitOf(id, next)).changes).toEqual(["options.args differs", "variable MODE is missing"]);
+    expect(await why(id, next)).toMatch(
+      /Since its last good run, .* before: options\.args differs; variable MODE/,
+    );
+    await run(next, {}, "exit 0");
+    const [later] = await run(next, {}, "exit 5");
+    expect(later).toMatch(/^since the last good run: options\.args differs \(/);
+  });
+});
+
 describe("the program of a run", () => {
   test("that has changed since the last good run is named, and an unpacked copy is the same program", async () => {
     const good = await runScript("exit 0", "program");
     const same = await runScript("exit 0; # padding to another size", "other");
     const failed = await runScript("exit 7", "program");
+    const { changes } = await exitOf(failed);
+    expect(changes).toEqual([expect.stringMatching(/^the program \S+\/local\/app has changed \(digest\)$/)]);
     expect(await why(failed)).toMatch(
       /Since its last good run, .* before: the program \/\S+\/local\/app has changed \(digest\)/,
     );

@@ -161,7 +161,7 @@ it.each(eventTypes)("every ignored field of %s exists", (type) => {
   const limit = { limitBytes: 2 ** 20, project: 1, sharedProject: 2 };
   const whole =
     type === "exited"
-      ? event("exited", { oom, cause, blackBox, disk: used })
+      ? event("exited", { oom, cause, blackBox, disk: used, changes: ["user differs"] })
       : type === "sandboxed"
         ? event("sandboxed", { disk: limit })
         : event(type);

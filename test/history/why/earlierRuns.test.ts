@@ -78,6 +78,14 @@ describe("the comparison with the last good run", () => {
     expect(texts(failedWith({ program }), run(0))).toEqual(same);
   });
 
+  it("says what was found out at the end if the good run is not in the log any more", () => {
+    const changes = ["variable PATH is missing", "options.user differs"];
+    const own = failed(60, { exit: { exitCode: 1, changes } });
+    const said = earlierRunSentences(own, [failed(50)]);
+    expect(said).toMatchObject([{ text: `Since its last good run: ${changes.join("; ")}`, events: [5] }]);
+    expect(texts(own, run(0))).toEqual([expect.stringContaining("are those of its last good run")]);
+  });
+
   it("says if nothing differs, and skips failed runs and other tasks", () => {
     const other = run(50, { request: { jobId: "another" } });
     expect(texts(failed(100), other, failed(60), run(0))).toEqual([
