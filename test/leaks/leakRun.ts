@@ -36,6 +36,8 @@ export interface LeakRunOptions {
   readonly logs: "agent" | "driver";
   readonly tasks: number;
   readonly seed: number;
+  /** Milliseconds of rest before the memory is measured; none by default. */
+  readonly restMs?: number;
   readonly onProgress?: (done: number) => void;
 }
 
@@ -54,6 +56,7 @@ export async function runForLeaks({
   logs,
   tasks,
   seed,
+  restMs = 0,
   onProgress,
 }: LeakRunOptions): Promise<LeakRun> {
   const random = randomOf(seed);
@@ -79,12 +82,16 @@ export async function runForLeaks({
   };
   const ownFolders = [folder, ...allocations.map((allocation) => allocation.folder)];
   const logFolders = allocations.map(({ folder }) => `${folder}/alloc/logs`);
+  const memoryAtRest = async () => {
+    await delay(restMs);
+    return memoryOf(plugin.pid);
+  };
   const measured = () => footprintOf(plugin.pid, { stateDir, cgroups, ownFolders, logFolders });
   try {
     for (const allocation of allocations) await prepareStart(plugin.driver, allocation.config("true"));
     await live(warmUp);
     const before = await settled(measured);
-    const first = memoryOf(plugin.pid);
+    const first = await memoryAtRest();
     let crashes = 0;
     for (let done = 0; done < tasks; done += batch) {
       await live(Math.min(batch, tasks - done));
@@ -96,7 +103,7 @@ export async function runForLeaks({
     // A new plugin also opens some descriptors with its first tasks.
     await live(warmUp);
     const after = await settled(measured, before);
-    return { before, after, memory: { first, last: memoryOf(plugin.pid) }, crashes };
+    return { before, after, memory: { first, last: await memoryAtRest() }, crashes };
   } finally {
     await plugin.close();
     for (const allocation of allocations) await allocation.remove();

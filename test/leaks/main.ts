@@ -5,6 +5,7 @@
 import { randomInt } from "node:crypto";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { idleMemoryMs } from "../../src/effects/processes/idleMemory.ts";
 import { runForLeaks } from "./leakRun.ts";
 
 const tasks = Number(process.argv[2] ?? 10_000);
@@ -15,11 +16,10 @@ if (!(Number.isSafeInteger(tasks) && tasks > 0 && Number.isSafeInteger(seed) && 
   console.error("npm run test:leaks -- [tasks] [seed] [agent|driver]: the first two are whole numbers");
   process.exit(2);
 }
-/**
- * The limit of the plugin's memory growth. It allows for code that V8 has compiled meanwhile, and for
- * uncollected garbage.
- */
-const maxGrowthKib = 40 * 1024;
+/** The limit of the growth of a plugin at rest. It allows for code that V8 has compiled meanwhile. */
+const maxGrowthKib = 10 * 1024;
+/** Until then, a plugin has returned what its last tasks needed. */
+const restMs = 2 * idleMemoryMs;
 
 const command = join(import.meta.dirname, "../../dist/plugin/nomad-driver-exec2");
 const begin = performance.now();
@@ -28,6 +28,7 @@ const { before, after, memory, crashes } = await runForLeaks({
   logs,
   tasks,
   seed,
+  restMs,
   onProgress: (done) => {
     if (done % 500 === 0) console.log(`${done} of ${tasks} tasks`);
   },
