@@ -93,5 +93,5 @@ export function shortResult(context: TaskContext): string {
 
 /** How the task ended, or why it never started; empty while it runs. */
 export function endText({ exit, failure, lostReason }: TaskContext): string {
-  return exit === null ? (failure?.code ?? lostReason ?? "") : withCause(describeTaskEnd(exit), exit.cause);
+  return exit === null ? (failure?.code ?? lostReason ?? "") : withCause(describeTaskEnd(exit), exit);
 }

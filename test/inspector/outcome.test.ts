@@ -15,6 +15,8 @@ const full = {
 const begun = life("ended").slice(0, 4);
 const onceBegun = (...events: TaskEvent[]) => outcomeOf(fold([...begun, ...events]));
 
+const changes: string[] = ["variable PATH is missing"];
+
 describe("the outcome of a task", () => {
   it.each([
     ["ended", "completed", "good", "Completed"],
@@ -33,6 +35,12 @@ describe("the outcome of a task", () => {
 
   it.each([
     [{ exitCode: 3 }, "failed", "bad", "Failed with exit code 3"],
+    [
+      { exitCode: 3, changes },
+      "failed",
+      "bad",
+      "Failed with exit code 3; since the last good run: variable PATH is missing",
+    ],
     [{ exitCode: 1, cause }, "failed", "bad", "Failed: port 80 is already in use"],
     [{ exitCode: 139, signal: 11 }, "killed", "bad", "Killed by SIGSEGV"],
     [{ exitCode: 137, signal: 9, oomKilled: true }, "out of memory", "bad", "Out of memory"],

@@ -54,16 +54,18 @@ export class GoodRuns {
   }
 
   /**
-   * What has changed since the last good run of the same task, in words, if it is one thing or two. Never rejects.
-   * @param failed the run's context with its end
+   * Adds to the end of a run without a known cause what has changed since the last good run of the same task, if it is
+   * one thing or two. Never rejects.
    */
-  async changesBefore(failed: TaskContext): Promise<string[] | undefined> {
+  async withChanges(context: TaskContext, exit: EventData<"exited">): Promise<EventData<"exited">> {
+    if (exit.cause?.kind !== "unknown") return exit;
     try {
-      const good = await this.#goodRunOf(failed);
-      const changes = good === undefined ? [] : changesSince(good, failed);
-      return changes.length > 0 && changes.length <= maxChanges ? changes.map(shortText) : undefined;
+      const good = await this.#goodRunOf(context);
+      const changes = good === undefined ? [] : changesSince(good, { ...context, exit });
+      const isTold = changes.length > 0 && changes.length <= maxChanges;
+      return isTold ? { ...exit, changes: changes.map(shortText) } : exit;
     } catch {
-      return undefined;
+      return exit;
     }
   }
 

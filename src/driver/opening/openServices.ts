@@ -71,14 +71,16 @@ export async function openServices(
   ]);
   const { store, initialized } = await openLog(folder.events, log, async (opened) => {
     const unsaved = new UnsavedEvents(log);
+    const goodRuns = new GoodRuns(opened);
+    const known = { folder, store: opened, log, unsaved, goodRuns };
     try {
-      return { unsaved, unclaimed: await reconcile({ folder, store: opened, log, unsaved }, inUse) };
+      return { unsaved, goodRuns, unclaimed: await reconcile(known, inUse) };
     } catch (thrown) {
       unsaved.stop();
       throw thrown;
     }
   });
-  const { unsaved, unclaimed } = initialized;
+  const { unsaved, goodRuns, unclaimed } = initialized;
   // The next attempt opens the log anew. Two of its stores would overwrite each other's events.
   undo.defer(() => store.close());
   undo.defer(() => unsaved.stop());
@@ -109,7 +111,7 @@ export async function openServices(
     disk,
     usage,
     store,
-    goodRuns: new GoodRuns(store),
+    goodRuns,
     unsaved,
     log,
     plugin,

@@ -21,7 +21,7 @@ import { advance, type TaskHistory, toTaskEvent } from "../history/taskHistory.t
 import type { DriverServices } from "../services.ts";
 import { endOf, readSettled } from "./recovery.ts";
 
-type ReconcileServices = Pick<DriverServices, "store" | "folder" | "log" | "unsaved">;
+type ReconcileServices = Pick<DriverServices, "store" | "folder" | "log" | "unsaved" | "goodRuns">;
 
 /**
  * Reconciles the log with the host. Events that the log refuses for now are stored once it accepts them.
@@ -129,7 +129,7 @@ async function settle(taskId: TaskId, services: ReconcileServices): Promise<Sett
   const history = await readSettled(taskId, services);
   if (history === undefined) return over;
   const { snapshot, version, unstored = [] } = history;
-  const end = isAlive(snapshot.value) ? await endOf(snapshot, services.folder.path) : undefined;
+  const end = isAlive(snapshot.value) ? await endOf(snapshot, services) : undefined;
   if (end === undefined) return { history: { snapshot, version }, unstored };
   const ended = advance(snapshot, [{ ...end, time: Date.now() }]);
   return { history: { snapshot: ended.snapshot, version }, unstored: [...unstored, ...ended.events] };

@@ -111,11 +111,12 @@ function isRepeated(stored: EventData<"requested"> | null, requested: EventData<
 export async function takeOver(
   task: RecordedTask,
   commands: RunCommands,
-  { plugin, unsaved, log, folder }: DriverServices,
+  services: DriverServices,
 ): Promise<void> {
+  const { plugin, unsaved, log } = services;
   const { snapshot } = task;
   if (isAlive(task.state)) {
-    const end = await endOf(snapshot, folder.path);
+    const end = await endOf(snapshot, services);
     if (end === undefined) await task.record("recovered", { plugin, found: whereItRuns(snapshot) });
     else if (end.type === "exited") await task.record("exited", end.data);
     else await task.record("lost", end.data);
@@ -180,10 +181,12 @@ export function goesOn({ context: { process } }: TaskSnapshot): boolean {
 /**
  * The end of a run that no plugin watched, whose remains are removed.
  * @param snapshot of a task that was alive when the log was last written
- * @param stateFolder holds the key of digests
  * @returns undefined if the run goes on
  */
-export async function endOf(snapshot: TaskSnapshot, stateFolder: string): Promise<UnseenEnd | undefined> {
+export async function endOf(
+  snapshot: TaskSnapshot,
+  { folder, goodRuns }: Pick<DriverServices, "folder" | "goodRuns">,
+): Promise<UnseenEnd | undefined> {
   const { process } = snapshot.context;
   if (process?.bootId !== bootId()) {
     await cleanUpRun(snapshot);
@@ -191,12 +194,13 @@ export async function endOf(snapshot: TaskSnapshot, stateFolder: string): Promis
   }
   if (isSameProcess(process.init)) return undefined;
   await cleanUpRun(snapshot);
-  const program = await watchProgramOf(snapshot.context, stateFolder)?.end();
+  const program = await watchProgramOf(snapshot.context, folder.path)?.end();
   const exit = { ...exitOf(snapshot), ...(program && { program }) };
   const { output } = await endOutput(snapshot.context);
   const refused = new DenialTally(snapshot.context.denials).lastBefore(exit.endedAt)?.refusal;
   const found = await diagnose(snapshot.context, exit, refused);
-  return { type: "exited", data: { ...exit, ...found, output } };
+  const data = await goodRuns.withChanges(snapshot.context, { ...exit, ...found, output });
+  return { type: "exited", data };
 }
 
 function whereItRuns({ context: { process, request, sandbox } }: TaskSnapshot): string {

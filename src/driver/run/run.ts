@@ -16,7 +16,6 @@ import { killInit, killTask, signalGroup } from "../../effects/processes/signals
 import { removeRunFiles } from "../../effects/run/runFiles.ts";
 import { diagnose } from "../../history/cause/diagnose.ts";
 import { stopCommandFailed } from "../../machines/events/ending.ts";
-import type { EventData } from "../../machines/events.ts";
 import {
   type EffectName,
   isAlive,
@@ -222,13 +221,9 @@ export class Run {
     const disk = own && { bytes: own.bytes, files: own.files };
     const end = { ...exit, ...(disk && { disk }), ...(file && { program: file }) };
     const found = await diagnose(this.#task.snapshot.context, end, refused, () => this.#watched?.read());
-    const exited = { ...end, ...found, output };
-    const changes = found.cause?.kind === "unknown" ? await this.#changesBefore(exited) : undefined;
-    await this.#task.record("exited", { ...exited, ...(changes && { changes }) });
-  }
-
-  #changesBefore(exit: EventData<"exited">): Promise<string[] | undefined> {
-    return this.#services().goodRuns.changesBefore({ ...this.#task.snapshot.context, exit });
+    const { goodRuns } = this.#services();
+    const exited = await goodRuns.withChanges(this.#task.snapshot.context, { ...end, ...found, output });
+    await this.#task.record("exited", exited);
   }
 
   /** Lets the black box note what concerns the run. */

@@ -2,7 +2,7 @@
 
 import { signalName } from "../../base/signalNames.ts";
 import { shortEnd } from "../../base/taskEnd.ts";
-import { knownCause } from "../../machines/events/cause.ts";
+import { knownCause, withCause } from "../../machines/events/cause.ts";
 import type { MachineState } from "../../machines/machineVersion.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { resultOf } from "../../machines/taskOutline.ts";
@@ -64,10 +64,9 @@ function endedText(result: TaskResult, { failure, exit, lostReason, stop }: Task
       return `Never started: ${failure?.code}`;
     case "lost":
       return `Lost: ${lostReason ?? "how it ended is unknown"}`;
-    case "failed": {
-      const cause = knownCause(exit?.cause);
-      return cause === undefined ? `Failed with exit code ${exit?.exitCode}` : `Failed: ${cause.text}`;
-    }
+    case "failed":
+      if (exit === null) return "Failed";
+      return withCause(knownCause(exit.cause) ? "Failed" : `Failed with exit code ${exit.exitCode}`, exit);
     case "killed":
       return stop?.timedOut === true
         ? `Killed: still running ${formatDuration(stop.timeoutMs)} after ${signalName(stop.signal)}`

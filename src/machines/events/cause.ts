@@ -45,10 +45,13 @@ export const cause = z.object({
 
 export type Cause = z.infer<typeof cause>;
 
-/** A text with the cause behind it, if it is known. */
-export function withCause(text: string, cause: Cause | null | undefined): string {
+/** A text on an end with the cause behind it, or else with what has changed since the last good run, if known. */
+export function withCause(
+  text: string,
+  { cause, changes }: { readonly cause: Cause | null; readonly changes?: readonly string[] | undefined },
+): string {
   const known = knownCause(cause);
-  return known === undefined ? text : `${text}: ${known.text}`;
+  return known === undefined ? [text, ...changesText(changes)].join("; ") : `${text}: ${known.text}`;
 }
 
 /** What has changed since the last good run, as a clause; none if that is not known. */

@@ -4,7 +4,7 @@ import { signalName } from "../../base/signalNames.ts";
 import { describeEnd, describeTaskEnd, endSources } from "../../base/taskEnd.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { blackBox } from "./blackBox.ts";
-import { cause, changesText, withCause } from "./cause.ts";
+import { cause, withCause } from "./cause.ts";
 import { defineEvent } from "./defineEvent.ts";
 import { outOfMemory, outputPositions, processEnd } from "./shared.ts";
 
@@ -139,7 +139,7 @@ const exited = defineEvent({
   schema: exit,
   evolve: ({ data }) => ({ exit: data }),
   title: "Ended",
-  summary: (data) => [withCause(describeTaskEnd(data), data.cause), ...changesText(data.changes)].join("; "),
+  summary: (data) => withCause(describeTaskEnd(data), data),
   // An end that was requested is no failure, whatever the exit code, unless an OOM kill ended the task.
   wentWrong: ({ oomKilled, exitCode }, from) =>
     oomKilled || (exitCode !== 0 && from !== "stopping" && from !== "killing"),

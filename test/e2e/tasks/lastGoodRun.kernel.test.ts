@@ -1,12 +1,21 @@
 /** A failed run beside the last good run of the same task, with the real plugin. */
-import { chmodSync, copyFileSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { EventData } from "../../../src/machines/events.ts";
-import { type Agent, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import { type Agent, pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { type Allocation, type Differing, makeAllocation } from "../../support/agent/allocation.ts";
 import { volumeMount } from "../../support/agent/requests.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { hostFolder } from "../../support/host/temporaryFolder.ts";
 import { call } from "../../support/screen/commandLine.ts";
 
@@ -81,6 +90,29 @@ describe("a failed run without a known cause", () => {
       /^since the last good run: options\.args differs \(/,
     );
     expect(await message({}, "cat /etc/adduser.conf")).toMatch(/^nothing at \/etc\/adduser\.conf/);
+  });
+
+  test("that ended while no plugin ran is compared, too", async () => {
+    const first = await startAgent();
+    const start = async (env: Readonly<Record<string, string>>) => {
+      const allocation = makeAllocation();
+      const open = allocation.gate();
+      const script = `read -r _ < $NOMAD_TASK_DIR/gate; ${silent}`;
+      const config = allocation.config(script, { jobId: "unseen", env });
+      return { config, open, handle: await startTask(first, config) };
+    };
+    const good = await start({ MODE: "good" });
+    good.open();
+    await waitTask(first, good.config);
+    const { config, open, handle } = await start({});
+    const pid = await pidOf(first, config);
+    await first.crash();
+    open();
+    await eventually(() => expect(existsSync(`/proc/${pid}`)).toBe(false));
+    const next = await startAgent({ stateDir: first.stateDir });
+    await next.driver.recoverTask({ taskId: "", handle });
+    const { err } = await next.driver.waitTask({ taskId: config.id });
+    expect(err).toMatch(/^since the last good run: variable MODE is missing \(/);
   });
 
   test('is compared over a restart of the plugin, also with the plugin\'s option "output"', async () => {
