@@ -7,7 +7,7 @@ import { POLLPRI } from "../kernel/constants.ts";
 import { poll } from "../kernel/libc.ts";
 import { follow } from "./followPath.ts";
 import { lookAt } from "./hostPaths.ts";
-import { remoteMountPoints } from "./mountinfo.ts";
+import { mountLines, remoteMountPoints } from "./mountinfo.ts";
 import { MountTable } from "./mountTable.ts";
 
 /** Whether a path of the host leads to a remote file system. */
@@ -49,6 +49,16 @@ export function hostMounts(): HostMounts {
 export function mountIdOf(descriptor: number): number {
   const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8");
   return Number(/^mnt_id:\s*(\d+)$/m.exec(info)?.[1]);
+}
+
+/**
+ * The type of the file system that an open file is on; undefined if its mount is not in this namespace. Parses no other
+ * mount: a host with many allocations has thousands.
+ */
+export function fileSystemOf(descriptor: number): string | undefined {
+  const { mountinfo } = hostMounts();
+  const line = new RegExp(`^${mountIdOf(descriptor)} .*$`, "m").exec(mountinfo)?.[0] ?? "";
+  return mountLines(line)[0]?.type;
 }
 
 /**

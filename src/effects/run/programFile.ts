@@ -24,7 +24,7 @@ import {
 import { asFileUser, type FileUser } from "../kernel/fileUser.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
 import { mountAround, type TaskFolders } from "../layout/layout.ts";
-import { hostMounts, mountIdOf } from "../paths/hostMounts.ts";
+import { fileSystemOf } from "../paths/hostMounts.ts";
 import { isRemoteType } from "../paths/mountinfo.ts";
 import { RootFolder } from "../root/rootFolder.ts";
 
@@ -141,8 +141,8 @@ function openAt(folder: number, path: string, resolve: number, attempts = maxAtt
 }
 
 function isOnThisHost(file: number): boolean {
-  const mount = hostMounts().table().byId(mountIdOf(file));
-  return mount !== undefined && !isRemoteType(mount.type);
+  const type = fileSystemOf(file);
+  return type !== undefined && !isRemoteType(type);
 }
 
 /** Maximum number of files whose digests are remembered. */
