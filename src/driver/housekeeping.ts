@@ -68,12 +68,7 @@ export class Housekeeping {
    */
   startIsOver(): void {
     this.#startsUnderWay -= 1;
-    // The answer leaves after the first of these turns of the event loop.
-    setImmediate(() =>
-      setImmediate(() => {
-        if (this.#startsUnderWay === 0) collectYoungGarbage();
-      }),
-    );
+    collectYoungGarbage(() => this.#startsUnderWay === 0);
   }
 
   /** To be called before a recovery. */

@@ -23,11 +23,18 @@ export function collectGarbage(): void {
 }
 
 /**
- * Makes V8 collect the garbage of its young generation at once, which takes some 0.4 ms. V8 itself does it when
- * the young generation is full, or when it is nearly full and the event loop waits.
+ * Makes V8 collect the garbage of its young generation, which takes some 0.4 ms, once the answers of this turn of the
+ * event loop have left. V8 itself does it when the young generation is full, or when it is nearly full and the event
+ * loop waits.
+ * @param isWanted asked right before
  */
-export function collectYoungGarbage(): void {
-  collector()({ type: "minor" });
+export function collectYoungGarbage(isWanted: () => boolean): void {
+  // Answers leave after the first of these turns.
+  setImmediate(() =>
+    setImmediate(() => {
+      if (isWanted()) collector()({ type: "minor" });
+    }),
+  );
 }
 
 type Collector = (

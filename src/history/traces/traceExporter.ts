@@ -8,8 +8,8 @@ import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { DriverError } from "../../base/errors.ts";
+import { trustBundledRoots } from "../../base/rootCertificates.ts";
 import { version } from "../../base/version.ts";
-import { trustBundledRoots } from "../../http/rootCertificates.ts";
 import type { TaskTrace, TraceSpan } from "./taskTrace.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;

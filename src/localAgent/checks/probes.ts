@@ -4,7 +4,7 @@ import { request } from "node:http";
 import { connect, type Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { DriverError, hasErrno, messageOf } from "../../base/errors.ts";
-import { trustBundledRoots } from "../../http/rootCertificates.ts";
+import { trustBundledRoots } from "../../base/rootCertificates.ts";
 import type { Probe } from "../jobspec/job.ts";
 import type { CheckResult } from "./checkState.ts";
 

@@ -23,7 +23,7 @@ test("Node does not use its code caches with other options of V8", () => {
 
 test("with the executable's options, TLS trusts Node's root certificates once they are asked for", () => {
   const trusted = (isAsked: boolean) => {
-    const module = join(import.meta.dirname, "../../../src/http/rootCertificates.ts");
+    const module = join(import.meta.dirname, "../../../src/base/rootCertificates.ts");
     const script = `import { getCACertificates } from "node:tls";
       import { trustBundledRoots } from ${JSON.stringify(module)};
       if (${isAsked}) trustBundledRoots();
