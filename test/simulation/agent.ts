@@ -11,6 +11,7 @@ import { parsePluginOptions } from "../../src/driver/options/pluginOptions.ts";
 import type { TaskRequest } from "../../src/effects/launch/taskRequest.ts";
 import { parseTaskOptions } from "../../src/effects/parts.ts";
 import type { Checks } from "./checks.ts";
+import { egressDenied, egressOptions } from "./egress.ts";
 import type { Kernel } from "./kernel.ts";
 import type { PendingCall, PluginProcess } from "./pluginProcess.ts";
 import type { Life } from "./scheduler.ts";
@@ -35,6 +36,8 @@ export interface Job {
   readonly hasStopCommand: boolean;
   /** Whether the driver writes its log files. */
   readonly hasLogs: boolean;
+  /** Whether its task may connect only where a list says. */
+  readonly hasEgress: boolean;
   /** Whether the agent cancels calls now and then. */
   readonly cancels: boolean;
   /** Draws what the agent does with the next run. */
@@ -64,6 +67,8 @@ export interface AgentWorld {
   readonly disk: Disk;
   /** Whether an error with this text is expected: it names an errno, and the host has failed some call. */
   readonly tolerates: (text: string) => boolean;
+  /** Whether there is something that no task reaches. */
+  readonly limitsEgress: boolean;
   launchPlugin(): PluginProcess;
   newTaskId(alloc: string): TaskId;
 }
@@ -128,7 +133,9 @@ export class Agent {
   }
 
   #configure(): Promise<void> {
-    const configured = this.#send("SetConfig", (driver) => driver.configure(pluginOptions, topology));
+    const configured = this.#send("SetConfig", (driver) =>
+      driver.configure(this.#world.limitsEgress ? limitingOptions : pluginOptions, topology),
+    );
     const plugin = this.#plugin;
     this.isReady = false;
     configured.then(
@@ -493,7 +500,8 @@ function requestOf(
     user,
     hasStopCommand = false,
     hasLogs = false,
-  }: Pick<Job, "alloc" | "user"> & Partial<Pick<Job, "hasStopCommand" | "hasLogs">>,
+    hasEgress = false,
+  }: Pick<Job, "alloc" | "user"> & Partial<Pick<Job, "hasStopCommand" | "hasLogs" | "hasEgress">>,
 ): TaskRequest {
   const allocDir = allocDirOf(alloc);
   return {
@@ -507,7 +515,7 @@ function requestOf(
     namespace: "default",
     nodeId: "node",
     nodeName: "node",
-    options: hasStopCommand ? stopCommandOptions : taskOptions,
+    options: optionsOf(hasStopCommand, hasEgress),
     env: { SECRET: "hidden" },
     user,
     allocDir,
@@ -524,9 +532,20 @@ function requestOf(
 }
 
 /** The options of every simulated plugin. */
-const pluginOptions = parsePluginOptions({ state_dir: "/state", usage_interval: "0" });
-const taskOptions = parseTaskOptions({ command: "program" }, pluginOptions);
-const stopCommandOptions = parseTaskOptions({ command: "program", stop_command: ["stop"] }, pluginOptions);
+const given = { state_dir: "/state", usage_interval: "0" };
+const pluginOptions = parsePluginOptions(given);
+const limitingOptions = parsePluginOptions({ ...given, egress_denied: egressDenied });
+
+function optionsOf(hasStopCommand: boolean, hasEgress: boolean): TaskRequest["options"] {
+  const stop = hasStopCommand ? { stop_command: ["stop"] } : {};
+  const options = { command: "program", ...stop, ...(hasEgress ? egressOptions : {}) };
+  const key = JSON.stringify(options);
+  const known = parsedOptions.get(key) ?? parseTaskOptions(options, pluginOptions);
+  parsedOptions.set(key, known);
+  return known;
+}
+
+const parsedOptions = new Map<string, TaskRequest["options"]>();
 
 /** The folder of an allocation. */
 export function allocDirOf(alloc: string): string {

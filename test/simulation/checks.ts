@@ -7,6 +7,7 @@ import { fold, isOver } from "../../src/machines/taskMachine.ts";
 import { taskOfRunFolder } from "../../src/store/folder/stateFolder.ts";
 import { checkLog } from "../crash/checkLog.ts";
 import type { DurableLog } from "./durableLog.ts";
+import type { Egress } from "./egress.ts";
 import type { Kernel, RunTruth } from "./kernel.ts";
 import type { Loggers } from "./loggers.ts";
 import type { Life } from "./scheduler.ts";
@@ -31,10 +32,11 @@ export class Checks {
   /** Whether the host has failed some call, so that what should be done may be given up. */
   #tolerates = false;
 
-  constructor(kernel: Kernel, loggers: Loggers, log: DurableLog) {
+  constructor(kernel: Kernel, loggers: Loggers, egress: Egress, log: DurableLog) {
     this.#kernel = kernel;
     this.#loggers = loggers;
     loggers.onWrongKill = ({ taskId }) => this.fail(`${taskId}: the driver kills its logger while it runs`);
+    egress.onWrong = (what) => this.fail(what);
     this.#log = log;
     kernel.onExecute = (run) => this.#executes(run);
     kernel.onWrongSignal = ({ pid }, signal) =>
@@ -170,7 +172,8 @@ export class Checks {
       const { refusals, others, lost } = this.#context(stream).denials;
       for (const { blockers, object, program, count } of refusals) {
         const kind = object ?? blockers.join();
-        if (program !== null && program !== `/bin/${stream}`)
+        // What refuses a connection knows the last letters of the name only.
+        if (program !== null && !`/bin/${stream}`.endsWith(program))
           this.fail(`${stream}: ${program} was denied ${kind}, not the task`);
         if (count > (kinds.get(kind) ?? 0))
           this.fail(`${stream}: ${count} denials of ${kind} are in the log, and ${kinds.get(kind)} happened`);

@@ -2,6 +2,11 @@
 import type { Life, Scheduler, Step } from "./scheduler.ts";
 import { simulated } from "./simulated.ts";
 
+/** Nanoseconds of CLOCK_MONOTONIC at a time of the history, in milliseconds. */
+export function monotonic(now: number): bigint {
+  return BigInt(Math.round((now - 1_700_000_000_000) * 1_000)) * 1_000n;
+}
+
 class Timer {
   readonly step: () => Step | undefined;
   constructor(step: () => Step | undefined) {
@@ -32,6 +37,7 @@ export function installClock(scheduler: Scheduler, pid: () => number): () => voi
     clearImmediate,
     dateNow: Date.now,
     performanceNow: performance.now,
+    hrtime: process.hrtime.bigint,
   };
   const clear = (timer: unknown) => {
     const step = timer instanceof Timer ? timer.step() : undefined;
@@ -68,6 +74,7 @@ export function installClock(scheduler: Scheduler, pid: () => number): () => voi
   });
   Date.now = () => Math.floor(scheduler.now);
   performance.now = () => scheduler.now - 1_700_000_000_000;
+  process.hrtime.bigint = () => monotonic(scheduler.now);
   const realPid = process.pid;
   Object.defineProperty(process, "pid", { get: pid, configurable: true });
 
@@ -81,10 +88,11 @@ export function installClock(scheduler: Scheduler, pid: () => number): () => voi
       })) as never,
   );
   return () => {
-    const { dateNow, performanceNow, ...timers } = real;
+    const { dateNow, performanceNow, hrtime, ...timers } = real;
     Object.assign(globalThis, timers);
     Date.now = dateNow;
     performance.now = performanceNow;
+    process.hrtime.bigint = hrtime;
     Object.defineProperty(process, "pid", { value: realPid, configurable: true });
   };
 }

@@ -1,8 +1,13 @@
 /** The descriptors of a simulated process, and the errors of its calls. */
-import { type Fifo, type File, type Kernel, type Process, ReleasePipe } from "./kernel.ts";
+import { type Cgroup, type Fifo, type File, type Kernel, type Process, ReleasePipe } from "./kernel.ts";
 
 /** What a descriptor is open for. */
-type Node = File | Fifo | ReleasePipe | ReadEnd | Process | "other";
+type Node = File | Fifo | ReleasePipe | ReadEnd | Process | Cgroup | KernelObject | "other";
+
+/** What bpf(2) makes. */
+export interface KernelObject {
+  readonly id: number;
+}
 
 /** The end of a pipe that its plugin hands on. */
 export class ReadEnd {

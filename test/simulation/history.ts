@@ -9,6 +9,7 @@ import { type Action, Agent, type AgentWorld, allocDirOf, type Job, taskIdOf } f
 import { Checks } from "./checks.ts";
 import { installClock } from "./clock.ts";
 import { DurableLog } from "./durableLog.ts";
+import { Egress } from "./egress.ts";
 import { installHostCalls } from "./hostCalls.ts";
 import { Kernel, type Program } from "./kernel.ts";
 import { Loggers } from "./loggers.ts";
@@ -52,7 +53,17 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
     const job = plan.jobs.find(({ alloc }) => taskId.startsWith(alloc));
     return job?.hasLogs ? allocDirOf(job.alloc) : undefined;
   });
-  const checks = new Checks(kernel, loggers, log);
+  const egress = new Egress(
+    kernel,
+    () => current(),
+    (taskId) =>
+      !plan.limitsEgress
+        ? undefined
+        : plan.jobs.some(({ alloc, hasEgress }) => hasEgress && taskId.startsWith(alloc))
+          ? "listed"
+          : "denied",
+  );
+  const checks = new Checks(kernel, loggers, egress, log);
   const calls = new Map<string, number>();
   let plugins = 0;
   let tasks = 0;
@@ -131,6 +142,7 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
     disk: { jobs: new Map() },
     tolerates: (text) =>
       (hasFailed && namesShortage(text)) || (overlapped && text.includes("the driver cannot work yet")),
+    limitsEgress: plan.limitsEgress,
     launchPlugin,
     newTaskId: (alloc) => taskIdOf(alloc, ++tasks),
   };
@@ -153,7 +165,7 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
   const restoreClock = installClock(scheduler, () => 10_000 + current().number);
 
   installHostCalls(kernel, current);
-  installReplacements(kernel, loggers, log, current);
+  installReplacements(kernel, loggers, log, egress, current);
   try {
     agent = new Agent(scheduler.newLife("agent 1"), world);
     agent.begin(plan.jobs);
@@ -243,6 +255,7 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
       // Some work is done after its answer, such as the removal of files.
       await scheduler.until(isOver, 40_000);
       checks.checkReleased();
+      if (!agent.plugin.life.dead) egress.checkGivenBack();
       // A plugin cannot remove what is still ending when it begins, so the next one does.
       scheduler.in(1, scheduler.kernel, "one more plugin", () => agent.plugin.die("for the last time"));
       const last = agent.plugin;
@@ -293,6 +306,9 @@ const firstWideSeed = 1_000;
 /** In histories of these seeds, sandboxes also deny tasks something, and loggers write log files and are killed. */
 const firstFullSeed = 10_000;
 
+/** From this seed on, in two of seven histories the tasks have egress. The others are as before. */
+const firstEgressSeed = 100_000;
+
 const disturbances = [
   ...(["foreign process", "foreign process", "foreign process"] as const),
   ...(["plugin dies", "agent dies", "out of memory"] as const),
@@ -326,10 +342,19 @@ function scriptedPlan({ shortages }: Script): Plan {
     runs: 4,
     hasStopCommand: true,
     hasLogs: true,
+    hasEgress: false,
     cancels: false,
     nextAction: () => actions[next++ % actions.length] as Action,
   }));
-  return { jobs, deathRate: 0, shortages, troubleMs: 20_000, isWide: false, disturbances };
+  return {
+    jobs,
+    deathRate: 0,
+    shortages,
+    troubleMs: 20_000,
+    isWide: false,
+    limitsEgress: false,
+    disturbances,
+  };
 }
 
 interface Plan {
@@ -340,6 +365,7 @@ interface Plan {
   /** Milliseconds after which nothing goes wrong any more. */
   readonly troubleMs: number;
   readonly isWide: boolean;
+  readonly limitsEgress: boolean;
   /** What happens now and then. */
   readonly disturbances: readonly (typeof fullDisturbances)[number][];
 }
@@ -352,17 +378,20 @@ function shortagesOf(random: Random, now: () => number): Shortages {
 function planOf(random: Random, now: () => number, seed: number): Plan {
   const isWide = seed >= firstWideSeed;
   const isFull = seed >= firstFullSeed;
+  const limitsEgress = seed >= firstEgressSeed && [1, 2].includes(seed % 7);
   const actions: Action[] = ["waits", "stops", "signals", "destroys", "inspects"];
   if (isWide) actions.push("executes", "executes", "stops");
   const jobs = jobsOf(1 + random.below(3), () => ({
     runs: 1 + random.below(3),
     hasStopCommand: isWide && random.chance(40),
     hasLogs: isFull && random.chance(60),
+    hasEgress: limitsEgress && random.chance(70),
     cancels: isWide && random.chance(50),
     nextAction: () => random.pick(actions),
   }));
   return {
     isWide,
+    limitsEgress,
     disturbances: isFull ? fullDisturbances : isWide ? wideDisturbances : disturbances,
     jobs,
     deathRate: random.pick([0, 20, 60, 150]),

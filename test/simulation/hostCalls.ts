@@ -7,7 +7,7 @@ import { constants } from "node:fs";
 import { DriverError } from "../../src/base/errors.ts";
 import { CGROUP2_SUPER_MAGIC } from "../../src/effects/kernel/constants.ts";
 import { errno, ReadEnd } from "./descriptors.ts";
-import { type Cgroup, Fifo, File, type Kernel, Process, ReleasePipe } from "./kernel.ts";
+import { Cgroup, Fifo, File, type Kernel, Process, ReleasePipe } from "./kernel.ts";
 import type { PluginProcess } from "./pluginProcess.ts";
 import { NotSimulated, simulated } from "./simulated.ts";
 
@@ -26,7 +26,7 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
       at("open", path);
       const { fds } = current();
       if (path === "/dev/null") return fds.add("other");
-      const node = isOfProcess(path) ? fifoOf(path) : files.get(path);
+      const node = isOfProcess(path) ? fifoOf(path) : (files.get(path) ?? cgroups.get(path));
       if (node === undefined) throw missing("open", path);
       const isForWriting = (flags & (constants.O_WRONLY | constants.O_RDWR)) !== 0;
       if (node instanceof Fifo && isForWriting) throw new NotSimulated("FIFO that a plugin writes to");
@@ -62,7 +62,10 @@ export function installHostCalls(kernel: Kernel, current: () => PluginProcess): 
     },
     fstatSync(number: number) {
       const node = current().fds.get(number);
-      return { isFIFO: () => node instanceof Fifo };
+      return {
+        isFIFO: () => node instanceof Fifo,
+        ...(node instanceof Cgroup && { ino: kernel.idOf(node) }),
+      };
     },
     statSync(path: string) {
       at("stat", path);

@@ -195,6 +195,8 @@ export class Kernel {
   programOf: (taskId: string) => Program = () => ({ endsAfter: undefined, exitCode: 0, obeys: true });
   uidOf: (taskId: string) => number = () => 0;
   #nextPid = firstPid;
+  readonly #cgroupIds = new WeakMap<Cgroup, number>();
+  #lastCgroupId = 1_000;
   /** Start ticks of the last process with each pid. */
   readonly #lastTicks = new Map<number, number>();
 
@@ -243,6 +245,13 @@ export class Kernel {
       );
       this.after(lifeMs, "a foreign process ends", () => this.remove(process));
     }
+  }
+
+  /** The number of a cgroup's folder. */
+  idOf(cgroup: Cgroup): number {
+    const known = this.#cgroupIds.get(cgroup) ?? ++this.#lastCgroupId;
+    this.#cgroupIds.set(cgroup, known);
+    return known;
   }
 
   get(pid: number): Process | undefined {

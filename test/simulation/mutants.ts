@@ -3,6 +3,9 @@ import type { TaskId } from "../../src/base/taskId.ts";
 import { Journal } from "../../src/driver/history/journal.ts";
 import { Run } from "../../src/driver/run/run.ts";
 import { TaskTable } from "../../src/driver/task/taskTable.ts";
+import { deleteEntries, keysOf } from "../../src/effects/bpf/bpf.ts";
+import { entryLayout } from "../../src/effects/network/egressEntries.ts";
+import type { EgressMaps } from "../../src/effects/network/egressPrograms.ts";
 import { livingStat } from "../../src/effects/processes/processIdentity.ts";
 import type { ProcessIdentity } from "../../src/effects/processes/processStat.ts";
 import { removeRunFiles } from "../../src/effects/run/runFiles.ts";
@@ -109,6 +112,19 @@ export const mutants: readonly Mutant[] = [
     seed: 143,
     plant: () =>
       replaceFunction("driver/retry.ts#retrying", () => () => (attempt: () => unknown) => attempt()),
+  },
+  {
+    name: "what runs of a dead plugin may reach is never given back",
+    seed: 100_053,
+    plant: () => replaceFunction("effects/network/egressMaps.ts#sweep", () => () => undefined),
+  },
+  {
+    name: "the rules of running tasks are swept when a plugin takes them over",
+    seed: 100_074,
+    plant: () =>
+      replaceFunction("effects/network/egressMaps.ts#sweep", () => ({ entries }: EgressMaps) => {
+        deleteEntries(entries, keysOf(entries, entryLayout.bytes));
+      }),
   },
   {
     name: "a run that the host does not let look for counts as gone",

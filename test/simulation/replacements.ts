@@ -6,11 +6,12 @@ import { checkCgroup, readOomKills } from "../../src/effects/cgroup/cgroup.ts";
 import type { CommandCgroups } from "../../src/effects/exec/commandCgroup.ts";
 import type { HostFacts } from "../../src/effects/host/hostFacts.ts";
 import { PendingLaunch } from "../../src/effects/launch/launcher.ts";
-import type { PreparedRun } from "../../src/effects/launch/prepare.ts";
+import type { EgressOfRun, PreparedRun } from "../../src/effects/launch/prepare.ts";
 import type { TaskRequest } from "../../src/effects/launch/taskRequest.ts";
 import type { LogPlace, OwnLogFolder } from "../../src/effects/logs/logFiles.ts";
 import { openOwnLogs } from "../../src/effects/logs/logFiles.ts";
 import type { Logger } from "../../src/effects/logs/logger.ts";
+import { egressLists } from "../../src/effects/network/egress.ts";
 import type { EarlyPlan } from "../../src/effects/plan/plan.ts";
 import { noSteps } from "../../src/effects/plan/plan.ts";
 import type { Report } from "../../src/effects/plan/spawnPlan.ts";
@@ -21,6 +22,7 @@ import { NoOutput, NoRootView, runInTaskOf } from "./commands.ts";
 import { denialWatchOf } from "./denials.ts";
 import type { ReadEnd } from "./descriptors.ts";
 import type { DurableLog } from "./durableLog.ts";
+import type { Egress } from "./egress.ts";
 import type { Kernel, Process } from "./kernel.ts";
 import type { Loggers } from "./loggers.ts";
 import type { PluginProcess } from "./pluginProcess.ts";
@@ -50,6 +52,7 @@ export function installReplacements(
   kernel: Kernel,
   loggers: Loggers,
   log: DurableLog,
+  egress: Egress,
   current: () => PluginProcess,
 ): void {
   const nothing = () => undefined;
@@ -121,7 +124,7 @@ export function installReplacements(
   define("store/usage/usageFile.ts", { appendUsage: nothing, removeUsage: nothing });
   define("store/lmdb/lmdbEventStore.ts", { openEventStore: async () => log.open(current()) });
   define("effects/launch/sandbox.ts", { environmentFor: async ({ env }: TaskRequest) => env });
-  define("effects/launch/prepare.ts", { prepareRun: prepareRunOf(current) });
+  define("effects/launch/prepare.ts", { prepareRun: prepareRunOf(egress, current) });
   const openOwnLogs = ({ allocDir }: TaskRequest): OwnLogFolder => {
     current().enter("open log folder", allocDir);
     const stdout = { file: 0, bytes: loggers.sizeOf(allocDir) };
@@ -163,15 +166,19 @@ export function installReplacements(
 
 /** As the real function, without the sandbox: the same calls in the same order around the real launcher. */
 const prepareRunOf =
-  (current: () => PluginProcess) =>
-  async (request: TaskRequest, services: DriverServices): Promise<PreparedRun> => {
+  (rules: Egress, current: () => PluginProcess) =>
+  async (request: TaskRequest, services: DriverServices, egress: EgressOfRun): Promise<PreparedRun> => {
+    await using undoing = new AsyncDisposableStack();
+    const lists = egressLists(request.options, services.options);
+    if (lists !== undefined) undoing.defer(() => egress.release());
+    const names = lists && (await egress.resolve(lists, []));
     const cgroup = checkCgroup(request.resources.cgroup);
     const oomKills = readOomKills(cgroup) ?? 0;
     const own = request.logBounds === null ? undefined : openOwnLogs(request, request.logBounds.maxFiles);
     if (own !== undefined) current().fds.close(own.folder);
     const files = runFiles(services.folder.newRunFolder(request.taskId));
     makeRunFiles(files.folder);
-    await using undoing = new AsyncDisposableStack();
+    rules.hosts.set(files.folder, names ?? []);
     undoing.defer(() => removeRunFiles(files.folder));
     const early: EarlyPlan = {
       loggerState: undefined,
@@ -188,6 +195,7 @@ const prepareRunOf =
     undoing.defer(() => launch.abandon());
     launch.load({ steps: noSteps });
     launch.complete();
+    if (lists !== undefined) await egress.confine(cgroup);
     const init = await launch.init();
     const cleanup = undoing.move();
     return {
@@ -213,7 +221,14 @@ const prepareRunOf =
         root: "private",
         privateTmp: true,
         sharedTmpReason: null,
-        egress: null,
+        egress:
+          lists === undefined
+            ? null
+            : {
+                allowed: lists.allowed && [...lists.allowed],
+                denied: [...lists.denied],
+                names: (names ?? []).map((each) => ({ ...each, addresses: [...each.addresses] })),
+              },
         unrecordedDenials: services.denials.problem ?? null,
         oomKills,
         output: own?.begin ?? null,

@@ -31,6 +31,11 @@ const errors: Readonly<Record<string, readonly string[]>> = {
   setxattr: ["ENOSPC", "ENOMEM"],
   "write late plan": ["ENOSPC", "ENOMEM"],
   commit: ["ENOSPC", "EIO"],
+  "bpf create": ["EMFILE", "ENFILE", "ENOMEM"],
+  "bpf load": ["EMFILE", "ENFILE", "ENOMEM"],
+  "bpf open": ["EMFILE", "ENFILE", "ENOMEM"],
+  "bpf attach": ["ENOMEM"],
+  "bpf update": ["ENOMEM"],
 };
 
 /** The errors that a host call can have; none for a call that needs nothing. */

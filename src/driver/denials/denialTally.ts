@@ -96,6 +96,12 @@ export class DenialTally {
     return { refusals, others: this.#others, lost: this.#lost, domains: [...this.#domains] };
   }
 
+  /** What {@link take} gave could not be recorded: it changes again. */
+  giveBack({ refusals }: EventData<"denied">): void {
+    this.#isChanged = true;
+    for (const refusal of refusals) this.#changed.add(refusalKey(refusal));
+  }
+
   #setLast(refused: LastRefusal): void {
     if (refused.at >= (this.#last?.at ?? 0)) this.#last = refused;
   }

@@ -46,6 +46,7 @@ export class RunDenials implements DeniedRun {
     const { sandbox, process, denials } = this.#task.snapshot.context;
     if (sandbox === null || process === null || this.#all !== undefined) return;
     if (sandbox.unrecordedDenials !== null && sandbox.egress === null) return;
+    if (this.#tally !== undefined) this.#due();
     this.#tally ??= new DenialTally(denials);
     if (sandbox.unrecordedDenials !== null) return;
     this.#all = all;
@@ -142,7 +143,9 @@ export class RunDenials implements DeniedRun {
   async record(): Promise<void> {
     this.#isDue = false;
     const taken = this.#tally?.take();
-    if (taken !== undefined) await this.#task.record("denied", taken);
+    if (taken === undefined) return;
+    // Not before the task runs according to the events. Its program may already have been refused something.
+    if (!(await this.#task.record("denied", taken))) this.#tally?.giveBack(taken);
   }
 
   /** To be called when the task is forgotten. */

@@ -8,7 +8,7 @@ import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/hclog.ts";
 import { destinationText, egressBlocker } from "../../effects/denials/egressDenial.ts";
 import type { EgressOfRun } from "../../effects/launch/prepare.ts";
-import { nameServersIn, rewriteHosts } from "../../effects/names/taskEtcFiles.ts";
+import { nameServersIn, readHosts, rewriteHosts } from "../../effects/names/taskEtcFiles.ts";
 import { type EgressLists, type EgressTerms, namesIn } from "../../effects/network/egress.ts";
 import type { ConfinedCgroup } from "../../effects/network/egressControl.ts";
 import type { EgressRefusal } from "../../effects/network/egressRefusal.ts";
@@ -43,8 +43,10 @@ export class RunEgress implements EgressOfRun {
   #lists: EgressLists | undefined;
   #confined: ConfinedCgroup | undefined;
   #watched: readonly WatchedName[] = [];
-  /** The names with the addresses that are in force. */
-  #inForce: readonly ResolvedName[] = [];
+  /** The names with the addresses that are in force; undefined if only the kernel knows them. */
+  #inForce: readonly ResolvedName[] | undefined = [];
+  /** The addresses of names that this process has not resolved. */
+  #before: readonly ResolvedName[] = [];
   /** The names as the events have them. */
   #recorded: readonly ResolvedName[] = [];
   #pauseMs = firstPauseMs;
@@ -93,8 +95,14 @@ export class RunEgress implements EgressOfRun {
       const { egress, log } = this.#services();
       this.#lists = sandbox.egress;
       this.#recorded = names.map(({ name, addresses, problem }) => ({ name, addresses, problem }));
-      this.#inForce = this.#recorded;
       const tools = await egress.tools();
+      const { hosts, resolvConf } = runFiles(sandbox.runFolder);
+      // The events may be late. The hosts file has what the earlier process has put in force last.
+      this.#before = this.#recorded.map(({ name, addresses, problem }) => {
+        const written = tools.addressesIn(readHosts(hosts), name);
+        return { name, addresses: [...new Set([...addresses, ...written])].toSorted(), problem };
+      });
+      this.#inForce = undefined;
       // The run had ended without a plugin, and is released by now.
       if (this.#isReleased) {
         tools.control.release(request.resources.cgroup);
@@ -107,9 +115,10 @@ export class RunEgress implements EgressOfRun {
         log.warn("the rules for a task's connections were gone, and are made again", {
           task_id: this.#task.id,
         });
+        this.#inForce = this.#before;
         this.#confined = tools.control.confine(cgroup, this.#terms(), onRefusal);
       }
-      this.#watch(tools.names, nameServersIn(runFiles(sandbox.runFolder).resolvConf));
+      this.#watch(tools.names, nameServersIn(resolvConf));
     }
     this.#apply();
   }
@@ -136,10 +145,10 @@ export class RunEgress implements EgressOfRun {
     this.#watched = names.map((name) => book.watch(name, servers, () => this.#apply()));
   }
 
-  /** The names as they are known now. One that this process has not resolved keeps its recorded addresses. */
+  /** The names as they are known now. One that this process has not resolved keeps its addresses. */
   #now(): ResolvedName[] {
     return this.#watched.map(({ name, isResolved, addresses, problem }) => {
-      const before = this.#recorded.find((each) => each.name === name);
+      const before = this.#before.find((each) => each.name === name);
       if (isResolved) return { name, addresses: [...addresses], problem };
       return {
         name,
@@ -151,7 +160,7 @@ export class RunEgress implements EgressOfRun {
 
   #terms(): EgressTerms {
     const { allowed = null, denied = [] } = this.#lists ?? {};
-    const names = new Map(this.#inForce.map(({ name, addresses }) => [name, addresses]));
+    const names = new Map((this.#inForce ?? this.#before).map(({ name, addresses }) => [name, addresses]));
     return { egress: allowed ?? undefined, egressDenied: denied, names };
   }
 
@@ -159,9 +168,12 @@ export class RunEgress implements EgressOfRun {
   #apply(): void {
     if (this.#confined === undefined || this.#watched.length === 0) return;
     const before = this.#inForce;
+    // What the kernel has stays until this process knows better.
+    if (before === undefined && !this.#watched.some(({ isResolved }) => isResolved)) return;
     this.#inForce = this.#now();
     try {
-      if (!haveSameAddresses(before, this.#inForce)) this.#confined.replace(this.#terms());
+      if (before === undefined || !haveSameAddresses(before, this.#inForce))
+        this.#confined.replace(this.#terms());
       this.#writeHosts();
     } catch (thrown) {
       this.#inForce = before;
@@ -179,10 +191,9 @@ export class RunEgress implements EgressOfRun {
   async #record(): Promise<void> {
     this.#timer = undefined;
     this.#pauseMs = Math.min(this.#pauseMs * 2, maxPauseMs);
-    const changed = this.#inForce.filter(
-      (each) => !this.#recorded.some((known) => isDeepStrictEqual(known, each)),
-    );
-    this.#recorded = this.#inForce;
+    const inForce = this.#inForce ?? this.#recorded;
+    const changed = inForce.filter((each) => !this.#recorded.some((known) => isDeepStrictEqual(known, each)));
+    this.#recorded = inForce;
     if (changed.length === 0 || !isAlive(this.#task.state)) return;
     await this.#task.record("namesResolved", { names: changed }).catch(() => undefined);
   }
@@ -195,7 +206,7 @@ export class RunEgress implements EgressOfRun {
     const { extraHosts } = requestedOptions(request);
     const newest = this.#watched.map(({ name, isResolved, latest }) => ({
       name,
-      addresses: isResolved ? latest : (this.#inForce.find((each) => each.name === name)?.addresses ?? []),
+      addresses: isResolved ? latest : (this.#inForce?.find((each) => each.name === name)?.addresses ?? []),
     }));
     const names = { network: { ...network, self: network.self ?? undefined }, options: { extraHosts } };
     rewriteHosts(runFiles(sandbox.runFolder).hosts, names, newest);

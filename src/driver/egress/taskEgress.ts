@@ -14,6 +14,8 @@ import type { NameBook } from "./nameBook.ts";
 export interface EgressTools {
   readonly control: EgressControl;
   readonly names: NameBook;
+  /** The addresses of a name in a hosts file. */
+  addressesIn(hosts: string, name: string): string[];
 }
 
 export class TaskEgress implements Disposable {
@@ -79,7 +81,7 @@ export class TaskEgress implements Disposable {
   }
 
   async #load(): Promise<EgressTools> {
-    const [{ EgressControl: Control }, { NameBook: Book }, { resolveName }] = await Promise.all([
+    const [{ EgressControl: Control }, { NameBook: Book }, { addressesIn, resolveName }] = await Promise.all([
       import("../../effects/network/egressControl.ts"),
       import("./nameBook.ts"),
       import("../../effects/network/resolveName.ts"),
@@ -90,6 +92,7 @@ export class TaskEgress implements Disposable {
     return {
       control: new Control({ runnerFolder: this.#folder.run, onProblem }),
       names: new Book(resolveName),
+      addressesIn,
     };
   }
 

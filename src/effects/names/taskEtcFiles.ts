@@ -110,6 +110,15 @@ export function nameServersIn(path: string): string[] {
   }
 }
 
+/** The text of a task's hosts file; empty if the task has none, or if it cannot be read. */
+export function readHosts(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
 /** A name with the addresses that the driver found. */
 export interface ResolvedHost {
   readonly name: string;

@@ -153,7 +153,8 @@ export class EgressControl implements Disposable {
       detachOwn(folder.descriptor);
       if (loaded !== undefined) this.#sweepSoon(loaded);
     } catch {
-      // The cgroup is gone, and the limits with it.
+      // The cgroup is gone, and its programs with it. Nobody knows which of the maps had its entries.
+      for (const loaded of this.#loaded.values()) this.#sweepSoon(loaded);
     }
   }
 
@@ -183,6 +184,7 @@ export class EgressControl implements Disposable {
     const isAttached = attached.some((each) => own.includes(each));
     const set = undo.use(loaded.sets.hold(terms));
     loaded.cgroups.setLimits(id, set);
+    undo.defer(() => loaded.cgroups.forget(id));
     const needed = programs.filter(({ hook }) => onlyListed || !hook.onlyListed);
     // They are attached in their order, so with the last one, all of them are.
     const last = needed.at(-1);
@@ -258,7 +260,7 @@ export class EgressControl implements Disposable {
     checkSocketCgroups();
     using opened = new DisposableStack();
     const { maps, programs } = loadEgress((descriptor) => opened.adopt(descriptor, closeSync));
-    const loaded = this.#know(maps, mapInfo(maps.ring).id, opened);
+    const loaded = this.#know(maps, mapInfo(maps.ring).id, opened, true);
     keepHooksOn(programs, opened);
     this.#opened.use(opened.move());
     return { loaded, programs };
@@ -283,14 +285,14 @@ export class EgressControl implements Disposable {
     );
     if (!storage || !limits || !entries || !ring) return undefined;
     const maps = { storage: storage.map, limits: limits.map, entries: entries.map, ring: ring.map };
-    const loaded = this.#know(maps, ring.id, opened);
+    const loaded = this.#know(maps, ring.id, opened, false);
     this.#opened.use(opened.move());
     this.#sweepSoon(loaded);
     return loaded;
   }
 
-  /** Begins to read a ring. */
-  #know(maps: EgressMaps, ringId: number, opened: DisposableStack): Loaded {
+  /** Begins to read a ring. @param isOwn whether this process has loaded the maps */
+  #know(maps: EgressMaps, ringId: number, opened: DisposableStack, isOwn: boolean): Loaded {
     const ring = opened.use(new Ring(maps.ring, ringBytes, pageSize()));
     this.#bell ??= this.#opened.use(
       new Bell(this.#options.runnerFolder, {
@@ -299,7 +301,8 @@ export class EgressControl implements Disposable {
       }),
     );
     this.#bell.add(maps.ring);
-    const loaded = { maps, cgroups: new CgroupEntries(maps), sets: new RuleSets(maps.entries), ringId, ring };
+    const sets = new RuleSets(maps.entries, isOwn);
+    const loaded = { maps, cgroups: new CgroupEntries(maps), sets, ringId, ring };
     this.#loaded.set(ringId, loaded);
     return loaded;
   }

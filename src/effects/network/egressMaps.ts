@@ -231,6 +231,11 @@ export class CgroupEntries {
   /** Lifts the limits of a cgroup, if it is there. Its programs stay attached, and allow all. */
   lift(cgroup: bigint): void {
     this.#store(cgroup, lifted, "ENOENT");
+    this.forget(cgroup);
+  }
+
+  /** Deletes the limits of a cgroup that are not in force. */
+  forget(cgroup: bigint): void {
     this.#limits.key.writeBigUInt64LE(cgroup);
     this.#limits.delete();
   }

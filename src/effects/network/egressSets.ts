@@ -29,6 +29,7 @@ interface KnownSet {
 
 export class RuleSets {
   readonly #entries: number;
+  readonly #maxUnused: number;
   readonly #window: EntryWindow;
   /** By their terms' texts. Those that are not held are in the order in which they were given back. */
   readonly #known = new Map<string, KnownSet>();
@@ -36,9 +37,13 @@ export class RuleSets {
   /** Numbers begin anywhere: an earlier process may have made sets in the same map. */
   #last = randomBytes(8).readBigUInt64LE();
 
-  /** @param entries the map's descriptor */
-  constructor(entries: number) {
+  /**
+   * @param entries the map's descriptor
+   * @param isOwn whether further tasks get the map; nothing is kept for them otherwise
+   */
+  constructor(entries: number, isOwn: boolean) {
     this.#entries = entries;
+    this.#maxUnused = isOwn ? maxUnusedEntries : 0;
     this.#window = new EntryWindow(entries, {
       keyBytes: entryLayout.bytes,
       valueBytes: entryLayout.valueBytes,
@@ -105,7 +110,7 @@ export class RuleSets {
     this.#known.set(text, set);
     this.#unusedEntries += set.keys.length;
     for (const [other, { holders, keys }] of this.#known) {
-      if (this.#unusedEntries <= maxUnusedEntries) return;
+      if (this.#unusedEntries <= this.#maxUnused) return;
       if (holders > 0) continue;
       this.#known.delete(other);
       this.#unusedEntries -= keys.length;

@@ -9,7 +9,7 @@ let sets: RuleSets;
 beforeEach(() => {
   const { bytes, valueBytes } = entryLayout;
   map = createMap({ type: "prefixTrie", keyBytes: bytes, valueBytes, entries: 2 ** 20 });
-  sets = new RuleSets(map);
+  sets = new RuleSets(map, true);
 });
 afterEach(() => closeSync(map));
 
