@@ -35,11 +35,11 @@ export const mutants: readonly Mutant[] = [
           },
       ),
   },
-  { name: "the kill timer is lost", seed: 15, plant: () => withoutEffect("startKillTimer") },
-  { name: "a run is never released", seed: 4, plant: () => withoutEffect("releaseRun") },
+  { name: "the kill timer is lost", seed: 8, plant: () => withoutEffect("startKillTimer") },
+  { name: "a run is never released", seed: 3, plant: () => withoutEffect("releaseRun") },
   {
     name: "a run that is taken over is not watched",
-    seed: 3,
+    seed: 10,
     plant: () => withoutEffect("watchExit", "recovered"),
   },
   {
@@ -58,7 +58,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a running task counts as a start that failed",
-    seed: 2,
+    seed: 12,
     plant: () => replaceFunction("effects/run/runFiles.ts#readRecordedTask", () => () => undefined),
   },
   {
@@ -79,7 +79,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "runs that an agent has forgotten go on",
-    seed: 263,
+    seed: 290,
     plant: () => replaceMethod(TaskTable.prototype, "markUnclaimed", () => () => undefined),
   },
   {
@@ -94,7 +94,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a repeated start has the folder of the first one, whose init may be late",
-    seed: 77,
+    seed: 44,
     plant: () =>
       replaceFunction("store/folder/stateFolder.ts#openStateFolder", (open) => async (...given: never[]) => {
         const folder = (await open(...given)) as StateFolder;
@@ -115,7 +115,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "what runs of a dead plugin may reach is never given back",
-    seed: 100_053,
+    seed: 100_045,
     plant: () => replaceFunction("effects/network/egressMaps.ts#sweep", () => () => undefined),
   },
   {
@@ -128,7 +128,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a run that the host does not let look for counts as gone",
-    seed: 402,
+    seed: 260,
     plant: () => replaceFunction("base/errors.ts#isShortage", () => () => false),
   },
 ];
