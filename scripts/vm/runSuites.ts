@@ -49,6 +49,10 @@ export async function runSuites(run: SuiteRun): Promise<SuiteTotals> {
   let facts: MachineFacts | undefined;
   for (const boot of run.boots) {
     const limitMs = run.limitMs - (performance.now() - startedAt);
+    if (limitMs <= 0) {
+      outcomes.push(...withMissing(boot.cases, [], "no time was left for this boot"));
+      continue;
+    }
     const result = await runBoot({ ...run, limitMs }, disk, boot);
     outcomes.push(...result.outcomes);
     facts ??= result.facts;
