@@ -35,11 +35,11 @@ export const mutants: readonly Mutant[] = [
           },
       ),
   },
-  { name: "the kill timer is lost", seed: 8, plant: () => withoutEffect("startKillTimer") },
-  { name: "a run is never released", seed: 3, plant: () => withoutEffect("releaseRun") },
+  { name: "the kill timer is lost", seed: 15, plant: () => withoutEffect("startKillTimer") },
+  { name: "a run is never released", seed: 4, plant: () => withoutEffect("releaseRun") },
   {
     name: "a run that is taken over is not watched",
-    seed: 10,
+    seed: 3,
     plant: () => withoutEffect("watchExit", "recovered"),
   },
   {
@@ -58,7 +58,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a running task counts as a start that failed",
-    seed: 12,
+    seed: 2,
     plant: () => replaceFunction("effects/run/runFiles.ts#readRecordedTask", () => () => undefined),
   },
   {
@@ -79,7 +79,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "runs that an agent has forgotten go on",
-    seed: 290,
+    seed: 263,
     plant: () => replaceMethod(TaskTable.prototype, "markUnclaimed", () => () => undefined),
   },
   {
@@ -94,7 +94,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a repeated start has the folder of the first one, whose init may be late",
-    seed: 44,
+    seed: 77,
     plant: () =>
       replaceFunction("store/folder/stateFolder.ts#openStateFolder", (open) => async (...given: never[]) => {
         const folder = (await open(...given)) as StateFolder;
@@ -128,7 +128,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a run that the host does not let look for counts as gone",
-    seed: 260,
+    seed: 402,
     plant: () => replaceFunction("base/errors.ts#isShortage", () => () => false),
   },
 ];
