@@ -115,12 +115,12 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "what runs of a dead plugin may reach is never given back",
-    seed: 100_045,
+    seed: 100_031,
     plant: () => replaceFunction("effects/network/egressMaps.ts#sweep", () => () => undefined),
   },
   {
     name: "the rules of running tasks are swept when a plugin takes them over",
-    seed: 100_074,
+    seed: 100_213,
     plant: () =>
       replaceFunction("effects/network/egressMaps.ts#sweep", () => ({ entries }: EgressMaps) => {
         deleteEntries(entries, keysOf(entries, entryLayout.bytes));
