@@ -2,7 +2,7 @@
 import { of } from "rxjs";
 import { DriverError } from "../../src/base/errors.ts";
 import type { DriverServices } from "../../src/driver/services.ts";
-import { checkCgroup, readOomKills } from "../../src/effects/cgroup/cgroup.ts";
+import { checkCgroup, readOomKills, replacedCgroup } from "../../src/effects/cgroup/cgroup.ts";
 import type { CommandCgroups } from "../../src/effects/exec/commandCgroup.ts";
 import type { HostFacts } from "../../src/effects/host/hostFacts.ts";
 import { PendingLaunch } from "../../src/effects/launch/launcher.ts";
@@ -124,7 +124,7 @@ export function installReplacements(
   define("store/usage/usageFile.ts", { appendUsage: nothing, removeUsage: nothing });
   define("store/lmdb/lmdbEventStore.ts", { openEventStore: async () => log.open(current()) });
   define("effects/launch/sandbox.ts", { environmentFor: async ({ env }: TaskRequest) => env });
-  define("effects/launch/prepare.ts", { prepareRun: prepareRunOf(egress, current) });
+  define("effects/launch/prepare.ts", { prepareRun: prepareRunOf(kernel, egress, current) });
   const openOwnLogs = ({ allocDir }: TaskRequest): OwnLogFolder => {
     current().enter("open log folder", allocDir);
     const stdout = { file: 0, bytes: loggers.sizeOf(allocDir) };
@@ -166,13 +166,14 @@ export function installReplacements(
 
 /** As the real function, without the sandbox: the same calls in the same order around the real launcher. */
 const prepareRunOf =
-  (rules: Egress, current: () => PluginProcess) =>
+  (kernel: Kernel, rules: Egress, current: () => PluginProcess) =>
   async (request: TaskRequest, services: DriverServices, egress: EgressOfRun): Promise<PreparedRun> => {
     await using undoing = new AsyncDisposableStack();
     const lists = egressLists(request.options, services.options);
     if (lists !== undefined) undoing.defer(() => egress.release());
     const names = lists && (await egress.resolve(lists, []));
     const cgroup = checkCgroup(request.resources.cgroup);
+    const checked = kernel.cgroups.get(cgroup);
     const oomKills = readOomKills(cgroup) ?? 0;
     const own = request.logBounds === null ? undefined : openOwnLogs(request, request.logBounds.maxFiles);
     if (own !== undefined) current().fds.close(own.folder);
@@ -197,6 +198,7 @@ const prepareRunOf =
     launch.complete();
     if (lists !== undefined) await egress.confine(cgroup);
     const init = await launch.init();
+    if (kernel.cgroups.get(cgroup) !== checked) throw replacedCgroup(cgroup);
     const cleanup = undoing.move();
     return {
       launch,

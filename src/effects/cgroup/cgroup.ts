@@ -58,6 +58,30 @@ export function checkCgroup(path: string): string {
 }
 
 /**
+ * Tells a cgroup from a later one with its path.
+ * @throws DriverError `CGROUP_MISSING`
+ */
+export function cgroupIdOf(cgroup: string): bigint {
+  try {
+    return statSync(cgroup, { bigint: true }).ino;
+  } catch (thrown) {
+    throw missing(cgroup, "the task's cgroup does not exist", thrown);
+  }
+}
+
+/** The error for a start whose limits and rules are those of a cgroup that is gone. */
+export function replacedCgroup(path: string): DriverError {
+  return new DriverError(
+    "CGROUP_MISSING",
+    `the task's cgroup ${path} was removed while the task was starting, and made anew`,
+    {
+      hint: "Whoever made it has given this start up. It is safe to start the task again",
+      recoverable: true,
+    },
+  );
+}
+
+/**
  * Writes the planned limits. If a file is missing, its controller is not enabled for the cgroup. The task
  * then runs without that limit, and the outcome says so.
  * @throws DriverError `CGROUP_UNSUPPORTED` for a missing file of a required limit

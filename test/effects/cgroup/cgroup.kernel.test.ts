@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, symlinkSync, writeFileS
 import { describe, expect, it, onTestFinished } from "vitest";
 import {
   applyCgroupWrites,
+  cgroupIdOf,
   checkCgroup,
   findCgroup2Mount,
   readControllers,
@@ -59,6 +60,16 @@ describe("the cgroup that a task gets", () => {
     symlinkSync(mount, link);
     expect(errorOf(() => checkCgroup(link)).message).toContain("root of a cgroup v2 mount");
   });
+});
+
+it("a cgroup that is made anew is another one", () => {
+  const cgroup = temporaryCgroup();
+  const first = cgroupIdOf(cgroup);
+  expect(cgroupIdOf(cgroup)).toBe(first);
+  rmdirSync(cgroup);
+  expect(errorOf(() => cgroupIdOf(cgroup))).toMatchObject({ code: "CGROUP_MISSING" });
+  mkdirSync(cgroup);
+  expect(cgroupIdOf(cgroup)).not.toBe(first);
 });
 
 describe("limits", () => {

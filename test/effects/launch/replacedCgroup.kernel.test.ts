@@ -1,0 +1,66 @@
+/** An agent gives a start up, removes the task's cgroup, and makes it anew for the next start. */
+import { mkdirSync, rmdirSync } from "node:fs";
+import { expect, onTestFinished, test } from "vitest";
+import { TaskDisk } from "../../../src/driver/disk/taskDisk.ts";
+import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts";
+import { probeHost } from "../../../src/effects/host/hostFacts.ts";
+import { prepareRun } from "../../../src/effects/launch/prepare.ts";
+import { parseTaskOptions } from "../../../src/effects/parts.ts";
+import { type HeldTemplate, RootTemplates } from "../../../src/effects/root/rootTemplates.ts";
+import type { RootTemplate } from "../../../src/effects/root/taskRoot.ts";
+import { requestOf } from "../../../src/grpc/convert/requests.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
+import { collectLogs } from "../../support/agent/taskClient.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { recordingLogger } from "../../support/recordingLogger.ts";
+
+/** Templates before each of which something happens. The cgroup is checked by then, and the launch has not begun. */
+class LateTemplates extends RootTemplates {
+  readonly #act: () => void;
+  constructor(folder: string, act: () => void) {
+    super(folder);
+    this.#act = act;
+  }
+  override async hold(wanted: RootTemplate): Promise<HeldTemplate> {
+    this.#act();
+    return await super.hold(wanted);
+  }
+}
+
+test.each([false, true])(
+  "a cgroup that is made anew during a start (%s) ends it before its program runs",
+  async (isReplaced) => {
+    const allocation = makeAllocation();
+    const { path } = allocation.cgroup;
+    const config = allocation.config({});
+    const options = parsePluginOptions({});
+    const task = { command: "sh", args: ["-c", "echo it runs"] };
+    collectLogs(config);
+    using roots = new LateTemplates("/run", () => {
+      if (!isReplaced) return;
+      rmdirSync(path);
+      mkdirSync(path);
+    });
+    const folder = temporaryFolder("/run");
+    const preparing = prepareRun(
+      { ...requestOf(config), logBounds: null, journal: null, options: parseTaskOptions(task, options) },
+      {
+        ...{ options, roots, facts: probeHost(), privateRootProblem: undefined, denials: { problem: "off" } },
+        folder: { run: folder, newRunFolder: () => `${folder}/run-of-task` },
+        disk: new TaskDisk(recordingLogger(), folder),
+      },
+      { resolve: async () => [], confine: async () => undefined, release: () => undefined },
+    );
+    if (isReplaced) {
+      await expect(preparing).rejects.toMatchObject({ code: "CGROUP_MISSING", recoverable: true });
+      // Nothing of the launch is left in it.
+      rmdirSync(path);
+      mkdirSync(path);
+      return;
+    }
+    const { launch, undo } = await preparing;
+    onTestFinished(undo);
+    await launch.release();
+    expect(await allocation.stdout.text()).toBe("it runs\n");
+  },
+);
