@@ -130,13 +130,21 @@ export class RunEgress implements EgressOfRun {
     control.settle();
   }
 
-  /** Lifts the rules. To be called when the run is over. */
+  /**
+   * Lifts the rules. To be called when the run is over. Never throws: rules that the kernel does not lift end with the
+   * cgroup.
+   */
   release(): void {
     this.#isReleased = true;
     clearTimeout(this.#timer);
     for (const name of this.#watched) name[Symbol.dispose]();
     this.#watched = [];
-    this.#confined?.[Symbol.dispose]();
+    try {
+      this.#confined?.[Symbol.dispose]();
+    } catch (thrown) {
+      const fields = { task_id: this.#task.id, error: messageOf(thrown) };
+      this.#services().log.warn("the rules for a task's connections cannot be lifted", fields);
+    }
     this.#confined = undefined;
   }
 

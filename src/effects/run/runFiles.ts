@@ -112,10 +112,16 @@ const unremoved = new Set<string>();
  */
 export function removeRunFiles(folder: string): void {
   unremoved.add(folder);
+  const failures: unknown[] = [];
   for (const each of unremoved) {
-    if (!becomesSpare(each)) rmSync(each, { recursive: true, force: true });
-    unremoved.delete(each);
+    try {
+      if (!becomesSpare(each)) rmSync(each, { recursive: true, force: true });
+      unremoved.delete(each);
+    } catch (thrown) {
+      failures.push(thrown);
+    }
   }
+  if (failures.length > 0) throw failures[0];
 }
 
 /** Removes the spare folders. Those of a plugin that was killed or refused, the next plugin removes. */
