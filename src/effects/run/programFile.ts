@@ -1,8 +1,8 @@
 /**
  * What tells a task's program from another version of it: the size of its file, and a digest of the file's first and
- * last 64 KiB, keyed as that of the environment, because a script may hold a secret. There linkers put the ids of builds, and archives their tables of contents with checksums, so versions
- * of the same size differ, too. The time of the last change says nothing: an agent unpacks an artifact anew for each
- * allocation.
+ * last 64 KiB. There linkers put the ids of builds, and archives their tables of contents with checksums, so versions of
+ * the same size differ, too. The digest is keyed as that of the environment, because a script may hold a secret. The
+ * time of the last change says nothing: an agent unpacks an artifact anew for each allocation.
  *
  * The file is read a second after the start, so that no start waits for it, or at the end of a task that ends before.
  * It counts only if it has not changed since the start. Whatever it is by then, no call on it may hang or open
