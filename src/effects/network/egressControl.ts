@@ -250,8 +250,11 @@ export class EgressControl implements Disposable {
       [Symbol.dispose]: () => {
         if (!isCurrent()) return;
         this.#confined.delete(id);
-        loaded.cgroups.lift(id);
-        this.#giveBack(confined);
+        try {
+          loaded.cgroups.lift(id);
+        } finally {
+          this.#giveBack(confined);
+        }
       },
     };
   }
