@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { DriverError } from "../../../src/base/errors.ts";
 import { toTaskId } from "../../../src/base/taskId.ts";
+import { GoodRuns } from "../../../src/driver/history/goodRuns.ts";
 import { UnsavedEvents } from "../../../src/driver/history/unsavedEvents.ts";
 import { reconcile } from "../../../src/driver/recovery/reconcile.ts";
 import type { DriverServices } from "../../../src/driver/services.ts";
@@ -35,8 +36,9 @@ function setUp() {
   const services = {
     store,
     log,
-    folder: { run },
+    folder: { run, path: temporaryFolder() },
     unsaved: new UnsavedEvents(log),
+    goodRuns: new GoodRuns(store),
   } as unknown as DriverServices;
   return { run, store, services };
 }
