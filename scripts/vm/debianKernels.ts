@@ -54,6 +54,10 @@ export function fetchKernel(root: string, { series, suites }: KernelSeries): str
     mkdirSync(join(folder, "lib"), { recursive: true });
     symlinkSync("../usr/lib/modules", modules);
   }
+  if (!existsSync(image)) {
+    mkdirSync(join(folder, "boot"), { recursive: true });
+    symlinkSync(`../usr/lib/modules/${release}/vmlinuz`, image);
+  }
   return image;
 }
 
