@@ -24,7 +24,7 @@ const root = join(import.meta.dirname, "../..");
 
 /**
  * Options of the executable. Most options of V8 would make Node discard the code caches of its own modules,
- * which would add 15 ms to each start. These two do not.
+ * which would add 15 ms to each start. These do not.
  */
 export const nodeOptions = [
   // The minimum makes scavenges rare while the program is loaded. The maximum keeps the young generation

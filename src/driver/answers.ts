@@ -98,7 +98,10 @@ export function exitResultOf(
 /** Maximum length of the agent's exit message. */
 const maxMessage = 200;
 
-/** The cause, or else what has changed since the last good run, in one line, and how to learn more; undefined if there is nothing to say. */
+/**
+ * The cause, or else what has changed since the last good run, in one line, and how to learn more; undefined if there
+ * is nothing to say.
+ */
 function exitMessage(
   { cause, changes }: Pick<EventData<"exited">, "cause" | "changes">,
   taskId: TaskId,

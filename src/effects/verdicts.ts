@@ -20,6 +20,7 @@ import {
   isAnsweredAsMissing,
   type SeccompProfile,
 } from "./seccomp/taskFilter.ts";
+import { isTaskFolder } from "./unveil/unveil.ts";
 
 /** What a task may do, as far as it decides what is denied. */
 export interface Allowance {
@@ -162,7 +163,7 @@ function allowanceOf({ request, sandbox, names }: RecordedTask): Allowance {
 
 /** Where the own files of a recorded task are. */
 export function ownPlaces({ request, sandbox }: Omit<RecordedTask, "names">): OwnPlaces {
-  const own = (sandbox?.unveiled ?? []).filter(({ source }) => source.split(", ").includes("folder"));
+  const own = (sandbox?.unveiled ?? []).filter(isTaskFolder);
   const allocDir = request?.allocDir ?? "";
   const { root_dir: rootDir, root_dir_writable: isWritable } = request?.options ?? {};
   return {

@@ -2,6 +2,7 @@
  * Applies another policy to a recorded run. Finds the parts of the request that the policy would refuse, the
  * rights that the run would lose, and the denials that would remain. Pure.
  */
+
 import { DriverError } from "../base/errors.ts";
 import type { EgressAllowance } from "../effects/denials/egressDenial.ts";
 import {
@@ -24,7 +25,7 @@ import {
   ownRootPaths,
 } from "../effects/unveil/defaultPaths.ts";
 import { isNothing, merged, type PathRight, rightsAt, without } from "../effects/unveil/pathRights.ts";
-import { formatUnveil, modeOf, parseUnveil } from "../effects/unveil/unveil.ts";
+import { formatUnveil, isTaskFolder, modeOf, parseUnveil } from "../effects/unveil/unveil.ts";
 import { entriesOfSets } from "../effects/unveil/unveilSets.ts";
 import { wantedCapabilities } from "../effects/users/capabilityOptions.ts";
 import { isInRanges } from "../effects/users/idRanges.ts";
@@ -164,7 +165,7 @@ function unveilRefusals(
 ): string[] {
   const { unveilAllowed, unveilPaths, unveilDefaults } = plugin;
   if (unveilAllowed.length === 0) return [];
-  const own = (sandbox?.unveiled ?? []).filter(({ source }) => source.split(", ").includes("folder"));
+  const own = (sandbox?.unveiled ?? []).filter(isTaskFolder);
   const allowed = [
     ...(unveilDefaults ? defaultEntries : []),
     ...[...unveilPaths, ...unveilAllowed].map((entry) => parseUnveil(entry, "plugin")),

@@ -14,14 +14,13 @@ import { parseTaskOptions } from "../../src/effects/parts.ts";
 import { lookAt } from "../../src/effects/paths/hostPaths.ts";
 import { failedStep } from "../../src/effects/plan/launchError.ts";
 import { spawnPlan } from "../../src/effects/plan/spawnPlan.ts";
-import { type HeldTemplate, RootTemplates } from "../../src/effects/root/rootTemplates.ts";
 import { type Skeleton, skeletonOf } from "../../src/effects/root/skeleton.ts";
-import type { RootTemplate } from "../../src/effects/root/taskRoot.ts";
 import { buildTemplatePlan } from "../../src/effects/root/templatePlan.ts";
 import { requestOf } from "../../src/grpc/convert/requests.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
 import { collectLogs } from "../support/agent/taskClient.ts";
 import { hostFolder, temporaryFolder } from "../support/host/temporaryFolder.ts";
+import { LateTemplates } from "../support/lateTemplates.ts";
 import { recordingLogger } from "../support/recordingLogger.ts";
 
 /** `shared` is the tenants'. `closed` is the host's, and not listed. */
@@ -36,19 +35,6 @@ beforeEach(() => {
 function linkTo(target: string, path: string): void {
   symlinkSync(target, `${path}.next`);
   renameSync(`${path}.next`, path);
-}
-
-/** Templates before each of which another task does something. */
-class LateTemplates extends RootTemplates {
-  readonly #act: () => void;
-  constructor(folder: string, act: () => void) {
-    super(folder);
-    this.#act = act;
-  }
-  override async hold(wanted: RootTemplate): Promise<HeldTemplate> {
-    this.#act();
-    return await super.hold(wanted);
-  }
 }
 
 /** What a task sees that unveils a path in `shared`, or the code of the error of its start. */

@@ -1,7 +1,8 @@
 /** Where the file of a run's program is, from the run's history. */
 import { posix } from "node:path";
 import { foldersIn } from "../../effects/layout/layout.ts";
-import { type ProgramWatch, watchProgram } from "../../effects/run/programFile.ts";
+import { type ProgramPlace, type ProgramWatch, watchProgram } from "../../effects/run/programFile.ts";
+import { isTaskFolder } from "../../effects/unveil/unveil.ts";
 import { rootDirOf } from "../../history/cause/cause.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 
@@ -14,9 +15,13 @@ export function watchProgramOf(
   stateFolder: string,
 ): ProgramWatch | undefined {
   if (request === null || sandbox === null || startedAt === null) return undefined;
+  return watchProgram(() => placeIn(request, sandbox), startedAt, stateFolder);
+}
+
+function placeIn(request: Present<"request">, sandbox: Present<"sandbox">): ProgramPlace {
   const { uid, gid, groups, command, privateTmp, unveiled } = sandbox;
   const folders = foldersIn(request.allocDir, request.taskName);
-  const own = unveiled.filter(({ source }) => source.split(", ").includes("folder")).map(({ path }) => path);
+  const own = unveiled.filter(isTaskFolder).map(({ path }) => path);
   // The task sees its folders where the agent has mounted them.
   const taskDir = own.find((path) => path.endsWith("/local")) ?? folders.taskDir;
   const places = [
@@ -25,11 +30,12 @@ export function watchProgramOf(
     ...request.mounts.map(({ source, target }) => ({ target: posix.resolve(taskDir, "..", target), source })),
   ];
   const name = rootDirOf({ request });
-  const place = {
+  return {
     path: command,
     folders: places.toSorted((one, other) => (one.target < other.target ? -1 : 1)),
     rootDir: name === undefined ? undefined : { name, folders },
     user: { uid, gid, groups, capabilities: undefined },
   };
-  return watchProgram(place, startedAt, stateFolder);
 }
+
+type Present<Name extends keyof TaskContext> = NonNullable<TaskContext[Name]>;

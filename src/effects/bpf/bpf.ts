@@ -2,7 +2,7 @@
  * Makes maps and loads programs by bpf(2), and attaches programs to tracepoints; cgroupPrograms.ts attaches
  * others to cgroups.
  */
-import { closeSync, readFileSync, statSync } from "node:fs";
+import { closeSync, readFileSync } from "node:fs";
 import { hasErrno } from "../../base/errors.ts";
 import { bpf, writePointer } from "../kernel/libc.ts";
 import { functionType, functionTypes, mainType } from "./btf.ts";
@@ -45,11 +45,6 @@ export interface MapShape {
   readonly valueBytes: number;
   /** Maximum number of entries. 0 for the storage of cgroups; of a ring the bytes, a power of two of pages. */
   readonly entries: number;
-}
-
-/** The id by which programs know a cgroup: its folder's inode number. @throws Error as fs functions do */
-export function cgroupId(cgroup: string): bigint {
-  return statSync(cgroup, { bigint: true }).ino;
 }
 
 /** @returns a descriptor; close-on-exec, like all descriptors from bpf(2) */

@@ -58,12 +58,17 @@ export function checkCgroup(path: string): string {
 }
 
 /**
- * Tells a cgroup from a later one with its path.
- * @throws DriverError `CGROUP_MISSING`
+ * The id by which the kernel's programs know a cgroup, its folder's inode number. A later cgroup with the same path has
+ * another one. @throws Error as fs functions do
  */
-export function cgroupIdOf(cgroup: string): bigint {
+export function cgroupId(cgroup: string): bigint {
+  return statSync(cgroup, { bigint: true }).ino;
+}
+
+/** The id of a task's cgroup. @throws DriverError `CGROUP_MISSING` */
+export function taskCgroupId(cgroup: string): bigint {
   try {
-    return statSync(cgroup, { bigint: true }).ino;
+    return cgroupId(cgroup);
   } catch (thrown) {
     throw missing(cgroup, "the task's cgroup does not exist", thrown);
   }

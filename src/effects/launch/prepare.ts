@@ -10,10 +10,10 @@ import { closeSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import {
   applyCgroupWrites,
-  cgroupIdOf,
   checkCgroup,
   readOomKills,
   replacedCgroup,
+  taskCgroupId,
 } from "../cgroup/cgroup.ts";
 import { endDelegated, exitTimeoutMs } from "../cgroup/cgroupEnd.ts";
 import { type DelegatedCgroups, delegatedCgroupsOf } from "../cgroup/delegatedCgroups.ts";
@@ -104,7 +104,7 @@ export async function prepareRun(
   const names = lists && (await egress.resolve(lists, request.dns?.servers ?? []));
   const sandbox = await planSandbox(request, services, names);
   const cgroup = checkCgroup(request.resources.cgroup);
-  const cgroupId = cgroupIdOf(cgroup);
+  const cgroupId = taskCgroupId(cgroup);
   const oomKills = readOomKills(cgroup) ?? 0;
   await checkPressure(request, cgroup);
   const delegated = request.options.cgroupDelegate
@@ -131,7 +131,7 @@ export async function prepareRun(
   if (lists !== undefined) await egress.confine(cgroup);
   const data = await sandboxed(limits, oomKills, disk.limit);
   // Init is in the cgroup by now, and keeps it from being removed.
-  if (cgroupIdOf(cgroup) !== cgroupId) throw replacedCgroup(cgroup);
+  if (taskCgroupId(cgroup) !== cgroupId) throw replacedCgroup(cgroup);
   if (request.journal !== null) tellJournal(request, request.journal);
   const prepared = undoing.move();
   return { launch, lastLine, env: sandbox.env, sandboxed: data, undo: () => prepared.disposeAsync() };

@@ -61,13 +61,18 @@ export interface ProgramWatch {
 }
 
 /**
+ * @param placeOf called when the file is read
  * @param startedAt milliseconds since the epoch
  * @param stateFolder root-only folder that holds the key of digests
  */
-export function watchProgram(place: ProgramPlace, startedAt: number, stateFolder: string): ProgramWatch {
+export function watchProgram(
+  placeOf: () => ProgramPlace,
+  startedAt: number,
+  stateFolder: string,
+): ProgramWatch {
   let reading: Promise<ProgramFile | undefined> | undefined;
   const read = () => {
-    reading ??= readProgram(place, startedAt, stateFolder);
+    reading ??= readProgram(placeOf(), startedAt, stateFolder);
     return reading;
   };
   const timer = setTimeout(read, delayMs).unref();

@@ -144,3 +144,8 @@ function normalize(path: string): string {
   const segments = path.split("/").filter((segment) => segment !== "" && segment !== ".");
   return `/${segments.join("/")}`;
 }
+
+/** Whether an unveiled path, as the event `sandboxed` lists it, is a folder of the task's own. */
+export function isTaskFolder({ source }: { readonly source: string }): boolean {
+  return source.split(", ").includes("folder");
+}

@@ -2,6 +2,7 @@
 
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import type { UnveilSource } from "../../effects/unveil/unveil.ts";
+import { isTaskFolder } from "../../effects/unveil/unveil.ts";
 import type { EventData } from "../../machines/events.ts";
 
 type Unveiled = EventData<"sandboxed">["unveiled"][number];
@@ -41,7 +42,7 @@ export function pathsInTask(
     return [`/etc/${path.slice(runFolder.length + 1)}`];
   // A /tmp in memory has a rule of its own.
   const isBound = privateTmp && unveiled.every((rule) => rule.path !== "/tmp");
-  return isBound && source.split(", ").includes("folder") && path.endsWith("/tmp") ? [path, "/tmp"] : [path];
+  return isBound && isTaskFolder({ source }) && path.endsWith("/tmp") ? [path, "/tmp"] : [path];
 }
 
 /** The sources, as `ls` shows them. */

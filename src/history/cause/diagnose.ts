@@ -2,6 +2,7 @@
  * Finds the cause of a failed run, right after its end: reads the end of the run's own output, and looks at
  * the host where the output points. Later, the folder is gone, the disk has room again, and the port is free.
  */
+
 import { closeSync, constants, fstatSync, statfsSync } from "node:fs";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
@@ -23,6 +24,7 @@ import { remoteMountOnTheWay } from "../../effects/paths/hostMounts.ts";
 import { isAtOrBelow, isInProc } from "../../effects/paths/paths.ts";
 import { ticksPerSecond } from "../../effects/processes/processStat.ts";
 import { RootFolder } from "../../effects/root/rootFolder.ts";
+import { isTaskFolder } from "../../effects/unveil/unveil.ts";
 import { entryOfUid } from "../../effects/users/passwd.ts";
 import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
 import type { Cause } from "../../machines/events/cause.ts";
@@ -174,7 +176,7 @@ function rootDirFacts(path: string, context: TaskContext): PathFacts | undefined
   const name = rootDirOf(context);
   const { request, sandbox } = context;
   if (name === undefined || request === null || sandbox === null) return undefined;
-  const own = sandbox.unveiled.filter(({ source }) => source.split(", ").includes("folder"));
+  const own = sandbox.unveiled.filter(isTaskFolder);
   if (isInProc(path) || own.some((each) => isAtOrBelow(path, each.path))) return undefined;
   using folder = new RootFolder(name, foldersIn(request.allocDir, request.taskName), []);
   const status = folder.stat(path);

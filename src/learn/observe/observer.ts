@@ -8,10 +8,10 @@
  * Capabilities are seen from Linux 6.13 on. Answers of name servers are seen where programs can be attached to
  * cgroups.
  */
+
 import { closeSync, readFileSync } from "node:fs";
 import { DriverError, hasErrno } from "../../base/errors.ts";
 import {
-  cgroupId,
   createMap,
   keysOf,
   type MapShape,
@@ -22,6 +22,7 @@ import {
 } from "../../effects/bpf/bpf.ts";
 import { KernelTypes, typesFile } from "../../effects/bpf/btf.ts";
 import { CALL_NUMBERS } from "../../effects/bpf/calls.ts";
+import { cgroupId } from "../../effects/cgroup/cgroup.ts";
 import { type Architecture, supportedArchitecture } from "../../effects/kernel/systemCalls.ts";
 import type { Access } from "../access.ts";
 import { AnswerTap } from "./answerTap.ts";

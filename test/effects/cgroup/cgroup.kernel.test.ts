@@ -2,11 +2,11 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, symlinkSync, writeFileS
 import { describe, expect, it, onTestFinished } from "vitest";
 import {
   applyCgroupWrites,
-  cgroupIdOf,
   checkCgroup,
   findCgroup2Mount,
   readControllers,
   readOomKills,
+  taskCgroupId,
 } from "../../../src/effects/cgroup/cgroup.ts";
 import { planCgroupWrites } from "../../../src/effects/cgroup/cgroupPlan.ts";
 import { errorOf } from "../../support/errors.ts";
@@ -64,12 +64,12 @@ describe("the cgroup that a task gets", () => {
 
 it("a cgroup that is made anew is another one", () => {
   const cgroup = temporaryCgroup();
-  const first = cgroupIdOf(cgroup);
-  expect(cgroupIdOf(cgroup)).toBe(first);
+  const first = taskCgroupId(cgroup);
+  expect(taskCgroupId(cgroup)).toBe(first);
   rmdirSync(cgroup);
-  expect(errorOf(() => cgroupIdOf(cgroup))).toMatchObject({ code: "CGROUP_MISSING" });
+  expect(errorOf(() => taskCgroupId(cgroup))).toMatchObject({ code: "CGROUP_MISSING" });
   mkdirSync(cgroup);
-  expect(cgroupIdOf(cgroup)).not.toBe(first);
+  expect(taskCgroupId(cgroup)).not.toBe(first);
 });
 
 describe("limits", () => {

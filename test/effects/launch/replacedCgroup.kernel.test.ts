@@ -6,26 +6,12 @@ import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts
 import { probeHost } from "../../../src/effects/host/hostFacts.ts";
 import { prepareRun } from "../../../src/effects/launch/prepare.ts";
 import { parseTaskOptions } from "../../../src/effects/parts.ts";
-import { type HeldTemplate, RootTemplates } from "../../../src/effects/root/rootTemplates.ts";
-import type { RootTemplate } from "../../../src/effects/root/taskRoot.ts";
 import { requestOf } from "../../../src/grpc/convert/requests.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { collectLogs } from "../../support/agent/taskClient.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { LateTemplates } from "../../support/lateTemplates.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
-
-/** Templates before each of which something happens. The cgroup is checked by then, and the launch has not begun. */
-class LateTemplates extends RootTemplates {
-  readonly #act: () => void;
-  constructor(folder: string, act: () => void) {
-    super(folder);
-    this.#act = act;
-  }
-  override async hold(wanted: RootTemplate): Promise<HeldTemplate> {
-    this.#act();
-    return await super.hold(wanted);
-  }
-}
 
 test.each([false, true])(
   "a cgroup that is made anew during a start (%s) ends it before its program runs",

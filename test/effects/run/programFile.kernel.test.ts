@@ -24,7 +24,7 @@ beforeEach(() => {
 /** The program in the folder, which the task may change. */
 function read(name: string, place: Partial<ProgramPlace> = {}, startedAt = Date.now()) {
   const folders = [{ target: "/task", source: folder }];
-  return watchProgram({ path: `/task/${name}`, folders, user, ...place }, startedAt, keys).end();
+  return watchProgram(() => ({ path: `/task/${name}`, folders, user, ...place }), startedAt, keys).end();
 }
 
 const large = Buffer.alloc(300_000, "x");
@@ -69,7 +69,7 @@ describe("a program's file", () => {
   it("that is replaced while the task runs is the one that was read before", async () => {
     writeFileSync(`${folder}/program`, "before");
     const place = { path: "/task/program", folders: [{ target: "/task", source: folder }], user };
-    const watch = watchProgram(place, Date.now(), keys);
+    const watch = watchProgram(() => place, Date.now(), keys);
     await delay(1_500);
     writeFileSync(`${folder}/program`, "after!");
     const after = await read("program");
