@@ -98,8 +98,9 @@ export class RunEgress implements EgressOfRun {
       const tools = await egress.tools();
       const { hosts, resolvConf } = runFiles(sandbox.runFolder);
       // The events may be late. The hosts file has what the earlier process has put in force last.
+      const lines = readHosts(hosts);
       this.#before = this.#recorded.map(({ name, addresses, problem }) => {
-        const written = tools.addressesIn(readHosts(hosts), name);
+        const written = tools.addressesIn(lines, name);
         return { name, addresses: [...new Set([...addresses, ...written])].toSorted(), problem };
       });
       this.#inForce = undefined;
