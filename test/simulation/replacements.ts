@@ -11,7 +11,6 @@ import type { TaskRequest } from "../../src/effects/launch/taskRequest.ts";
 import type { LogPlace, OwnLogFolder } from "../../src/effects/logs/logFiles.ts";
 import { openOwnLogs } from "../../src/effects/logs/logFiles.ts";
 import type { Logger } from "../../src/effects/logs/logger.ts";
-import { egressLists } from "../../src/effects/network/egress.ts";
 import type { EarlyPlan } from "../../src/effects/plan/plan.ts";
 import { noSteps } from "../../src/effects/plan/plan.ts";
 import type { Report } from "../../src/effects/plan/spawnPlan.ts";
@@ -169,9 +168,8 @@ const prepareRunOf =
   (kernel: Kernel, rules: Egress, current: () => PluginProcess) =>
   async (request: TaskRequest, services: DriverServices, egress: EgressOfRun): Promise<PreparedRun> => {
     await using undoing = new AsyncDisposableStack();
-    const lists = egressLists(request.options, services.options);
-    if (lists !== undefined) undoing.defer(() => egress.release());
-    const names = lists && (await egress.resolve(lists, []));
+    const { resolved } = egress;
+    undoing.defer(() => egress.release());
     const cgroup = checkCgroup(request.resources.cgroup);
     const checked = kernel.cgroups.get(cgroup);
     const oomKills = readOomKills(cgroup) ?? 0;
@@ -179,7 +177,7 @@ const prepareRunOf =
     if (own !== undefined) current().fds.close(own.folder);
     const files = runFiles(services.folder.newRunFolder(request.taskId));
     makeRunFiles(files.folder);
-    rules.hosts.set(files.folder, names ?? []);
+    rules.hosts.set(files.folder, resolved?.names ?? []);
     undoing.defer(() => removeRunFiles(files.folder));
     const early: EarlyPlan = {
       loggerState: undefined,
@@ -196,7 +194,7 @@ const prepareRunOf =
     undoing.defer(() => launch.abandon());
     launch.load({ steps: noSteps });
     launch.complete();
-    if (lists !== undefined) await egress.confine(cgroup);
+    if (resolved !== null) await egress.confine(cgroup);
     const init = await launch.init();
     if (kernel.cgroups.get(cgroup) !== checked) throw replacedCgroup(cgroup);
     const cleanup = undoing.move();
@@ -223,14 +221,7 @@ const prepareRunOf =
         root: "private",
         privateTmp: true,
         sharedTmpReason: null,
-        egress:
-          lists === undefined
-            ? null
-            : {
-                allowed: lists.allowed && [...lists.allowed],
-                denied: [...lists.denied],
-                names: (names ?? []).map((each) => ({ ...each, addresses: [...each.addresses] })),
-              },
+        egress: resolved,
         unrecordedDenials: services.denials.problem ?? null,
         oomKills,
         output: own?.begin ?? null,

@@ -8,6 +8,7 @@ import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/hclog.ts";
 import { destinationText, egressBlocker } from "../../effects/denials/egressDenial.ts";
 import type { EgressOfRun } from "../../effects/launch/prepare.ts";
+import type { SandboxEgress } from "../../effects/launch/sandbox.ts";
 import { nameServersIn, readHosts, rewriteHosts } from "../../effects/names/taskEtcFiles.ts";
 import { type EgressLists, type EgressTerms, namesIn } from "../../effects/network/egress.ts";
 import type { ConfinedCgroup } from "../../effects/network/egressControl.ts";
@@ -60,7 +61,12 @@ export class RunEgress implements EgressOfRun {
     this.#services = services;
   }
 
-  async resolve(lists: EgressLists, servers: readonly string[]): Promise<ResolvedName[]> {
+  /**
+   * Looks up the names to which a task may connect, for some seconds at most. A name without an address does not keep
+   * the task from starting.
+   * @param servers addresses of name servers; none for the host's
+   */
+  async resolve(lists: EgressLists, servers: readonly string[]): Promise<void> {
     const { egress, log } = this.#services();
     this.#lists = lists;
     const { names } = await egress.tools();
@@ -74,7 +80,13 @@ export class RunEgress implements EgressOfRun {
       if (addresses.length > 0) continue;
       log.warn("a name in egress has no address yet", { task_id: this.#task.id, name, reason: problem });
     }
-    return [...this.#recorded];
+  }
+
+  get resolved(): SandboxEgress | null {
+    if (this.#lists === undefined) return null;
+    const { allowed, denied } = this.#lists;
+    const names = this.#recorded.map((each) => ({ ...each, addresses: [...each.addresses] }));
+    return { allowed: allowed && [...allowed], denied: [...denied], names };
   }
 
   async confine(cgroup: string): Promise<void> {

@@ -19,7 +19,7 @@ import type { ExecInput } from "../../effects/exec/execPlan.ts";
 import { type RunningCommand, runInTask } from "../../effects/exec/runInTask.ts";
 import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
 import { waitForAnswersInTask } from "../../effects/host/silentMounts.ts";
-import { rightsInPlan } from "../../effects/launch/sandbox.ts";
+import { rightsInPlan } from "../../effects/launch/launchPlan.ts";
 import { presetLimitsOf } from "../../effects/limits/resourceLimits.ts";
 import { isRemote } from "../../effects/paths/hostMounts.ts";
 import { visibilityFor } from "../../effects/paths/hostPaths.ts";

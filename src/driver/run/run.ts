@@ -11,6 +11,7 @@ import type { WatchedRun } from "../../effects/blackBox/blackBox.ts";
 import { type PreparedRun, prepareRun } from "../../effects/launch/prepare.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import { logStartError } from "../../effects/logs/logPipes.ts";
+import { egressLists } from "../../effects/network/egress.ts";
 import { isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { killInit, killTask, signalGroup } from "../../effects/processes/signals.ts";
 import { removeRunFiles } from "../../effects/run/runFiles.ts";
@@ -161,6 +162,8 @@ export class Run {
     if (this.#start.stage !== "requested") return;
     const { request, claimUser } = this.#start;
     claimUser();
+    const lists = egressLists(request.options, this.#services().options);
+    if (lists !== undefined) await this.#egress.resolve(lists, request.dns?.servers ?? []);
     const prepared = await prepareRun(request, this.#services(), this.#egress);
     this.#start = { stage: "prepared", request, prepared };
     this.denials.keepLog(prepared.lastLine);

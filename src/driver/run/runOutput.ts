@@ -10,7 +10,7 @@ import { hasErrno, messageOf } from "../../base/errors.ts";
 import { waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
 import { errnoName } from "../../effects/kernel/kernelError.ts";
 import { pipeFill } from "../../effects/kernel/libc.ts";
-import { loggerOf, relayOf, streamsFrom } from "../../effects/launch/sandbox.ts";
+import { loggerOf, relayOf, streamsFrom } from "../../effects/launch/launchPlan.ts";
 import { connectJournal } from "../../effects/logs/journalSocket.ts";
 import {
   addOwnLine,

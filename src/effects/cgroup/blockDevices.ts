@@ -5,9 +5,11 @@
 import { readdirSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
+import type { PlacedMount, TaskFolders } from "../layout/layout.ts";
 import { hostMounts } from "../paths/hostMounts.ts";
 import { innermostMount, mountLines } from "../paths/mountinfo.ts";
-import type { IoDevice, IoDevices, WeightScheduler } from "./ioLimits.ts";
+import type { CgroupWrite } from "./cgroupPlan.ts";
+import { type IoBlocks, type IoDevice, type IoDevices, planIo, type WeightScheduler } from "./ioLimits.ts";
 
 /** A folder of a task. */
 export interface IoPlace {
@@ -15,6 +17,28 @@ export interface IoPlace {
   readonly what: string;
   /** Path on the host, which has to answer. */
   readonly path: string;
+}
+
+/**
+ * The limits of a task's I/O on the disks behind its folders and volumes; none for most tasks. The file systems of all
+ * of these have to answer.
+ * @throws DriverError as `planIo` does
+ */
+export function planIoOf(
+  { io }: { readonly io: IoBlocks },
+  { ioMax }: { readonly ioMax: IoBlocks },
+  { folders, mounts }: { readonly folders: TaskFolders; readonly mounts: readonly PlacedMount[] },
+  cgroupMount: string | undefined,
+): CgroupWrite[] {
+  if (io.length === 0 && ioMax.length === 0) return [];
+  const volumes = mounts
+    .filter(({ kind }) => kind === "volume")
+    .map(({ source, target }) => ({ what: `the volume at ${target}`, path: source }));
+  const own = [
+    { what: "the task's folder", path: folders.taskDir },
+    { what: "the allocation's folder", path: folders.allocDir },
+  ];
+  return planIo(io, ioMax, findIoDevices([...own, ...volumes], cgroupMount));
 }
 
 /**

@@ -6,6 +6,7 @@
  * one, and the task's init survives to record the task's end.
  */
 
+import type { HugePages } from "./hugePages.ts";
 import type { TaskResources } from "./nodeTopology.ts";
 
 export interface CgroupWrite {
@@ -22,22 +23,28 @@ export interface CgroupWrite {
 
 /** The options that affect a task's cgroup on every host. */
 export interface CgroupOptions {
+  readonly hugepages?: HugePages | undefined;
   readonly pidsLimit?: number | undefined;
   /** MiB; -1 means no limit. */
   readonly swapLimit?: number | undefined;
   readonly cpuHardLimit: boolean;
 }
 
-/** @param node MHz of one of the node's cores */
+/**
+ * @param node MHz of one of the node's cores
+ * @param plugin the operator's limits
+ */
 export function planCgroupWrites(
   resources: TaskResources,
   node: { readonly mhzPerCore: number },
-  { pidsLimit, swapLimit = 0, cpuHardLimit }: CgroupOptions,
+  { pidsLimit, swapLimit = 0, cpuHardLimit, hugepages = {} }: CgroupOptions,
+  plugin: Pick<CgroupOptions, "hugepages"> = {},
 ): readonly CgroupWrite[] {
   return [
     ...memoryWrites(resources, swapLimit),
     ...cpuWrites(resources, node.mhzPerCore, cpuHardLimit),
     ...pidsWrites(pidsLimit),
+    ...hugePageWrites(hugepages, plugin.hugepages ?? {}),
   ];
 }
 
@@ -98,6 +105,23 @@ function pidsWrites(limit: number | undefined): CgroupWrite[] {
       why: `${limit} processes and threads at once, init among them`,
     },
   ];
+}
+
+/**
+ * Limits of huge pages, in the files of the controller `hugetlb`. Those of a job are required; those of the operator are told where they cannot be in force.
+ * Pages count when a program touches them, and already when it reserves them: both are limited, because a program that
+ * touches a page beyond the first limit gets SIGBUS, and one that reserves too much gets an error.
+ */
+function hugePageWrites(task: HugePages, plugin: HugePages): CgroupWrite[] {
+  return Object.entries({ ...plugin, ...task }).flatMap(([size, mb]) => {
+    const isRequired = Object.hasOwn(task, size);
+    const limit = {
+      value: String(mb * 2 ** 20),
+      why: `${mb} MiB in huge pages of ${size}`,
+      ...(isRequired && { isRequired: true as const }),
+    };
+    return ["rsvd.max", "max"].map((name) => ({ file: `hugetlb.${size}.${name}`, ...limit }));
+  });
 }
 
 /** In microseconds: the kernel's default, on which Nomad's own figures are based. */

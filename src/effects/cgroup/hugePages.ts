@@ -1,12 +1,8 @@
-/**
- * Limits of huge pages: the option `hugepages` of a task and of the plugin, and what is written for it to the files of
- * the controller `hugetlb`. Pure.
- */
+/** Limits of huge pages: the option `hugepages` of a task and of the plugin. Pure. */
 
 import { DriverError } from "../../base/errors.ts";
 import { suggestion } from "../../base/suggest.ts";
 import type { OptionProblem } from "../options/optionProblem.ts";
-import type { CgroupWrite } from "./cgroupPlan.ts";
 
 /** MiB by the size of the pages, as the controller's files name it. */
 export type HugePages = Readonly<Record<string, number>>;
@@ -47,21 +43,4 @@ export function checkHugePages(task: HugePages, plugin: HugePages): void {
       hint: "Lower it, or raise hugepages in the client's plugin block of this driver",
     });
   }
-}
-
-/**
- * The limits to write. Those of a job are required; those of the operator are told where they cannot be in force.
- * Pages count when a program touches them, and already when it reserves them: both are limited, because a program that
- * touches a page beyond the first limit gets SIGBUS, and one that reserves too much gets an error.
- */
-export function planHugePages(task: HugePages, plugin: HugePages): CgroupWrite[] {
-  return Object.entries({ ...plugin, ...task }).flatMap(([size, mb]) => {
-    const isRequired = Object.hasOwn(task, size);
-    const limit = {
-      value: String(mb * 2 ** 20),
-      why: `${mb} MiB in huge pages of ${size}`,
-      ...(isRequired && { isRequired: true as const }),
-    };
-    return ["rsvd.max", "max"].map((name) => ({ file: `hugetlb.${size}.${name}`, ...limit }));
-  });
 }

@@ -1,7 +1,4 @@
-/**
- * Makes the cgroups of a run whose task gets a subtree of its own. Loaded only for tasks with the option
- * `cgroup_delegate`.
- */
+/** Makes the cgroups of a run whose task gets a subtree of its own: the option `cgroup_delegate`. */
 import { chown, mkdir, writeFile } from "node:fs/promises";
 import { DriverError, errnoOf } from "../../base/errors.ts";
 import { cgroupsBelow, hasProcesses, type LimitOutcome, readControllers } from "./cgroup.ts";

@@ -1,12 +1,15 @@
-/** Reads the node's topology from the host, for use without an agent. */
+/** The node's cores and the memory beside them, as the host shows them. */
 
+import { DriverError } from "../../base/errors.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
+import type { CgroupWrite } from "./cgroupPlan.ts";
 import type { NodeTopology } from "./nodeTopology.ts";
 
 const cpuFolder = "/sys/devices/system/cpu";
+const nodeFolder = "/sys/devices/system/node";
 
 /**
- * The online cores, with speeds from their frequency driver. Most virtual machines have no such driver. Then
+ * The topology for use without an agent: the online cores, with speeds from their frequency driver. Most virtual machines have no such driver. Then
  * the speed is the current speed in `/proc/cpuinfo`.
  */
 export function readNodeTopology(): NodeTopology {
@@ -45,4 +48,36 @@ export function cpuinfoMhz(cpuinfo: string): ReadonlyMap<number, number> {
     if (core !== undefined && mhz !== undefined) speeds.set(Number(core), Math.round(Number(mhz)));
   }
   return speeds;
+}
+
+/**
+ * The option `numa_memory`: memory from the NUMA nodes of a task's reserved cores alone. An agent pins cores, and
+ * names no memory nodes. Without the option the kernel takes memory from the node of the core that asks for it, and from
+ * other nodes once that one is full.
+ * @param cpus the task's cores, in the format of cpuset(7)
+ * @returns nothing on a kernel without NUMA, which has all memory in one node
+ * @throws DriverError `CONFIG_INVALID` for a task without reserved cores
+ * @throws DriverError `CGROUP_UNSUPPORTED` if no node of the cores has memory
+ */
+export function planNumaMemory(cpus: string): CgroupWrite[] {
+  if (cpus === "") {
+    throw new DriverError("CONFIG_INVALID", "numa_memory needs cores that are reserved for the task", {
+      option: "numa_memory",
+      hint: "Set cores in the task's resources, best with a numa block; or leave out numa_memory",
+    });
+  }
+  const all = readKernelFile(`${nodeFolder}/has_memory`);
+  if (all === undefined) return [];
+  const own = new Set(parseCpuList(cpus));
+  const nodes = parseCpuList(all).filter((node) =>
+    parseCpuList(readKernelFile(`${nodeFolder}/node${node}/cpulist`) ?? "").some((cpu) => own.has(cpu)),
+  );
+  if (nodes.length === 0) {
+    throw new DriverError("CGROUP_UNSUPPORTED", "no NUMA node of the task's cores has memory", {
+      failed: { call: "read", path: `${nodeFolder}/has_memory` },
+      hint: "Leave out numa_memory, or reserve cores of another node: see numactl --hardware",
+    });
+  }
+  const why = `memory of the NUMA ${nodes.length === 1 ? "node" : "nodes"} of its cores, by numa_memory`;
+  return [{ file: "cpuset.mems", value: nodes.join(","), why, isRequired: true }];
 }

@@ -1,6 +1,6 @@
 /**
  * Triggers of pressure in a task's cgroup. The kernel tells of a stall by the file's inotify event, so nothing is polled
- * while the task does not stall. Loaded only for tasks with the option `pressure`.
+ * while the task does not stall.
  */
 import { closeSync, constants, type FSWatcher, openSync, watch, writeSync } from "node:fs";
 import { DriverError, errnoOf } from "../../base/errors.ts";

@@ -16,8 +16,10 @@ import {
   taskCgroupId,
 } from "../cgroup/cgroup.ts";
 import { endDelegated, exitTimeoutMs } from "../cgroup/cgroupEnd.ts";
-import { type DelegatedCgroups, delegatedCgroupsOf } from "../cgroup/delegatedCgroups.ts";
+import { delegatedCgroupsOf } from "../cgroup/delegatedCgroups.ts";
+import { makeDelegatedCgroups } from "../cgroup/makeDelegated.ts";
 import { pressureTriggers } from "../cgroup/pressure.ts";
+import { checkTriggers } from "../cgroup/pressureWatch.ts";
 import type { DiskLimit, LimitedTask } from "../disk/diskLimits.ts";
 import { scopesFor } from "../landlock/rights.ts";
 import { type AddedRules, addRules, type OpenedFiles } from "../landlock/rules.ts";
@@ -27,29 +29,18 @@ import { connectJournal } from "../logs/journalSocket.ts";
 import { type OwnLogFolder, openOwnLogs, outputPositions } from "../logs/logFiles.ts";
 import { LastLine, makeOwnLogPipe, openLogPipe, tellJournal } from "../logs/logPipes.ts";
 import { writeEtcFiles } from "../names/taskEtcFiles.ts";
-import { type EgressLists, egressLists } from "../network/egress.ts";
 import { checkNetworkNamespace } from "../network/networkNamespace.ts";
 import { describePlan } from "../plan/describePlan.ts";
 import { joinPlan } from "../plan/plan.ts";
 import type { IdmappedVolumes } from "../root/idmappedVolumes.ts";
 import { type MountPoints, prepareMounts } from "../root/mountPoints.ts";
-import { RootFolder } from "../root/rootFolder.ts";
-import type { HeldTemplate, RootTemplates } from "../root/rootTemplates.ts";
-import type { TaskRoot } from "../root/taskRoot.ts";
+import type { RootTemplates } from "../root/rootTemplates.ts";
 import { makeRunFiles, removeRunFiles } from "../run/runFiles.ts";
 import { knownPaths } from "../unveil/knownPaths.ts";
 import { isConfigured, type UnveilRule } from "../unveil/unveilRules.ts";
 import { PendingLaunch } from "./launcher.ts";
-import {
-  type EarlySandbox,
-  type HostServices,
-  type NamedAddresses,
-  planEarly,
-  planLate,
-  planSandbox,
-  rightsOf,
-  type Sandbox,
-} from "./sandbox.ts";
+import { type EarlySandbox, planEarly, planLate, rightsOf } from "./launchPlan.ts";
+import { type HostServices, planSandbox, type Sandbox, type SandboxEgress } from "./sandbox.ts";
 import type { TaskRequest } from "./taskRequest.ts";
 
 export interface PreparingServices extends HostServices {
@@ -68,14 +59,10 @@ export interface PreparedRun extends Pick<BegunRun, "launch" | "lastLine" | "und
 
 /** Keeps where a run connects. */
 export interface EgressOfRun {
+  /** Where it may connect; null if nothing restricts it. */
+  readonly resolved: SandboxEgress | null;
   /**
-   * Looks up the names in the lists, for some seconds at most. A name without an address does not keep the task
-   * from starting.
-   * @param servers addresses of name servers; none for the host's
-   */
-  resolve(lists: EgressLists, servers: readonly string[]): Promise<readonly NamedAddresses[]>;
-  /**
-   * Puts the resolved lists in force. To be called before the task's go-ahead.
+   * Puts it in force. To be called before the task's go-ahead.
    * @throws DriverError `EGRESS_UNAVAILABLE`
    */
   confine(cgroup: string): Promise<void>;
@@ -91,7 +78,10 @@ export interface DiskOfRuns {
   release(task: LimitedTask, limit: DiskLimit): Promise<void>;
 }
 
-/** @throws DriverError for anything that keeps the task from starting */
+/**
+ * @param egress is released if the run cannot be prepared
+ * @throws DriverError for anything that keeps the task from starting
+ */
 export async function prepareRun(
   request: TaskRequest,
   services: PreparingServices & { readonly disk: DiskOfRuns },
@@ -99,19 +89,18 @@ export async function prepareRun(
 ): Promise<PreparedRun> {
   const { facts } = services;
   await using undoing = new AsyncDisposableStack();
-  const lists = egressLists(request.options, services.options);
-  if (lists !== undefined) undoing.defer(() => egress.release());
-  const names = lists && (await egress.resolve(lists, request.dns?.servers ?? []));
-  const sandbox = await planSandbox(request, services, names);
+  undoing.defer(() => egress.release());
+  const sandbox = await planSandbox(request, services, egress.resolved);
   const cgroup = checkCgroup(request.resources.cgroup);
   const cgroupId = taskCgroupId(cgroup);
   const oomKills = readOomKills(cgroup) ?? 0;
-  await checkPressure(request, cgroup);
+  const { pressure } = request.options;
+  if (pressure.length > 0) checkTriggers(cgroup, pressureTriggers(pressure));
   const delegated = request.options.cgroupDelegate
     ? delegatedCgroupsOf(cgroup, sandbox.files.folder)
     : undefined;
   if (delegated) undoing.defer(() => endDelegated(delegated, exitTimeoutMs));
-  const given = delegated ? await makeDelegated(delegated, sandbox) : [];
+  const given = delegated ? await makeDelegatedCgroups(delegated, sandbox.user) : [];
   const { launch, lastLine, runCgroup, sandboxed, undo } = await beginRun(sandbox, services, cgroup);
   undoing.defer(undo);
   const disk = await limitDisk(request, services);
@@ -128,26 +117,13 @@ export async function prepareRun(
   // Init makes the cgroup of a run in the host's pid namespace. It has to be named by an event before that.
   if (runCgroup === undefined) launch.complete();
   // While init and the task's process go on, up to the go-ahead.
-  if (lists !== undefined) await egress.confine(cgroup);
+  if (egress.resolved !== null) await egress.confine(cgroup);
   const data = await sandboxed(limits, oomKills, disk.limit);
   // Init is in the cgroup by now, and keeps it from being removed.
   if (taskCgroupId(cgroup) !== cgroupId) throw replacedCgroup(cgroup);
   if (request.journal !== null) tellJournal(request, request.journal);
   const prepared = undoing.move();
   return { launch, lastLine, env: sandbox.env, sandboxed: data, undo: () => prepared.disposeAsync() };
-}
-
-/** @throws DriverError `CGROUP_WRITE_FAILED` */
-async function makeDelegated(cgroups: DelegatedCgroups, { user }: Sandbox) {
-  const { makeDelegatedCgroups } = await import("../cgroup/makeDelegated.ts");
-  return await makeDelegatedCgroups(cgroups, user);
-}
-
-/** @throws DriverError `CGROUP_UNSUPPORTED` */
-async function checkPressure({ options: { pressure } }: TaskRequest, cgroup: string): Promise<void> {
-  if (pressure.length === 0) return;
-  const { checkTriggers } = await import("../cgroup/pressureWatch.ts");
-  checkTriggers(cgroup, pressureTriggers(pressure));
 }
 
 /** Reported as a limit that could not be applied. */
@@ -251,7 +227,7 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
         privateTmp: rules.privateTmp,
         sharedTmpReason: rules.sharedTmpReason,
         unrecordedDenials,
-        egress: egressOf(sandbox),
+        egress: sandbox.egress,
         ...(disk && { disk }),
         oomKills,
         output: request.journal === null ? (own?.begin ?? outputPositions(request)) : null,
@@ -263,17 +239,6 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
     },
     /** Ends the launch and removes what was prepared. */
     undo: () => cleanup.disposeAsync(),
-  };
-}
-
-/** As the event has it. */
-function egressOf({ egress }: Sandbox) {
-  if (egress === null) return null;
-  const { allowed, denied, names } = egress;
-  return {
-    allowed: allowed && [...allowed],
-    denied: [...denied],
-    names: names.map((each) => ({ ...each, addresses: [...each.addresses] })),
   };
 }
 
@@ -382,7 +347,7 @@ async function beginLaunch(
       createRuleset(landlockAbi, options, scopesFor(landlockAbi, options)),
       closeSync,
     );
-    using template = root && (await templateOf(root, sandbox, roots));
+    using template = root && (await roots.holdFor(root, sandbox));
     const mounts = template?.namespace ?? roots.hostNamespace;
     const launch = new PendingLaunch(
       early,
@@ -406,18 +371,6 @@ async function beginLaunch(
     closeSync(ruleset);
     return { ...planned, launch, added };
   }
-}
-
-/** A root that is made of a folder has a template of its own, of the folder as it is now. */
-async function templateOf(
-  { template }: TaskRoot,
-  { request: { options }, folders, mounts }: Sandbox,
-  roots: RootTemplates,
-): Promise<HeldTemplate> {
-  if (options.rootDir === undefined) return await roots.hold(template);
-  using folder = new RootFolder(options.rootDir, folders, mounts);
-  const { descriptor } = folder;
-  return await roots.makeOf(template, { descriptor, isWritable: options.rootDirWritable });
 }
 
 /**

@@ -1,38 +1,21 @@
 /** The steps of a task's process before it executes its command. Pure. */
+import { executeStep, type Program, workDirSteps } from "../command/commandSteps.ts";
 import * as k from "../kernel/constants.ts";
 import { restrictSteps } from "../landlock/landlockSteps.ts";
 import { limitSteps, type TaskLimit } from "../limits/ulimits.ts";
 import type { TaskOptions } from "../parts.ts";
-import { closeRangeStep, openPlainStep, reportIdentitySteps } from "../plan/commonSteps.ts";
-import {
-  descriptors,
-  flags,
-  type Hints,
-  type Step,
-  type Strings,
-  type SystemCallFilter,
-  shared,
-} from "../plan/plan.ts";
+import { closeRangeStep, reportIdentitySteps } from "../plan/commonSteps.ts";
+import { descriptors, flags, type Step, type SystemCallFilter, shared } from "../plan/plan.ts";
 import { filterStep } from "../seccomp/systemCallFilter.ts";
 import type { TaskCapabilities } from "../users/capabilities.ts";
 import { identitySteps } from "../users/identitySteps.ts";
 
-const { PR_SET_NO_NEW_PRIVS, CLOSE_RANGE_CLOEXEC, O_PATH, O_DIRECTORY, O_CLOEXEC } = k;
+const { PR_SET_NO_NEW_PRIVS, CLOSE_RANGE_CLOEXEC } = k;
 
 /** A process of the task: its program and its rights. */
-export interface TaskProcess {
+export interface TaskProcess extends Program {
   /** The task's options as the job sets them. A command that joins the task has these options, too. */
   readonly options: TaskOptions;
-  /** Absolute path. */
-  readonly command: string;
-  /** First argument: the command as in the job. Programs use it as their name. */
-  readonly name: string;
-  /** The other arguments. */
-  readonly args: readonly string[];
-  /** The whole environment; values are secrets. */
-  readonly env: Readonly<Record<string, string>>;
-  /** Where the command is, if its errors need other advice than those of the host's programs. */
-  readonly commandIn?: "volume" | "root_dir" | undefined;
   /** The working directory. The process enters it with the task's rights. */
   readonly workDir: string;
   readonly uid: number;
@@ -83,12 +66,7 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
     ...(further.held ?? []),
     // The filter comes last, so it need not allow the calls of earlier steps.
     ...(input.filter === undefined ? [] : [filterStep(input.filter, input.recordDenials)]),
-    {
-      name: "execute the command",
-      call: "execve",
-      args: [input.command, strings([input.name, ...input.args]), environment(input.env)],
-      hints: input.commandIn ? { ...commandHints, ...hintsIn[input.commandIn] } : commandHints,
-    },
+    executeStep(input),
   ];
 }
 
@@ -124,56 +102,3 @@ const setNoNewPrivs = shared([
 const hideDescriptors = shared([
   closeRangeStep("hide descriptors", descriptors.stderr + 1, flags({ CLOSE_RANGE_CLOEXEC })),
 ]);
-
-/**
- * Refuses magic links (proc_pid_fd(5)): they lead to places that the task's mount namespace does not have.
- */
-function workDirSteps(path: string): Step[] {
-  const name = "change to the working directory";
-  const steps: Step[] = [
-    openPlainStep(name, path, { O_PATH, O_DIRECTORY, O_CLOEXEC }),
-    { name, call: "fchdir", args: [descriptors.taskScratch] },
-    { name, call: "close", args: [descriptors.taskScratch] },
-  ];
-  return steps.map((step) => ({ ...step, hints: workDirHints }));
-}
-
-const workDirHints: Hints = {
-  EACCES: (path) =>
-    `The task's user may not enter ${path}, or a folder above it: change its owner or mode, or set work_dir`,
-  ENOENT: "work_dir has to be an existing folder",
-  ENOTDIR: "work_dir has to be an existing folder",
-  ELOOP: "A link in work_dir leads to an open file of a process: find out who made it",
-};
-
-const commandHints: Hints = {
-  EACCES: (path) =>
-    `The command or its interpreter is not unveiled with x, or its file mode keeps the task's user from executing it: add unveil "rx:${path}"`,
-  ENOENT:
-    "The command does not exist; or it is a script whose interpreter is missing, or a program whose dynamic loader is missing. A file that the host has may lack an unveil entry with rx",
-  ENOEXEC:
-    "The file is neither a program for this machine's architecture nor a script: a script begins with #! and its interpreter",
-  E2BIG: "The arguments and the environment are too long: see execve(2)",
-};
-
-const hintsIn: Readonly<Record<"volume" | "root_dir", Hints>> = {
-  volume: {
-    EACCES: (path) =>
-      `Its file mode, or that of a folder above it, keeps the task's user from executing ${path}: change its mode or owner; or name the volume's destination in idmapped_volumes, if its files belong to another user`,
-  },
-  root_dir: {
-    EACCES: (path) =>
-      `The file mode of ${path}, of its interpreter, or of a folder above, keeps the task's user from executing it: change it in root_dir`,
-    ENOENT:
-      "It is a script whose interpreter is missing in root_dir, or a program whose dynamic loader is missing there: install it in root_dir",
-  },
-};
-
-function environment(env: TaskProcess["env"]): Strings {
-  const entries = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  return { kind: "strings", strings: entries, secret: true };
-}
-
-function strings(list: readonly string[]): Strings {
-  return { kind: "strings", strings: list, secret: false };
-}

@@ -94,19 +94,20 @@ export type LogWriter = "agent" | "driver" | "agent or driver";
 function addLine({ allocDir, pipe }: LogPlace, text: string, writer: LogWriter, repeats = true): boolean {
   const line = `${text.slice(0, LINE_CHARACTERS)}\n`;
   try {
-    if (writer === "driver") {
-      addOwnLine({ allocDir, pipe }, line, { repeats });
-      return true;
-    }
-    const opened = openFifo(pipe, allocDir);
-    try {
-      writeSync(opened, line);
-      return true;
-    } finally {
-      closeSync(opened);
-    }
+    if (writer !== "driver") writeToFifo(pipe, allocDir, line);
+    else addOwnLine({ allocDir, pipe }, line, { repeats });
+    return true;
   } catch {
     return writer === "agent or driver" && addLine({ allocDir, pipe }, text, "driver", repeats);
+  }
+}
+
+function writeToFifo(path: string, allocDir: string, line: string): void {
+  const opened = openFifo(path, allocDir);
+  try {
+    writeSync(opened, line);
+  } finally {
+    closeSync(opened);
   }
 }
 

@@ -4,13 +4,15 @@
  */
 import { closeSync, openSync } from "node:fs";
 import { messageOf } from "../../base/errors.ts";
+import type { PlacedMount, TaskFolders } from "../layout/layout.ts";
 import { type HostMounts, hostMounts } from "../paths/hostMounts.ts";
 import { lookAt } from "../paths/hostPaths.ts";
 import { unpropagatedMounts } from "../paths/mountinfo.ts";
 import { openHeldNamespace } from "../plan/heldNamespace.ts";
 import { defaultEntries } from "../unveil/defaultPaths.ts";
+import { RootFolder } from "./rootFolder.ts";
 import { type Skeleton, skeletonOf } from "./skeleton.ts";
-import { isSameTemplate, type RootTemplate } from "./taskRoot.ts";
+import { isSameTemplate, type RootTemplate, type TaskRoot } from "./taskRoot.ts";
 import { buildFolderRootPlan, buildTemplatePlan } from "./templatePlan.ts";
 
 /** A template in use. The caller disposes of it once the launch has begun. */
@@ -31,6 +33,15 @@ export interface RootBase {
   /** `O_PATH` descriptor. */
   readonly descriptor: number;
   readonly isWritable: boolean;
+}
+
+/** A task, as far as its root depends on it. */
+interface RootedTask {
+  readonly request: {
+    readonly options: { readonly rootDir?: string | undefined; readonly rootDirWritable: boolean };
+  };
+  readonly folders: TaskFolders;
+  readonly mounts: readonly PlacedMount[];
 }
 
 /** Most clients need one or two. */
@@ -67,11 +78,21 @@ export class RootTemplates implements Disposable {
   }
 
   /**
-   * Makes a template of a folder, in some 4 ms. Nobody else gets it: the folder is the task's own.
-   * @throws DriverError as {@link hold} does
+   * Returns the template of a task's root. For one that is made of a folder it creates a template of the folder as it is
+   * now, in some 4 ms. Nobody else gets that: the folder is the task's own.
+   * @throws DriverError as {@link hold} does, and `ROOT_DIR_INVALID`
    */
-  async makeOf(wanted: RootTemplate, base: RootBase): Promise<HeldTemplate> {
-    const template = await makeTemplate(wanted, this.#folder, base);
+  async holdFor(
+    { template: wanted }: TaskRoot,
+    { request: { options }, folders, mounts }: RootedTask,
+  ): Promise<HeldTemplate> {
+    if (options.rootDir === undefined) return await this.hold(wanted);
+    using base = new RootFolder(options.rootDir, folders, mounts);
+    const { descriptor } = base;
+    const template = await makeTemplate(wanted, this.#folder, {
+      descriptor,
+      isWritable: options.rootDirWritable,
+    });
     return heldTemplate(template, wanted);
   }
 

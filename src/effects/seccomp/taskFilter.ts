@@ -50,11 +50,12 @@ export interface FilterOptions extends NetworkLimits, DiskLimited {
  * @returns undefined if nothing is refused
  */
 export function taskFilter(profile: SeccompProfile, options: FilterOptions): TaskFilter | undefined {
+  const groups = appliedGroups(profile, options.pidMode);
   const restrictions = [
     ...deniedCalls(profile).map((call): Restriction => ({ calls: [call], errno: "EPERM" })),
     ...portRestrictions(options),
     ...projectRestrictions(options),
-    ...appliedGroups(profile, options.pidMode).flatMap((group) => group.restrictions),
+    ...groups.flatMap((group) => group.restrictions),
   ];
   const refusesUnknown = profile.profile !== UNCONFINED;
   return refusesUnknown || restrictions.length > 0 ? { restrictions, refusesUnknown } : undefined;

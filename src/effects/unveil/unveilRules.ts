@@ -3,6 +3,7 @@
  * plugin's and the job's options. Pure.
  */
 
+import { DriverError } from "../../base/errors.ts";
 import { mountAround, type PlacedMount, type RootMode, type TaskFolders } from "../layout/layout.ts";
 import type { PluginValues, TaskValues } from "../options/fields.ts";
 import { isAtOrBelow } from "../paths/paths.ts";
@@ -109,6 +110,7 @@ export function isConfigured({ sources }: UnveilRule): boolean {
  * Builds a task's rules. The rule for a path under a bind mount is added for the mount's source: Landlock
  * checks the visible file, not the file that the mount hides. Entries in a volume are left out: the volume's
  * rule covers them.
+ * @throws DriverError `CONFIG_INVALID` for options of the root and of `/tmp` that the unveiled paths contradict
  */
 export function unveilRules(input: UnveilInput): UnveilRules {
   const { options, task, folders, bound = [], mounts = [], rootDir, tmpInMemory = false, delegated } = input;
@@ -120,6 +122,8 @@ export function unveilRules(input: UnveilInput): UnveilRules {
   const sharedTmpReason = whyTmpIsShared(options, configured, folders);
   const privateTmp = sharedTmpReason === null;
   const root = configured.some(({ path }) => path === "/") ? "host" : (input.root ?? "host");
+  if (rootDir && root === "host") throw unveilsAll();
+  if (tmpInMemory && sharedTmpReason !== null) throw noOwnTmp(sharedTmpReason);
   const defaults = [
     ...(rootDir ? defaultEntries.filter(({ path }) => isInEveryRoot(path)) : defaultEntries),
     ...(root === "private" ? ownRootPaths : []),
@@ -147,6 +151,21 @@ export function unveilRules(input: UnveilInput): UnveilRules {
   ];
   if (rootDir) rules.push(...rootDirRules(rootDir, rules, folders, privateTmp));
   return { root, entries: rules, privateTmp, sharedTmpReason, ...(tmpInMemory && { tmpInMemory }) };
+}
+
+function unveilsAll(): DriverError {
+  return new DriverError("CONFIG_INVALID", "root_dir makes the task's root of a folder, but / is unveiled", {
+    option: "root_dir",
+    hint: "Leave out root_dir, or the entry for / in unveil or in the plugin's unveil_paths",
+  });
+}
+
+function noOwnTmp(reason: string): DriverError {
+  const summary = `tmp_size gives the task a /tmp of its own, but this task has the host's: ${reason}`;
+  return new DriverError("CONFIG_INVALID", summary, {
+    option: "tmp_size",
+    hint: "Leave out tmp_size, or what gives the task the host's /tmp",
+  });
 }
 
 function delegatedRule(path: string): UnveilRule {

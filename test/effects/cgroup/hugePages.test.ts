@@ -1,14 +1,22 @@
 import { describe, expect, it } from "vitest";
 import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts";
-import { planHugePages } from "../../../src/effects/cgroup/hugePages.ts";
+import { planCgroupWrites } from "../../../src/effects/cgroup/cgroupPlan.ts";
+import type { HugePages } from "../../../src/effects/cgroup/hugePages.ts";
 import { parseTaskOptions } from "../../../src/effects/parts.ts";
 import { errorOf } from "../../support/errors.ts";
 
 const plugin = parsePluginOptions({ hugepages: { "2MB": 64, "1GB": 0 } });
 
+/** The writes of a task that has no other limits. */
+function writesOf(task: HugePages, operator: HugePages) {
+  const resources = { cpuMhz: 0, memoryMb: 0, memoryMaxMb: 0, cpusetCpus: "", cgroup: "/sys/fs/cgroup/a" };
+  const own = { cpuHardLimit: true, hugepages: task };
+  return planCgroupWrites(resources, { mhzPerCore: 2500 }, own, { hugepages: operator });
+}
+
 describe("limits of huge pages", () => {
   it("are bytes for what is touched and for what is reserved", () => {
-    expect(planHugePages({ "2MB": 64 }, {})).toEqual([
+    expect(writesOf({ "2MB": 64 }, {})).toEqual([
       {
         ...{ file: "hugetlb.2MB.rsvd.max", value: "67108864", isRequired: true },
         why: "64 MiB in huge pages of 2MB",
@@ -21,14 +29,14 @@ describe("limits of huge pages", () => {
   });
 
   it("of the operator hold for sizes that the job does not limit, and do not keep a task from starting", () => {
-    const writes = planHugePages({ "2MB": 2 }, { "2MB": 64, "1GB": 0 });
+    const writes = writesOf({ "2MB": 2 }, { "2MB": 64, "1GB": 0 });
     expect(writes.map(({ file, value, isRequired = false }) => [file, value, isRequired])).toEqual([
       ["hugetlb.2MB.rsvd.max", "2097152", true],
       ["hugetlb.2MB.max", "2097152", true],
       ["hugetlb.1GB.rsvd.max", "0", false],
       ["hugetlb.1GB.max", "0", false],
     ]);
-    expect(planHugePages({}, {})).toEqual([]);
+    expect(writesOf({}, {})).toEqual([]);
   });
 
   it.each([[{ "2MB": 64 }], [{ "2MB": 0, "512MB": 1_024 }], [{ "64KB": 3 }]])("may be %o", (hugepages) => {

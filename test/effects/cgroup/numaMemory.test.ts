@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { planNumaMemory } from "../../../src/effects/cgroup/numaMemory.ts";
+import { planNumaMemory } from "../../../src/effects/cgroup/nodeCores.ts";
 
 test("numa_memory needs reserved cores, because a task without them has no node of its own", () => {
   expect(() => planNumaMemory("")).toThrow(/needs cores that are reserved/);
