@@ -31,8 +31,8 @@ const queueLimit = 1 << 20;
 /** The agent kills a plugin that ends too slowly, so a reader that hangs must not delay the end. */
 const flushLimitMs = 500;
 
-/** A logger that writes to a file descriptor, by default standard error. */
-export function createLogger(module: string, fd = 2): Logger {
+/** A logger that writes to a file descriptor. */
+export function createLogger(module: string, fd: number): Logger {
   const sink = new LogSink(openForWriting(fd));
   return loggerOf(module, sink);
 }

@@ -36,7 +36,7 @@ const consoleMethods = ["debug", "error", "info", "log", "trace", "warn"] as con
 export async function servePlugin(
   loadDriver: (log: Logger, socketPath: string, requestHandOver: RequestHandOver) => Promise<DriverPort>,
 ): Promise<void> {
-  const log = createLogger("exec2");
+  const log = createLogger("exec2", process.stderr.fd);
   guardProcess(log);
   try {
     const listener = await listen(readLaunch(process.env));

@@ -122,13 +122,9 @@ export async function cleanUpRun({ context }: TaskSnapshot, init?: ProcessIdenti
 /**
  * Removes the subtree of cgroups that a task had; most have none. A relay of the task's output keeps the cgroup that it
  * is in: whoever waits for the relay's end calls this once more.
- * @param withinMs maximum time to wait for the exit of killed processes
  * @throws DriverError `KERNEL_CALL_FAILED`
  */
-export async function removeDelegated(
-  context: Pick<TaskContext, "request" | "sandbox">,
-  withinMs = exitTimeoutMs,
-): Promise<void> {
+export async function removeDelegated(context: Pick<TaskContext, "request" | "sandbox">): Promise<void> {
   const cgroups = delegatedCgroups(context);
-  if (cgroups) await endDelegated(cgroups, withinMs);
+  if (cgroups) await endDelegated(cgroups, exitTimeoutMs);
 }

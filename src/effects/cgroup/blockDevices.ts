@@ -69,7 +69,7 @@ export function findIoDevices(places: readonly IoPlace[], cgroupMount: string | 
  * Whether a weight has an effect on any disk of the host.
  * @param disks the folder in sysfs that has one for each disk
  */
-export function obeysWeights(cgroupMount: string | undefined, disks = "/sys/block"): boolean {
+export function obeysWeights(cgroupMount: string | undefined, disks: string): boolean {
   const qos = costModel(cgroupMount);
   if (/ enable=1\b/.test(qos)) return true;
   for (const name of entriesOf(disks)) {

@@ -48,9 +48,9 @@ export class AuditLease implements Disposable {
    * @throws Error as fs functions do
    * @throws DriverError `KERNEL_CALL_FAILED`
    */
-  static async take(path = auditMarker): Promise<AuditLease> {
+  static async take(): Promise<AuditLease> {
     using undo = new DisposableStack();
-    const file = undo.adopt(await openLocked(path), closeSync);
+    const file = undo.adopt(await openLocked(), closeSync);
     const status = await auditStatus();
     if (status.enabled === 0) {
       ftruncateSync(file);
@@ -70,10 +70,10 @@ export class AuditLease implements Disposable {
  * Turns audit off, if a lease has turned it on, nobody else holds a lease, and no audit daemon is running.
  * @throws as {@link AuditLease.take} does
  */
-export async function turnAuditOff(path = auditMarker): Promise<void> {
+export async function turnAuditOff(): Promise<void> {
   let file: number;
   try {
-    file = openSync(path, O_RDWR | O_NOFOLLOW);
+    file = openSync(auditMarker, O_RDWR | O_NOFOLLOW);
   } catch {
     return;
   }
@@ -84,7 +84,7 @@ export async function turnAuditOff(path = auditMarker): Promise<void> {
     if (before !== undefined && enabled === 1 && daemon === 0) {
       await setAudit({ enabled: false, backlogLimit: before });
     }
-    rmSync(path, { force: true });
+    rmSync(auditMarker, { force: true });
   } finally {
     closeSync(file);
   }
@@ -94,16 +94,19 @@ export async function turnAuditOff(path = auditMarker): Promise<void> {
  * Opens the file with a shared lock. Tries again if another process has locked the file exclusively, or
  * removed it before the lock.
  */
-async function openLocked(path: string): Promise<number> {
+async function openLocked(): Promise<number> {
   for (let attempt = 0; attempt < lockAttempts; attempt += 1) {
-    const file = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
-    if (tryFlock(file, "shared") && statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(file).ino) {
+    const file = openSync(auditMarker, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+    if (
+      tryFlock(file, "shared") &&
+      statSync(auditMarker, { throwIfNoEntry: false })?.ino === fstatSync(file).ino
+    ) {
       return file;
     }
     closeSync(file);
     await delay(5);
   }
-  throw new Error(`${path} is locked by another process`);
+  throw new Error(`${auditMarker} is locked by another process`);
 }
 
 function limitIn(text: string): number | undefined {

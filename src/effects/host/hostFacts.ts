@@ -79,15 +79,14 @@ export function probeHost(topology: NodeTopology = readNodeTopology()): HostFact
   };
 }
 
+const intervalMs = 30_000;
+
 /**
  * Emits the facts now and after every change. This needs polling, because the kernel does not report changes
  * of sysctls, mounts and delegated controllers. The host is polled only while there is a subscriber, and the
  * timer does not keep the process alive.
  */
-export function watchHost(
-  topology: NodeTopology = readNodeTopology(),
-  intervalMs = 30_000,
-): Observable<HostFacts> {
+export function watchHost(topology: NodeTopology = readNodeTopology()): Observable<HostFacts> {
   const probes = new Observable<HostFacts>((subscriber) => {
     const probe = () => subscriber.next(probeHost(topology));
     probe();
@@ -113,7 +112,7 @@ const weightsKeptSeconds = 600;
 function hasIoWeights(mount: string | undefined): boolean {
   const now = process.uptime();
   if (weights === undefined || weights.mount !== mount || now - weights.since > weightsKeptSeconds)
-    weights = { mount, areObeyed: obeysWeights(mount), since: now };
+    weights = { mount, areObeyed: obeysWeights(mount, "/sys/block"), since: now };
   return weights.areObeyed;
 }
 

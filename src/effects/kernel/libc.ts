@@ -106,10 +106,10 @@ export function trySetAttributes(tree: number, attr: Uint8Array): string | undef
   return result < 0 ? errnoName(errno()) : undefined;
 }
 
-/** pipe2(2), close-on-exec. Other flags, such as `O_NONBLOCK`, apply to both ends. */
-export function pipe2(flags = 0): { readonly read: number; readonly write: number } {
+/** pipe2(2), close-on-exec. */
+export function pipe2(): { readonly read: number; readonly write: number } {
   const ends = new Int32Array(2);
-  checked(libc().pipe2(ends, flags | k.O_CLOEXEC), "pipe2");
+  checked(libc().pipe2(ends, k.O_CLOEXEC), "pipe2");
   return { read: ends[0] as number, write: ends[1] as number };
 }
 

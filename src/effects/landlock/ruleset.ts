@@ -1,22 +1,14 @@
 /**
- * Builds a Landlock ruleset from unveil rules: landlock(7). The plugin only builds the ruleset. The task
- * inherits it, and restricts itself with it.
+ * A Landlock ruleset: landlock(7). The plugin only makes the ruleset, and adds the rules (rules.ts). The task inherits
+ * it, and restricts itself with it.
  */
-import { closeSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
 import { LANDLOCK_CREATE_RULESET_VERSION, LANDLOCK_RULE_NET_PORT } from "../kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset } from "../kernel/libc.ts";
 import { netPortAttr, rulesetAttr } from "../kernel/structs.ts";
 import { type PortLimits, type PortOption, portOptions } from "../network/ports.ts";
 import { hclName } from "../options/hclOptions.ts";
-import type { UnveilRule } from "../unveil/unveilRules.ts";
 import { abiWith, handledAccess, kernelWith, maskOfRights, portRights, scopesOf } from "./rights.ts";
-import { type AddedRules, addRules, type OpenedPath } from "./rules.ts";
-
-export interface Ruleset extends AddedRules {
-  /** The ruleset's descriptor, close-on-exec. The caller closes it. */
-  readonly fd: number;
-}
 
 /**
  * The kernel's highest ABI: landlock_create_ruleset(2).
@@ -28,26 +20,6 @@ export function landlockAbi(): number {
   } catch (thrown) {
     const errno = thrown instanceof DriverError ? thrown.failed?.errno : undefined;
     if (errno === "ENOSYS" || errno === "EOPNOTSUPP") return 0;
-    throw thrown;
-  }
-}
-
-/**
- * Creates a ruleset with rules.
- * @throws DriverError as {@link createRuleset} and {@link addRules} do
- */
-export function buildRuleset(
-  entries: readonly UnveilRule[],
-  extra: readonly OpenedPath[],
-  abi: number,
-  scopes?: number,
-  ports?: PortLimits,
-): Ruleset {
-  const fd = createRuleset(abi, ports, scopes);
-  try {
-    return { fd, ...addRules(fd, entries, extra, abi) };
-  } catch (thrown) {
-    closeSync(fd);
     throw thrown;
   }
 }

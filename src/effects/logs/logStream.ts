@@ -9,7 +9,7 @@ const newline = 0x0a;
  * Bytes at the end of a stream in which its last lines are looked for. A task may leave a file without any
  * line: a sparse file of terabytes takes it no time.
  */
-const maxSeekBytes = 64 * 2 ** 20;
+export const maxSeekBytes = 64 * 2 ** 20;
 
 /** Reads the bytes of one stream of a task's output, from a chosen line on, through all later files. */
 export class LogStream {
@@ -45,7 +45,7 @@ export class LogStream {
    * Starts at the last `count` lines, or later: at most `within` bytes from the end. A line that begins before
    * them is cut.
    */
-  seekLines(count: number, within = maxSeekBytes): void {
+  seekLines(count: number, within: number): void {
     if (count === 0) {
       this.#seekEnd();
       return;

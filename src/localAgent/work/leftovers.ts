@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { namesIn } from "../../store/folder/files.ts";
 import { allScopes, isHeld, type LocalScope, type ScopeOwner } from "../allocation/cgroupScope.ts";
-import { type RunRecord, takeAbandonedWork, workParent, workPrefix } from "./workFolder.ts";
+import { type RunRecord, takeAbandonedWork, workPrefix } from "./workFolder.ts";
 
 /** What a run left. A lock that no process holds proves that the run has ended. */
 export interface Leftover {
@@ -25,9 +25,10 @@ export interface Leftovers {
 /**
  * Finds all leftovers, and changes nothing. Living runs are not leftovers, nor are folders of `--keep` whose
  * runs have no cgroups left.
+ * @param parent of the work folders
  * @returns nothing for a user other than root, who may not read the runs' records
  */
-export function findLeftovers(parent = workParent): Leftovers {
+export function findLeftovers(parent: string): Leftovers {
   if (process.geteuid?.() !== 0) return { leftovers: [], unproven: [] };
   // The cgroups are read before the folders. A run makes its folder before its cgroups, so no cgroup of a new
   // run is mistaken for a leftover.

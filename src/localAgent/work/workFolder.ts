@@ -66,7 +66,7 @@ export const workPrefix = "nomad-driver-exec2-";
  */
 export async function makeWorkFolder(
   run: Pick<RunRecord, "job" | "keep">,
-  parent = workParent,
+  parent: string,
 ): Promise<WorkFolder> {
   const { pid, startTicks } = processIdentity(process.pid);
   let record: RunRecord = {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LogSpan } from "../../../src/effects/logs/logFiles.ts";
-import { LogStream } from "../../../src/effects/logs/logStream.ts";
+import { LogStream, maxSeekBytes } from "../../../src/effects/logs/logStream.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call, jobFileOf, shellJob, start } from "../../support/screen/commandLine.ts";
 
@@ -217,7 +217,7 @@ describe("a part of a stream", () => {
 
 function readAll(folder: string, tail?: number, span?: LogSpan): string {
   const stream = new LogStream({ allocDir: folder, pipe: join(folder, ".web.stdout.fifo") }, span);
-  if (tail !== undefined) stream.seekLines(tail);
+  if (tail !== undefined) stream.seekLines(tail, maxSeekBytes);
   const read: Buffer[] = [];
   for (let bytes = stream.read(); bytes !== undefined; bytes = stream.read()) read.push(bytes);
   stream.close();

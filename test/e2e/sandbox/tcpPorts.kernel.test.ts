@@ -3,11 +3,12 @@
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { buildRuleset, landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
+import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { type Agent, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { execScript } from "../../support/agent/execCall.ts";
+import { buildRuleset } from "../../support/buildRuleset.ts";
 
 let agent: Agent;
 beforeAll(async () => {

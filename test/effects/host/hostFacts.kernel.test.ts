@@ -90,18 +90,18 @@ describe("the watch of this host", () => {
   it("emits the facts at once, and again only when they have changed", () => {
     const published: HostFacts[] = [];
     const changing = { ...topology };
-    const subscription = watchHost(changing, 1000).subscribe((facts) => published.push(facts));
+    const subscription = watchHost(changing).subscribe((facts) => published.push(facts));
     expect(published).toHaveLength(1);
-    vi.advanceTimersByTime(5000);
+    vi.advanceTimersByTime(300_000);
     expect(published).toHaveLength(1);
     changing.overrideTotalMhz = 4000;
-    vi.advanceTimersByTime(1000);
+    vi.advanceTimersByTime(30_000);
     expect(published.map(({ mhzPerCore }) => mhzPerCore)).toEqual([2445, 4000]);
     subscription.unsubscribe();
   });
 
   it("polls only while it has subscribers", () => {
-    const subscription = watchHost(topology, 1000).subscribe();
+    const subscription = watchHost(topology).subscribe();
     expect(vi.getTimerCount()).toBe(1);
     subscription.unsubscribe();
     expect(vi.getTimerCount()).toBe(0);

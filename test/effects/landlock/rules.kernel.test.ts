@@ -11,14 +11,10 @@ import {
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { mkfifo, pipe2 } from "../../../src/effects/kernel/libc.ts";
 import type { OpenedPath } from "../../../src/effects/landlock/rules.ts";
-import {
-  buildRuleset,
-  checkSignalScope,
-  landlockAbi,
-  type Ruleset,
-} from "../../../src/effects/landlock/ruleset.ts";
+import { checkSignalScope, landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
 import { parseUnveil, type UnveilSource } from "../../../src/effects/unveil/unveil.ts";
 import type { UnveilRule } from "../../../src/effects/unveil/unveilRules.ts";
+import { buildRuleset, type Ruleset } from "../../support/buildRuleset.ts";
 import { errorOf } from "../../support/errors.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { restricted } from "../../support/launch/restricted.ts";

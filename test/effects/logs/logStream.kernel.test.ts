@@ -16,7 +16,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { mkfifo } from "../../../src/effects/kernel/libc.ts";
 import { LogFiles, logPlaces, readAt } from "../../../src/effects/logs/logFiles.ts";
-import { LogStream } from "../../../src/effects/logs/logStream.ts";
+import { LogStream, maxSeekBytes } from "../../../src/effects/logs/logStream.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 /** An allocation's folder with a log, and the path of its pipe. */
@@ -102,7 +102,7 @@ describe("log files", () => {
 });
 
 describe("the last lines of a stream", () => {
-  const lastLines = (place: ReturnType<typeof makeLogs>, count: number, within?: number) => {
+  const lastLines = (place: ReturnType<typeof makeLogs>, count: number, within = maxSeekBytes) => {
     const log = new LogStream(place);
     log.seekLines(count, within);
     let text = "";

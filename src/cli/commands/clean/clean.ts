@@ -5,6 +5,7 @@ import { DriverError } from "../../../base/errors.ts";
 import type { LocalScope } from "../../../localAgent/allocation/cgroupScope.ts";
 import { findLeftovers, type Leftover } from "../../../localAgent/work/leftovers.ts";
 import { removeLeftover } from "../../../localAgent/work/removeLeftover.ts";
+import { workParent } from "../../../localAgent/work/workFolder.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { leftoverName, leftoverParts } from "../../tasks/leftoverText.ts";
@@ -24,7 +25,7 @@ export interface CleanOptions {
 export async function clean(folders: readonly string[], { dryRun, json }: CleanOptions): Promise<number> {
   requireRoot("only root can end the tasks of others");
   const works = folders.map((folder) => resolve(folder));
-  const { leftovers, unproven } = findLeftovers();
+  const { leftovers, unproven } = findLeftovers(workParent);
   const found = leftovers.filter(
     ({ work, owner }) => works.length === 0 || works.includes(work ?? owner?.work ?? ""),
   );

@@ -11,6 +11,7 @@ import { findEgressProblem } from "../../../effects/network/egressMaps.ts";
 import { limitedDisks } from "../../../effects/paths/limitedDisks.ts";
 import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
 import { findLeftovers } from "../../../localAgent/work/leftovers.ts";
+import { workParent } from "../../../localAgent/work/workFolder.ts";
 import { quarantinedLogs } from "../../../store/folder/logFolders.ts";
 import { checkStateFolder, stateFolderPaths } from "../../../store/folder/stateFolder.ts";
 import { requireRoom } from "../../../store/lmdb/lmdbFile.ts";
@@ -22,7 +23,7 @@ import { formatReport, reportOn, type StateFolderFinding } from "./report.ts";
 
 /** @returns the exit code: 1 if tasks cannot run */
 export async function diagnose(stateDir: string, json: boolean): Promise<number> {
-  const leftovers = findLeftovers().leftovers.map((each) => leftoverSentence(each, Date.now()));
+  const leftovers = findLeftovers(workParent).leftovers.map((each) => leftoverSentence(each, Date.now()));
   const facts = probeHost();
   const privateRootProblem = facts.root ? await findRootProblem() : undefined;
   const denialProblem = await findDenialProblem("auto", facts.landlockAbi);

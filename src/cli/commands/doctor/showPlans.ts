@@ -30,7 +30,7 @@ import { refuseUnsupported } from "../../../localAgent/plugin/clientRules.ts";
 import type { DriverFacts } from "../../../localAgent/plugin/pluginSession.ts";
 import { type Placement, placeTask } from "../../../localAgent/task/prepareTask.ts";
 import { featuresOf } from "../../../localAgent/task/taskMessage.ts";
-import { makeWorkFolder } from "../../../localAgent/work/workFolder.ts";
+import { makeWorkFolder, workParent } from "../../../localAgent/work/workFolder.ts";
 import { visible, visibleTexts } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { print } from "../../terminal/output.ts";
@@ -54,7 +54,7 @@ export async function showPlans(path: string, options: PlanOptions): Promise<num
   const job = await checkJob(file, variablesOf(options), plugin);
   requireRoot("a plan needs the task's folders, which only root can make and remove again");
   const placement = { file, job, topology: readNodeTopology(), hostVolumes: options.hostVolumes };
-  const work = await makeWorkFolder({ job: path, keep: false });
+  const work = await makeWorkFolder({ job: path, keep: false }, workParent);
   try {
     for (const text of await plansOf(placement, plugin, { work: work.path, showArgs: options.showArgs }))
       print(`${text}\n`);

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { DriverError } from "../../../base/errors.ts";
 import { shortNameOf, taskName } from "../../../base/taskId.ts";
 import { type LogPlace, LogSpan, logMissing, logPlaces } from "../../../effects/logs/logFiles.ts";
-import { LogStream } from "../../../effects/logs/logStream.ts";
+import { LogStream, maxSeekBytes } from "../../../effects/logs/logStream.ts";
 import { readHistory } from "../../../history/replay/storedHistory.ts";
 import { ownOutput } from "../../../machines/taskContext.ts";
 import type { ChosenRun } from "../../histories/chosenRun.ts";
@@ -106,7 +106,7 @@ class Output {
     this.#log = log;
     this.#stream = stream;
     this.#shown = new ShownOutput({ filters: process[stream].isTTY, prefix });
-    if (tail !== undefined) log.seekLines(tail);
+    if (tail !== undefined) log.seekLines(tail, maxSeekBytes);
   }
 
   get exists(): boolean {

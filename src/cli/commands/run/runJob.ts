@@ -19,7 +19,7 @@ import type { LocalRun, StartedTask, TaskObserver } from "../../../localAgent/ta
 import type { TaskOutcome } from "../../../localAgent/task/localTask.ts";
 import { findLeftovers } from "../../../localAgent/work/leftovers.ts";
 import { openControl, type RunControl, type RunRequest } from "../../../localAgent/work/runControl.ts";
-import { makeWorkFolder, type WorkFolder } from "../../../localAgent/work/workFolder.ts";
+import { makeWorkFolder, type WorkFolder, workParent } from "../../../localAgent/work/workFolder.ts";
 import { StateFolderChoice } from "../../../store/folder/logFolders.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { leftoverSentence } from "../../tasks/leftoverText.ts";
@@ -125,7 +125,7 @@ export class JobRunner {
     { path, options }: Pick<JobRun, "path" | "options">,
     isTrial = false,
   ): Promise<JobRunner> {
-    return new JobRunner(await makeWorkFolder({ job: path, keep: options.keep }), { isTrial });
+    return new JobRunner(await makeWorkFolder({ job: path, keep: options.keep }, workParent), { isTrial });
   }
 
   /**
@@ -293,7 +293,7 @@ function describeFailure(failure: OutputFailure): string {
 }
 
 function warnOfLeftovers(console: JobConsole): void {
-  const { leftovers } = findLeftovers();
+  const { leftovers } = findLeftovers(workParent);
   if (leftovers.length === 0) return;
   for (const each of leftovers) console.warn(leftoverSentence(each, Date.now()));
   console.note("To remove what killed runs left: nomad-driver-exec2 clean");
