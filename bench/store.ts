@@ -13,7 +13,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { open } from "lmdb";
 import type { EventStore, EventToAppend, StreamHead } from "../src/store/eventStore.ts";
 import { logFiles } from "../src/store/folder/logFolders.ts";
-import { openEventReader } from "../src/store/lmdb/eventReader.ts";
+import { follow } from "../src/store/follow.ts";
+import { folderChanges, openEventReader } from "../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
 import { findPageDefect } from "../src/store/lmdb/pageCheck.ts";
 import { findDefect } from "../test/support/history/findDefect.ts";
@@ -174,7 +175,7 @@ async function benchLags(store: EventStore, folder: string): Promise<void> {
 
 async function reportLags(folder: string, send: (message: number) => unknown): Promise<void> {
   const reader = await openEventReader(folder);
-  reader.follow(Number(process.argv[2])).subscribe(({ time }) => send(now() - time));
+  follow(reader, folderChanges(folder), Number(process.argv[2])).subscribe(({ time }) => send(now() - time));
   send(0);
   process.on("disconnect", () => void reader.close());
 }

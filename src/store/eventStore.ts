@@ -58,6 +58,15 @@ export interface IndexEntry {
 }
 
 /**
+ * Events from a position on. The next read begins at `next`. If there were no records, `next` is the position
+ * at which this read began.
+ */
+export interface EventBatch {
+  readonly events: readonly StoredEvent[];
+  readonly next: number;
+}
+
+/**
  * The reading side, which other processes use too. Reading an event checks its
  * own hashes. verifyStream.ts checks the chain of a whole stream.
  *
@@ -95,6 +104,8 @@ export interface EventReader {
   readAll(from?: number): Iterable<StoredEvent>;
   /** Like `readAll`, but skips damaged events and adds them to {@link damage}. */
   readIntact(from?: number): Iterable<StoredEvent>;
+  /** Some events as `readIntact` yields them, for readers that go on later. */
+  batchFrom(position: number): EventBatch;
   /**
    * Calls `take` with the stored form of each event of all streams, unchecked, in the order of position, from
    * `from` (default 1), and yields what `take` returns. The bytes may be overwritten after the call. An event
@@ -158,6 +169,6 @@ export interface EventStore extends EventReader {
    * @throws DriverError `STORE_FAILED` if the disk refuses
    */
   flushed(): Promise<void>;
-  /** Commits pending appends, flushes, and ends all followers. */
+  /** Commits pending appends, and flushes. */
   close(): Promise<void>;
 }

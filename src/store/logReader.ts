@@ -2,7 +2,7 @@
 import { DriverError } from "../base/errors.ts";
 import { isOver } from "../machines/taskMachine.ts";
 import { isDefect, readRecord } from "./eventRecord.ts";
-import type { EventReader, IndexEntry, StoredEvent, StreamEntry } from "./eventStore.ts";
+import type { EventBatch, EventReader, IndexEntry, StoredEvent, StreamEntry } from "./eventStore.ts";
 import type { RecordTable, TakeRecord } from "./recordTable.ts";
 import type { UsageSample } from "./usage/usageSample.ts";
 
@@ -11,15 +11,6 @@ const MAX_NAMED = 20;
 
 /** Finds the usage samples of a stream's task, in chronological order. */
 export type UsageOf = (stream: string) => readonly UsageSample[];
-
-/**
- * Events from a position on. The next read begins at `next`. If there were no records, `next` is the position
- * at which this read began.
- */
-export interface EventBatch {
-  readonly events: readonly StoredEvent[];
-  readonly next: number;
-}
 
 export class LogReader implements EventReader {
   readonly #table: RecordTable;
@@ -33,7 +24,7 @@ export class LogReader implements EventReader {
   }
 
   *readStream(stream: string, from = 1, unread?: string): Iterable<StoredEvent> {
-    const head = this.table.head(stream);
+    const head = this.#openTable.head(stream);
     let seq = from;
     const take = (bytes: Buffer, position: number) => intactEvent(bytes, position, unread);
     for (const event of this.#recordsOf(head, from, take)) {
@@ -48,15 +39,15 @@ export class LogReader implements EventReader {
   }
 
   *readRecords(stream: string, from = 1): Iterable<Buffer> {
-    yield* this.#recordsOf(this.table.head(stream), from, (bytes) => Buffer.from(bytes));
+    yield* this.#recordsOf(this.#openTable.head(stream), from, (bytes) => Buffer.from(bytes));
   }
 
   lastPositions(streams: readonly StreamEntry[]): readonly number[] {
-    return this.table.lastPositions(streams);
+    return this.#openTable.lastPositions(streams);
   }
 
   index(from = 0): Iterable<IndexEntry> | undefined {
-    return this.table.indexFrom === undefined ? undefined : this.#index(from);
+    return this.#openTable.indexFrom === undefined ? undefined : this.#index(from);
   }
 
   readAll(from = 1): Iterable<StoredEvent> {
@@ -69,6 +60,15 @@ export class LogReader implements EventReader {
     }
   }
 
+  batchFrom(position: number): EventBatch {
+    let next = position;
+    const events = this.#openTable.recordsFrom(position, (bytes, at) => {
+      next = at + 1;
+      return this.#intactOrNoted(bytes, at);
+    });
+    return { events: events.filter((event) => event !== undefined), next };
+  }
+
   scanRecords<T>(take: TakeRecord<T>, from = 1): Iterable<T> {
     return this.#recordsFrom(from, take);
   }
@@ -78,13 +78,13 @@ export class LogReader implements EventReader {
   }
 
   version(stream: string): number {
-    return this.table.head(stream)?.version ?? 0;
+    return this.#openTable.head(stream)?.version ?? 0;
   }
 
   *streams(prefix = ""): Iterable<StreamEntry> {
     let after: string | undefined;
     for (;;) {
-      const heads = this.table.heads(after, prefix);
+      const heads = this.#openTable.heads(after, prefix);
       if (heads.length === 0) return;
       yield* heads;
       after = heads.at(-1)?.stream;
@@ -92,11 +92,11 @@ export class LogReader implements EventReader {
   }
 
   *openStreams(): Iterable<StreamEntry> {
-    for (const head of this.table.openHeads?.() ?? this.streams()) if (isOpen(head)) yield head;
+    for (const head of this.#openTable.openHeads?.() ?? this.streams()) if (isOpen(head)) yield head;
   }
 
   lastPosition(): number {
-    return this.table.lastPosition();
+    return this.#openTable.lastPosition();
   }
 
   get damage(): readonly string[] {
@@ -114,18 +114,8 @@ export class LogReader implements EventReader {
     return this.#closed;
   }
 
-  /** A batch of intact events from a position on, and the position after the last record that was read. */
-  protected batchFrom(position: number): EventBatch {
-    let next = position;
-    const events = this.table.recordsFrom(position, (bytes, at) => {
-      next = at + 1;
-      return this.#intactOrNoted(bytes, at);
-    });
-    return { events: events.filter((event) => event !== undefined), next };
-  }
-
   /** Throws once the log is closed, because a closed LMDB environment must never be used. */
-  protected get table(): RecordTable {
+  get #openTable(): RecordTable {
     if (this.#closed !== undefined) throw new DriverError("STORE_FAILED", "the event log is closed");
     return this.#table;
   }
@@ -136,7 +126,7 @@ export class LogReader implements EventReader {
     let next = from;
     while (next <= last) {
       let newest = last;
-      const batch = this.table.recordsFrom(next, (bytes, position) => {
+      const batch = this.#openTable.recordsFrom(next, (bytes, position) => {
         newest = position;
         return { position, taken: take(bytes, position) };
       });
@@ -151,7 +141,7 @@ export class LogReader implements EventReader {
   *#index(from: number): Iterable<IndexEntry> {
     let [firstPosition, seq] = [from, 0];
     for (;;) {
-      const batch = this.table.indexFrom?.(firstPosition, seq) ?? [];
+      const batch = this.#openTable.indexFrom?.(firstPosition, seq) ?? [];
       const last = batch.at(-1);
       if (last === undefined) return;
       yield* batch;
@@ -169,7 +159,7 @@ export class LogReader implements EventReader {
 
   /** Whether a stream was removed while it was being read. */
   #isPruned({ stream, firstPosition }: StreamEntry): boolean {
-    return this.table.head(stream)?.firstPosition !== firstPosition;
+    return this.#openTable.head(stream)?.firstPosition !== firstPosition;
   }
 
   /** Reads up to the stream's end as of `head`, or to its last existing record. */
@@ -177,7 +167,7 @@ export class LogReader implements EventReader {
     if (head === undefined) return;
     let next = from;
     while (next <= head.version) {
-      const batch = this.table.recordsOf(head, next, take);
+      const batch = this.#openTable.recordsOf(head, next, take);
       if (batch.length === 0) return;
       yield* batch.slice(0, head.version - next + 1);
       next += batch.length;

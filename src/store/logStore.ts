@@ -2,7 +2,6 @@
 
 import { randomFillSync } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { Subject } from "rxjs";
 import { DriverError } from "../base/errors.ts";
 import { formatBytes } from "../units/sizes.ts";
 import {
@@ -14,9 +13,8 @@ import {
   type SealedData,
   sealData,
 } from "./eventRecord.ts";
-import type { EventToAppend, StoredEvent, StreamEntry, StreamHead } from "./eventStore.ts";
-import { FollowableLog, type FollowableStore } from "./followableLog.ts";
-import { isOpen, type UsageOf } from "./logReader.ts";
+import type { EventStore, EventToAppend, StoredEvent, StreamEntry, StreamHead } from "./eventStore.ts";
+import { isOpen, LogReader, type UsageOf } from "./logReader.ts";
 import { MAX_NAME_BYTES, type RecordWriter, type WritableTable } from "./recordTable.ts";
 import { WrongExpectedVersion } from "./storeError.ts";
 
@@ -34,9 +32,8 @@ interface Append {
   readonly reject: (error: DriverError) => void;
 }
 
-export class LogStore extends FollowableLog implements FollowableStore {
+export class LogStore extends LogReader implements EventStore {
   readonly #table: WritableTable;
-  readonly #commits: Subject<void>;
   #pending: Append[] = [];
   #committedInTurn = false;
   #closed = false;
@@ -47,10 +44,8 @@ export class LogStore extends FollowableLog implements FollowableStore {
   #newest: number | undefined;
 
   constructor(table: WritableTable, usageOf: UsageOf) {
-    const commits = new Subject<void>();
-    super(table, usageOf, commits);
+    super(table, usageOf);
     this.#table = table;
-    this.#commits = commits;
   }
 
   async append(
@@ -141,9 +136,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
       this.#newest = undefined;
       const error = DriverError.from(thrown, "STORE_FAILED", "the event log cannot be written");
       for (const { reject } of group) reject(error);
-      return;
     }
-    this.#commits.next();
   }
 
   /**

@@ -1,6 +1,6 @@
 /** The test suite for all implementations of event stores. */
 import { afterEach, beforeEach, describe } from "vitest";
-import type { FollowableStore } from "../../src/store/followableLog.ts";
+import type { EventStore } from "../../src/store/eventStore.ts";
 import { appending } from "./contract/appending.ts";
 import { closing } from "./contract/closing.ts";
 import { following } from "./contract/following.ts";
@@ -10,9 +10,9 @@ import { pruning } from "./contract/pruning.ts";
 import { reading } from "./contract/reading.ts";
 
 /** @param open opens an empty store, which the suite closes */
-export function eventStoreContract(name: string, open: () => Promise<FollowableStore>): void {
+export function eventStoreContract(name: string, open: () => Promise<EventStore>): void {
   describe(`contract of event stores: ${name}`, () => {
-    let store: FollowableStore;
+    let store: EventStore;
     beforeEach(async () => {
       store = await open();
     });

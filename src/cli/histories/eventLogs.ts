@@ -1,7 +1,7 @@
 /** All event logs below a state folder, read as one. */
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
-import { filter, firstValueFrom, merge, NEVER, type Observable } from "rxjs";
+import { filter, firstValueFrom, merge, NEVER, type Observable, Subject, takeUntil } from "rxjs";
 import { DriverError, errnoOf } from "../../base/errors.ts";
 import { taskName } from "../../base/taskId.ts";
 import { loadBundle } from "../../history/replay/bundle/loadBundle.ts";
@@ -14,7 +14,8 @@ import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StoredEvent, StreamEntry } from "../../store/eventStore.ts";
 import { type Pin, readPins } from "../../store/folder/keptHistories.ts";
 import { bundlesIn, logFolders } from "../../store/folder/logFolders.ts";
-import { openEventReader } from "../../store/lmdb/eventReader.ts";
+import { follow } from "../../store/follow.ts";
+import { folderChanges, openEventReader } from "../../store/lmdb/eventReader.ts";
 import type { UsageSample } from "../../store/usage/usageSample.ts";
 import { requireAccess } from "../requireRoot.ts";
 import { warn } from "../terminal/errors.ts";
@@ -43,6 +44,7 @@ interface OpenLog {
 export class EventLogs {
   readonly folders: readonly string[];
   readonly #logs: readonly OpenLog[];
+  readonly #closing = new Subject<void>();
   #listed: { readonly end: string; readonly runs: readonly FoundRun[] } | undefined;
 
   private constructor(folders: readonly string[], logs: readonly OpenLog[]) {
@@ -70,7 +72,7 @@ export class EventLogs {
     for (const folder of present) {
       const reader = await openEventReader(folder);
       const end = reader.lastPosition();
-      logs.push({ reader, end, later: reader.follow(end + 1) });
+      logs.push({ reader, end, later: follow(reader, folderChanges(folder), end + 1) });
     }
     return new EventLogs(present, logs);
   }
@@ -214,9 +216,9 @@ export class EventLogs {
     return null;
   }
 
-  /** All events stored since the logs were opened, then new ones as they come. */
+  /** All events stored since the logs were opened, then new ones as they come, until the logs are closed. */
   coming(): Observable<StoredEvent> {
-    return merge(...this.#logs.map(({ later }) => later));
+    return merge(...this.#logs.map(({ later }) => later)).pipe(takeUntil(this.#closing));
   }
 
   /** Resolves once a run is over, or the logs are closed. */
@@ -233,6 +235,7 @@ export class EventLogs {
   /** Closes the logs, and warns of damage that was found. */
   async close(): Promise<void> {
     const damage = this.readers.flatMap((reader) => reader.damage);
+    this.#closing.next();
     for (const each of damage) warn(`the log is damaged: ${each}; see replay --check`);
     await Promise.all(this.#logs.map(({ reader }) => reader.close()));
   }

@@ -11,7 +11,7 @@ import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { FolderWatch } from "../../store/folder/folderWatch.ts";
 import { foldersToWatch, importedBundle, logFiles, logFolders } from "../../store/folder/logFolders.ts";
 import { pluginOf } from "../../store/folder/pluginAddress.ts";
-import { followRecorded } from "../../store/followableLog.ts";
+import { follow } from "../../store/follow.ts";
 import { folderChanges, openEventReader } from "../../store/lmdb/eventReader.ts";
 import type { Problem, Status } from "../views/answers.ts";
 import type { TaskIndex } from "./taskIndex.ts";
@@ -211,12 +211,13 @@ interface Opened {
 
 async function openBundle(path: string): Promise<Opened> {
   const { reader } = await loadBundle(path);
-  return { reader, commits: NEVER, events: followRecorded(reader) };
+  return { reader, commits: NEVER, events: follow(reader, NEVER) };
 }
 
 async function openLog(folder: string): Promise<Opened> {
   const reader = await openEventReader(folder);
-  return { reader, commits: folderChanges(folder), events: reader.follow() };
+  const commits = folderChanges(folder);
+  return { reader, commits, events: follow(reader, commits) };
 }
 
 function damageText(damage: readonly string[]): string {

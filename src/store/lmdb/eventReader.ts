@@ -3,8 +3,9 @@ import { watch } from "node:fs";
 import { Observable, share } from "rxjs";
 import { DriverError } from "../../base/errors.ts";
 import { bootId } from "../../effects/kernel/kernelFiles.ts";
+import type { EventReader } from "../eventStore.ts";
 import { logFiles } from "../folder/logFolders.ts";
-import { FollowableLog, type FollowableReader } from "../followableLog.ts";
+import { LogReader } from "../logReader.ts";
 import { storeError } from "../storeError.ts";
 import { usageIn } from "../usage/usageFile.ts";
 import { FileTable } from "./fileTable.ts";
@@ -16,7 +17,7 @@ import { SnapshotReader } from "./snapshotReader.ts";
  * @throws DriverError `STORE_FAILED` if there is no log, or if the plugin has to repair it first
  * @throws DriverError `STORE_DAMAGED` if nothing in the log can be read
  */
-export async function openEventReader(folder: string, boot = bootId()): Promise<FollowableReader> {
+export async function openEventReader(folder: string, boot = bootId()): Promise<EventReader> {
   const { data } = inspectLog(folder, boot);
   if (data === "missing") throw noLog(folder);
   if (data === "torn") {
@@ -30,7 +31,7 @@ export async function openEventReader(folder: string, boot = bootId()): Promise<
       reader.read((snapshot) => snapshot.value(LAYOUT_KEY)),
       folder,
     );
-    return new FollowableLog(new FileTable(reader), usageIn(folder), folderChanges(folder));
+    return new LogReader(new FileTable(reader), usageIn(folder));
   } catch (thrown) {
     reader?.close();
     throw storeError(thrown, "open", folder);

@@ -17,8 +17,8 @@ import { mkdir } from "node:fs/promises";
 import { open, type RootDatabase, type RootDatabaseOptions } from "lmdb";
 import { DriverError } from "../../base/errors.ts";
 import { bootId } from "../../effects/kernel/kernelFiles.ts";
+import type { EventStore } from "../eventStore.ts";
 import { logFiles } from "../folder/logFolders.ts";
-import type { FollowableStore } from "../followableLog.ts";
 import { LogStore } from "../logStore.ts";
 import { damaged, damageHint, storeError } from "../storeError.ts";
 import { usageIn } from "../usage/usageFile.ts";
@@ -69,7 +69,7 @@ export interface OpenOptions {
  * @throws DriverError `STORE_DAMAGED` for a log that can never be used again: the caller may quarantine it
  * @throws DriverError `STORE_FAILED` for a log that cannot be opened, or that a newer version wrote
  */
-export async function openEventStore(folder: string, options: OpenOptions = {}): Promise<FollowableStore> {
+export async function openEventStore(folder: string, options: OpenOptions = {}): Promise<EventStore> {
   const boot = options.bootId ?? bootId();
   const files = logFiles(folder);
   using opened = new DisposableStack();
@@ -148,7 +148,7 @@ async function openTable(
  * Checks the newest event only: it must be intact, and be the last event of its stream. All other events are
  * checked when they are read.
  */
-async function checked(store: LogStore, table: LmdbTable): Promise<FollowableStore> {
+async function checked(store: LogStore, table: LmdbTable): Promise<EventStore> {
   try {
     for (const { stream, seq, hash } of store.readAll(store.lastPosition())) {
       const head = table.head(stream);

@@ -21,13 +21,12 @@ import {
 } from "../../../src/store/eventRecord.ts";
 import type { EventReader } from "../../../src/store/eventStore.ts";
 import { logFiles } from "../../../src/store/folder/logFolders.ts";
-import { FollowableLog } from "../../../src/store/followableLog.ts";
-import { folderChanges } from "../../../src/store/lmdb/eventReader.ts";
 import { FileTable } from "../../../src/store/lmdb/fileTable.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { inspectLog } from "../../../src/store/lmdb/lmdbFile.ts";
 import { findPageDefect } from "../../../src/store/lmdb/pageCheck.ts";
 import { SnapshotReader } from "../../../src/store/lmdb/snapshotReader.ts";
+import { LogReader } from "../../../src/store/logReader.ts";
 import { usageIn } from "../../../src/store/usage/usageFile.ts";
 import { allowing, allowingLater, type Target } from "../target.ts";
 
@@ -134,7 +133,7 @@ export const pages: Target = {
       await allowingLater(codes, () => findPageDefect(path));
       if (allowing(codes, () => inspectLog(folder, "boot")) === undefined) return;
       const file = new SnapshotReader(path);
-      const log = new FollowableLog(new FileTable(file), usageIn(folder), folderChanges(folder));
+      const log = new LogReader(new FileTable(file), usageIn(folder));
       try {
         allowing(codes, () => readAll(log));
       } finally {

@@ -1,9 +1,9 @@
 /** The list of streams of tasks that are not over. */
 import { describe, expect, it } from "vitest";
-import type { FollowableStore } from "../../../src/store/followableLog.ts";
+import type { EventStore } from "../../../src/store/eventStore.ts";
 import { sampleEvent } from "../../support/history/sampleEvents.ts";
 
-export function listing(store: () => FollowableStore): void {
+export function listing(store: () => EventStore): void {
   describe("open streams", () => {
     const openStreams = () => Array.from(store().openStreams(), ({ stream }) => stream);
     const append = (stream: string, version: number, ...states: string[]) =>

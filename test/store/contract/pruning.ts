@@ -1,13 +1,14 @@
 /** Tests of the removal of streams, for every event store. */
+import { Subject } from "rxjs";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { StoredEvent } from "../../../src/store/eventStore.ts";
-import type { FollowableStore } from "../../../src/store/followableLog.ts";
+import type { EventStore, StoredEvent } from "../../../src/store/eventStore.ts";
+import { follow } from "../../../src/store/follow.ts";
 import { findDefect } from "../../support/history/findDefect.ts";
 import { labelOf, sampleEvent, samples } from "../../support/history/sampleEvents.ts";
 
-export function pruning(opened: () => FollowableStore): void {
+export function pruning(opened: () => EventStore): void {
   describe("pruning", () => {
-    let store: FollowableStore;
+    let store: EventStore;
     beforeEach(async () => {
       store = opened();
       for (let seq = 1; seq <= 3; seq++) {
@@ -85,7 +86,8 @@ export function pruning(opened: () => FollowableStore): void {
       for (const reading of [all, stream]) reading.next();
       const followed: StoredEvent[] = [];
       const last = Promise.withResolvers<void>();
-      const following = store.follow().subscribe((event) => {
+      const commits = new Subject<void>();
+      const following = follow(store, commits).subscribe((event) => {
         followed.push(event);
         if (event.stream === "end") last.resolve();
       });
@@ -100,6 +102,7 @@ export function pruning(opened: () => FollowableStore): void {
         expect(positions).toEqual([...new Set(positions)].sort((a, b) => a - b));
       }
       await store.append("end", 0, samples("end", 1, 1));
+      commits.next();
       await last.promise;
       following.unsubscribe();
       const positions = followed.map(({ position }) => position);

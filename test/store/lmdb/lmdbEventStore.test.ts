@@ -4,8 +4,9 @@ import { setImmediate } from "node:timers/promises";
 import { type DatabaseOptions, open, type RootDatabaseOptions } from "lmdb";
 import { firstValueFrom, take, toArray } from "rxjs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { FollowableStore } from "../../../src/store/followableLog.ts";
-import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
+import type { EventStore } from "../../../src/store/eventStore.ts";
+import { follow } from "../../../src/store/follow.ts";
+import { folderChanges, openEventReader } from "../../../src/store/lmdb/eventReader.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { findPageDefect } from "../../../src/store/lmdb/pageCheck.ts";
 import { findDefect } from "../../support/history/findDefect.ts";
@@ -30,7 +31,7 @@ async function openStreamsIn(folder: string): Promise<string[]> {
 
 describe("an event log in LMDB", () => {
   let folder: string;
-  let store: FollowableStore;
+  let store: EventStore;
   beforeEach(async () => {
     folder = newFolder();
     store = await openEventStore(folder);
@@ -114,7 +115,7 @@ describe("an event log in LMDB", () => {
     const small = newFolder();
     const growing = await openEventStore(small, { mapBytes: 1 << 20 });
     const reader = await openEventReader(small);
-    const followed = firstValueFrom(reader.follow().pipe(take(200), toArray()));
+    const followed = firstValueFrom(follow(reader, folderChanges(small)).pipe(take(200), toArray()));
     const early = growing.readAll()[Symbol.iterator]();
     for (let seq = 0; seq < 200; seq++) {
       await growing.append("s", seq, [sampleEvent("", { label: seq + 1, text: "x".repeat(100_000) })]);
@@ -203,7 +204,7 @@ describe("an event log in LMDB", () => {
   it("can be read in the same process too, and outlives its readers there", async () => {
     await store.append("a", 0, samples("a", 1, 2));
     const reader = await openEventReader(folder);
-    const seen = firstValueFrom(reader.follow().pipe(take(3), toArray()));
+    const seen = firstValueFrom(follow(reader, folderChanges(folder)).pipe(take(3), toArray()));
     expect([...reader.readAll()].map(labelOf)).toEqual(["a 1", "a 2"]);
     await store.append("a", 2, samples("a", 3, 1));
     expect((await seen).map(labelOf)).toEqual(["a 1", "a 2", "a 3"]);
@@ -214,17 +215,14 @@ describe("an event log in LMDB", () => {
   });
 
   it("keeps few snapshots, however long it is written and followed", async () => {
-    let seen = 0;
-    const subscription = store.follow().subscribe(() => {
-      seen += 1;
-    });
+    const reader = await openEventReader(folder);
+    const followed = firstValueFrom(follow(reader, folderChanges(folder)).pipe(take(3000), toArray()));
     for (let version = 0; version < 3000; version++) {
       await store.append("a", version, samples("a", version + 1, 1));
       if (version % 100 === 0) await store.flushed();
     }
-    await firstValueFrom(store.follow(3000));
-    subscription.unsubscribe();
-    expect(seen).toBe(3000);
+    await followed;
+    await reader.close();
     // Each of the 3000 commits has some ten pages. If they were not reused, the file would have 120 MB.
     expect(statSync(join(folder, "data.mdb")).size).toBeLessThan(40 << 20);
   });

@@ -1,7 +1,6 @@
 /** The event log in memory. */
 import { DriverError } from "../../../src/base/errors.ts";
-import type { IndexEntry, StreamEntry } from "../../../src/store/eventStore.ts";
-import type { FollowableStore } from "../../../src/store/followableLog.ts";
+import type { EventStore, IndexEntry, StreamEntry } from "../../../src/store/eventStore.ts";
 import { LogStore } from "../../../src/store/logStore.ts";
 import {
   BATCH_BYTES,
@@ -12,11 +11,11 @@ import {
 } from "../../../src/store/recordTable.ts";
 
 /** An empty log in memory. It is never on a disk, so `flushed` resolves at once. */
-export function memoryEventStore(): FollowableStore {
+export function memoryEventStore(): EventStore {
   return new LogStore(new MemoryTable(), () => []);
 }
 
-export interface RefusingStore extends FollowableStore {
+export interface RefusingStore extends EventStore {
   /** Number of attempted appends. */
   readonly appends: number;
   /** While true, every append is refused. */
@@ -25,7 +24,7 @@ export interface RefusingStore extends FollowableStore {
 
 /** An empty log in memory that can refuse appends, as on a full disk. */
 export function refusingStore(): RefusingStore {
-  const store = memoryEventStore() as FollowableStore & { appends: number; full: boolean };
+  const store = memoryEventStore() as EventStore & { appends: number; full: boolean };
   const append = store.append.bind(store);
   store.appends = 0;
   store.full = false;

@@ -2,7 +2,8 @@ import { setImmediate as turn } from "node:timers/promises";
 import { Subject } from "rxjs";
 import { describe, expect, it } from "vitest";
 import { encodeRecord, NO_HASH, SALT_BYTES, sealData } from "../../src/store/eventRecord.ts";
-import { FollowableLog } from "../../src/store/followableLog.ts";
+import { follow } from "../../src/store/follow.ts";
+import { LogReader } from "../../src/store/logReader.ts";
 import type { RecordTable, TakeRecord } from "../../src/store/recordTable.ts";
 import { sampleEvent } from "../support/history/sampleEvents.ts";
 
@@ -18,7 +19,7 @@ class Records implements RecordTable {
   }
 
   follow() {
-    return new FollowableLog(this, () => [], this.commits).follow();
+    return follow(new LogReader(this, () => []), this.commits);
   }
 
   recordsFrom<T>(from: number, take: TakeRecord<T>): T[] {
