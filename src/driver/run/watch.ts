@@ -5,7 +5,7 @@ import type { Subscription } from "rxjs";
 import { startWitness } from "../../effects/adoption/witness.ts";
 import { watchOutOfMemory } from "../../effects/cgroup/cgroup.ts";
 import { endCgroup, waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
-import { isSameProcess, type ProcessIdentity } from "../../effects/processes/processIdentity.ts";
+import { isGoingOn, isSameProcess, type ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { runFiles, watchExit } from "../../effects/run/runFiles.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { GrowingPauses } from "../history/journal.ts";
@@ -105,11 +105,13 @@ export class MemoryWatch {
 
   /**
    * Looks for new OOM kills. The first one is recorded at once. A task can cause them at any rate, so later
-   * kills are recorded together, with growing pauses between the records.
+   * kills are recorded together, with growing pauses between the records. A kill that ends the task is the end's to
+   * tell, however long the kernel takes to end it.
    */
   look(): void {
     const found = this.#found();
     if (found === null || found.kills <= (this.seen?.kills ?? 0)) return;
+    if (!this.#taskGoesOn()) return;
     this.#seen = { ...found, at: Date.now() };
     this.#pauses.ask();
   }
@@ -120,6 +122,15 @@ export class MemoryWatch {
     } catch {
       // The next look, or the end of the run, counts them all.
       return null;
+    }
+  }
+
+  #taskGoesOn(): boolean {
+    const { process } = this.#task.snapshot.context;
+    try {
+      return process === null || isGoingOn(process.task);
+    } catch {
+      return true;
     }
   }
 

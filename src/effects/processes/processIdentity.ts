@@ -30,6 +30,12 @@ export function isSameProcess({ pid, startTicks }: ProcessIdentity): boolean {
   return livingStat(pid)?.startTicks === startTicks;
 }
 
+/** Like {@link isSameProcess}, but false already for a process that is being killed. */
+export function isGoingOn({ pid, startTicks }: ProcessIdentity): boolean {
+  const stat = livingStat(pid);
+  return stat?.startTicks === startTicks && !stat.isEnding;
+}
+
 /** Start time of a process of the current boot: milliseconds since the epoch, accurate to 10 ms. */
 export function startedAt({ startTicks }: Pick<ProcessIdentity, "startTicks">): number {
   return Date.now() - uptime() * 1000 + (startTicks * 1000) / ticksPerSecond;

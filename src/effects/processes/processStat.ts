@@ -13,6 +13,8 @@ export interface ProcessIdentity {
 export interface ProcessStat extends ProcessIdentity {
   /** `R`, `S`, `D`, `Z` for a zombie, … */
   readonly state: string;
+  /** Whether its first thread is ending, or has to: the kernel may still need some time to give back its memory. */
+  readonly isEnding: boolean;
   readonly parent: number;
   /** Its process group. */
   readonly group: number;
@@ -28,6 +30,13 @@ export interface ProcessStat extends ProcessIdentity {
 
 /** Clock ticks per second in the kernel's files: `USER_HZ`, 100 on both architectures (time(7)). */
 export const ticksPerSecond = 100;
+
+/** Flags of a task in the kernel's `linux/sched.h`: it is ending, and it has begun to because of a signal. */
+const PF_EXITING = 0x4;
+const PF_SIGNALED = 0x400;
+
+/** Signal 9, in a bitmap whose lowest bit is signal 1. The kernel marks each thread of a process that it kills. */
+const SIGKILL_BIT = 0x100;
 
 /**
  * Parses a line of proc_pid_stat(5).
@@ -51,8 +60,9 @@ export function parseStat(line: string): ProcessStat | undefined {
     childUserTicks: field(16),
     childSystemTicks: field(17),
   };
+  const isEnding = (field(9) & (PF_EXITING | PF_SIGNALED)) !== 0 || (field(31) & SIGKILL_BIT) !== 0;
   const isStat = line.includes(")") && state !== undefined && Object.values(numbers).every(Number.isFinite);
-  return isStat && pid > 0 && numbers.startTicks >= 0 ? { ...numbers, state } : undefined;
+  return isStat && pid > 0 && numbers.startTicks >= 0 ? { ...numbers, state, isEnding } : undefined;
 }
 
 /**

@@ -4,6 +4,7 @@ import type { RecordedTask } from "../../../src/driver/history/recordedTask.ts";
 import { exitOf } from "../../../src/driver/run/runEnd.ts";
 import { MemoryWatch } from "../../../src/driver/run/watch.ts";
 import { statusFileLayout } from "../../../src/effects/plan/plan.ts";
+import { processIdentity } from "../../../src/effects/processes/processIdentity.ts";
 import { runFiles } from "../../../src/effects/run/runFiles.ts";
 import type { EventData } from "../../../src/machines/events.ts";
 import { fold, step } from "../../../src/machines/taskMachine.ts";
@@ -12,8 +13,11 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const minute = 60_000;
 
-/** A running task in a folder with the files of a cgroup. */
-function setUp() {
+/**
+ * A running task in a folder with the files of a cgroup.
+ * @param task its process
+ */
+function setUp(task = processIdentity(process.pid)) {
   const cgroup = temporaryFolder();
   const resources = { cpuMhz: 100, memoryMb: 64, memoryMaxMb: 0, cpusetCpus: "", cgroup };
   const runFolder = temporaryFolder();
@@ -22,9 +26,9 @@ function setUp() {
     event("fingerprinted"),
     event("sandboxed", { runFolder }),
   ];
-  let snapshot = fold([...begun, event("started")]);
+  let snapshot = fold([...begun, event("started", { task })]);
   const recorded: EventData<"oomSeen">[] = [];
-  const task = {
+  const recordedTask = {
     get snapshot() {
       return snapshot;
     },
@@ -34,7 +38,7 @@ function setUp() {
       return true;
     },
   } as Partial<RecordedTask> as RecordedTask;
-  const watch = new MemoryWatch(task);
+  const watch = new MemoryWatch(recordedTask);
   const kill = (kills: number) => {
     writeFileSync(`${cgroup}/memory.events`, `oom_kill ${kills}\n`);
     watch.look();
@@ -45,7 +49,7 @@ function setUp() {
     bytes.writeInt32LE(exitCode << 8, statusFileLayout.status);
     writeFileSync(status, bytes);
     utimesSync(status, new Date(), new Date());
-    return exitOf(task.snapshot, { oomSeen: watch.seen });
+    return exitOf(recordedTask.snapshot, { oomSeen: watch.seen });
   };
   return { kill, kills: () => recorded.map(({ kills }) => kills), endsWith };
 }
@@ -90,5 +94,12 @@ describe("OOM kills that a task survives", () => {
     vi.advanceTimersByTime(11_000);
     expect(kills()).toEqual([1]);
     expect(endsWith(1)).toMatchObject({ exitCode: 1, oomKilled: false, oom: { kills: 2 } });
+  });
+
+  it("are not those that end it, which the end tells", () => {
+    const { kill, kills, endsWith } = setUp({ ...processIdentity(process.pid), startTicks: 1 });
+    kill(1);
+    expect(kills()).toEqual([]);
+    expect(endsWith(1)).toMatchObject({ oomKilled: true, oom: { kills: 1 } });
   });
 });

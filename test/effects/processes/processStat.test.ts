@@ -17,6 +17,7 @@ const figures = {
   systemTicks: 102,
   childUserTicks: 103,
   childSystemTicks: 104,
+  isEnding: false,
 };
 
 describe("a line of /proc/<pid>/stat", () => {
@@ -39,6 +40,17 @@ describe("a line of /proc/<pid>/stat", () => {
         },
       ),
     );
+  });
+
+  it.each([
+    ["of a process that waits", 0x40_0100, 0, false],
+    ["of one that is ending", 0x40_0104, 0, true],
+    ["of one that a signal ends", 0x40_0500, 0, true],
+    ["of one that has not noticed its SIGKILL yet", 0x40_0100, 0x100, true],
+    ["of one with a pending SIGTERM", 0x40_0100, 0x4000, false],
+  ])("%s tells whether it goes on", (_, flags, pending, isEnding) => {
+    const text = `7 (sh) S 1 2 3 0 -1 ${flags} 9 9 0 0 1 2 3 4 20 0 1 0 50 4096 105 99 1 2 3 0 0 ${pending} 0 0\n`;
+    expect(parseStat(text)).toMatchObject({ startTicks: 50, isEnding });
   });
 
   it.each(["", "12", "12 (sh", "12 (sh)", "12 (sh) S 1 2", "x (sh) S".padEnd(60, " 1")])(

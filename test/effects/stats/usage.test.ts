@@ -9,6 +9,7 @@ const initPid = 100;
 const process = (pid: number, differing: Partial<ProcessReading> = {}): ProcessReading => ({
   pid,
   state: "S",
+  isEnding: false,
   parent: 1,
   group: 1,
   session: pid,
