@@ -107,7 +107,7 @@ describe("the black box", () => {
   it("tells who sent a signal: another process, the run itself, or the kernel", () => {
     const cgroup = newCgroup();
     using run = box.watch(cgroup);
-    const sleeper = `sh -c 'echo $$ > ${cgroup}/cgroup.procs; exec sleep 60' & sleep 0.2;`;
+    const sleeper = `sh -c 'echo $$ > ${cgroup}/cgroup.procs; exec sleep 60' & until grep -qx $! ${cgroup}/cgroup.procs; do sleep 0.02; done;`;
     const { stdout } = spawnSync("sh", ["-c", `${sleeper} kill -STOP $!; kill -KILL $!; echo $$ $!; wait`], {
       encoding: "utf8",
     });
@@ -181,7 +181,7 @@ describe("the black box", () => {
     const elsewhere = newCgroup(cgroup);
     spawnSync("sh", ["-c", joining(deepest), "[ -e /none/deepest ]; kill -TERM $$"]);
     expect(calls(run?.read() ?? []).map(({ path }) => path)).toContain("/none/deepest");
-    const sleeping = `sh -c 'echo $$ > ${deepest}/cgroup.procs; exec sleep 60' & sleep 0.2;`;
+    const sleeping = `sh -c 'echo $$ > ${deepest}/cgroup.procs; exec sleep 60' & until grep -qx $! ${deepest}/cgroup.procs; do sleep 0.02; done;`;
     const senders = [part, inPart, elsewhere, cgroup].map((from) => {
       const kill = `sh -c 'echo $$ > ${from}/cgroup.procs; kill -KILL '$!' ; echo $$'; wait`;
       const { stdout } = spawnSync("sh", ["-c", `${sleeping} ${kill}`], { encoding: "utf8" });
