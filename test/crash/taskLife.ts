@@ -1,6 +1,6 @@
 /** Drives a task through its life as an agent does, while its plugin is killed. */
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
@@ -43,7 +43,9 @@ const beginning = [
 const scripts: Readonly<Record<LifePlan["task"], (exitCode: number) => string>> = {
   ends: (code) => `exit ${code}`,
   lingers: (code) => `sleep 1000 & setsid sleep 1000 & sleep 0.05; exit ${code}`,
-  writes: (code) => `sleep 0.2; seq -f "$1 %g." ${firstLines + 1} ${allLines}; exit ${code}`,
+  // On a busy machine, its logger may be killed later than others would have ended.
+  writes: (code) =>
+    `sleep 0.2; [ "$2" = waits ] && until [ -e go ]; do sleep 0.02; done; seq -f "$1 %g." ${firstLines + 1} ${allLines}; exit ${code}`,
   obeys: (code) => `trap 'exit ${code}' TERM; trap '' USR1; while :; do sleep 1000 & wait; done`,
   resists: () => "trap '' TERM; while :; do sleep 1000; done",
   sleeps: () => "exec sleep 1000",
@@ -211,8 +213,9 @@ export class TaskLife {
     const { loggerDiesMs } = this.plan;
     if (loggerDiesMs === undefined) return;
     await delay(loggerDiesMs);
-    if (this.#agent.journal === undefined) return killLoggers(this.#logFolder);
-    for (const pid of loggersOf(this.allocation.cgroup.processes())) killIfAlive(pid);
+    if (this.#agent.journal === undefined) killLoggers(this.#logFolder);
+    else for (const pid of loggersOf(this.allocation.cgroup.processes())) killIfAlive(pid);
+    writeFileSync(`${this.allocation.taskFolder}/local/go`, "");
   }
 
   get #logFolder(): string {
@@ -282,7 +285,8 @@ export class TaskLife {
     const pidMode = this.plan.hostPid ? { pid_mode: "host" } : {};
     const { id, taskName } = this.allocation;
     const taskId = `${id}/${taskName}/${randomBytes(4).toString("hex")}`;
-    const args = ["-c", script, this.#marker, taskId];
+    const losesLogger = this.plan.loggerDiesMs !== undefined;
+    const args = ["-c", script, this.#marker, taskId, ...(losesLogger ? ["waits"] : [])];
     return this.allocation.config({ command: "sh", args, ...pidMode }, { id: taskId });
   }
 
