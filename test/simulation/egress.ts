@@ -104,10 +104,11 @@ export class Egress {
 
   /**
    * What runs have had is given back. To be called when all are over, and their plugin lives. In the maps of a plugin
-   * that is gone, limits may stay of a start that it did not survive.
+   * that is gone, limits may stay of a start that it did not survive; and what no run needed when it ended goes with
+   * the last cgroup that has its programs.
    */
   checkGivenBack(): void {
-    const maps = [...this.#maps()];
+    const maps = [...new Set(this.#openMaps())];
     for (const { type, maker, entries, id } of maps) {
       if (type === "hash" && !maker.dead && entries.size > 0)
         this.onWrong(`map ${id} has limits of runs that are over`);
@@ -389,8 +390,11 @@ export class Egress {
   }
 
   #maps(): Set<BpfMap> {
-    const open = this.#open().filter((each): each is BpfMap => each instanceof BpfMap);
-    return new Set([...open, ...this.#programs().flatMap(({ maps }) => maps)]);
+    return new Set([...this.#openMaps(), ...this.#programs().flatMap(({ maps }) => maps)]);
+  }
+
+  #openMaps(): BpfMap[] {
+    return this.#open().filter((each): each is BpfMap => each instanceof BpfMap);
   }
 
   #open(): (BpfMap | BpfProgram)[] {

@@ -264,9 +264,14 @@ export const mends: readonly Mend[] = [
   },
   {
     title: "a start that cannot be limited leaves no limits",
-    seed: undefined,
+    seed: 300007675,
     shows: /has limits of runs that are over/,
     without: [
+      {
+        file: "effects/network/egressControl.ts",
+        text: "undo.defer(() => loaded.cgroups.lift(id));",
+        by: "",
+      },
       {
         file: "effects/network/egressControl.ts",
         text: "undo.defer(() => loaded.cgroups.forget(id));",

@@ -198,9 +198,10 @@ export class EgressControl implements Disposable {
         undo.defer(() => detachFromCgroup(folder.descriptor, program, attachType));
     }
     loaded.cgroups.begin(id);
-    undo.move();
+    undo.defer(() => loaded.cgroups.lift(id));
     // What another process's run has left is replaced without a gap.
     if (attached.some((each) => !own.includes(each))) detachOwn(folder.descriptor, own);
+    undo.move();
     const before = this.#confined.get(id);
     if (before !== undefined) this.#giveBack(before);
     return this.#add({ id, loaded, onlyListed, set, untold: 0, onRefusal });
