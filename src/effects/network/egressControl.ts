@@ -192,13 +192,16 @@ export class EgressControl implements Disposable {
       isAttached &&
       last !== undefined &&
       attachedPrograms(folder.descriptor, last.hook.attachType).includes(last.id);
-    for (const { hook, program } of areAttached ? [] : needed) {
-      const { attachType } = hook;
+    const attach = ({ hook: { attachType }, program }: LoadedProgram) => {
       if (attachToCgroup(folder.descriptor, program, attachType, isAttached))
         undo.defer(() => detachFromCgroup(folder.descriptor, program, attachType));
-    }
+    };
+    const [first, ...others] = areAttached ? [] : needed;
+    if (first !== undefined) attach(first);
+    // A program refuses all until this, and init makes a socket for its loopback device: it must not meet the others.
     loaded.cgroups.begin(id);
     undo.defer(() => loaded.cgroups.lift(id));
+    for (const each of others) attach(each);
     // What another process's run has left is replaced without a gap.
     if (attached.some((each) => !own.includes(each))) detachOwn(folder.descriptor, own);
     undo.move();

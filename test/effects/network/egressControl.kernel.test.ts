@@ -368,3 +368,25 @@ describe("refusals", () => {
     expect(told).toHaveLength(1);
   });
 });
+
+it("are set while a process of the cgroup makes sockets, which the list allows at all times", async () => {
+  const makesSockets = `
+    use Socket;
+    open(my $procs, ">", "$ARGV[0]/cgroup.procs"); print $procs $$; close($procs);
+    $| = 1; print "ready\n";
+    my ($made, $refused) = (0, 0);
+    local $SIG{TERM} = sub { print "$refused\n"; exit 0 };
+    while (1) { socket(my $socket, AF_INET, SOCK_DGRAM, 0) ? $made++ : $refused++ }`;
+  const child = spawn("perl", ["-e", makesSockets, cgroup.path]);
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  expect((await lines.next()).value).toBe("ready");
+  for (let round = 0; round < 50; round++) {
+    using _ = control.confine(cgroup.path, termsOf(["10.0.0.0/8"]), nobody);
+    if (round % 10 === 0) {
+      control[Symbol.dispose]();
+      control = newControl();
+    }
+  }
+  child.kill("SIGTERM");
+  expect(Number((await lines.next()).value)).toBe(0);
+});
