@@ -97,7 +97,7 @@ describe("the outcome of a start that was never answered", () => {
     expect(events).toMatchObject([
       { type: "startFailed", data: { code: "PLUGIN_FAILED", recoverable: true } },
     ]);
-    expect(isSameProcess(init)).toBe(false);
+    await over(init);
     expect(cgroup.isEmpty()).toBe(true);
     expect(existsSync(run.folder)).toBe(false);
     await launch.abandon();
