@@ -230,6 +230,7 @@ describe("a task that goes on", () => {
     const allocation = makeAllocation();
     const gate = allocation.gate();
     const { config } = await startedTask(plugin, begin, allocation);
+    await eventually(() => expect(linesOf(allocation, mine)).toEqual(["one"]));
     await mine.kill();
     await eventually(async () => expect(await typesOf(config, plugin)).toContain("outputWaits"));
     gate();
