@@ -249,14 +249,16 @@ export class TaskLife {
 
   /**
    * The whole lines in the journal. A task that is killed cuts one. So does a relay, and then journald may read
-   * the beginning of the next connection before the rest of this one.
+   * the beginning of the next connection before the rest of this one. Journald leaves out a space at the end of a piece.
    */
   #linesIn(journal: Journal): string[] {
     const lines = journal.messages(`_SYSTEMD_UNIT=${basename(this.allocation.cgroup.path)}`);
     const isWhole = (line: string) => /^[0-9a-f-]{36}\/main\/[0-9a-f]{8} \d+\.$/.test(line);
     if (this.plan.loggerDiesMs === undefined) return lines.filter(isWhole);
     const pieces = lines.filter((line) => !isWhole(line));
-    const joined = pieces.flatMap((one) => pieces.map((other) => one + other)).filter(isWhole);
+    const joined = pieces
+      .flatMap((one) => pieces.flatMap((other) => [one + other, `${one} ${other}`]))
+      .filter(isWhole);
     const numberOf = (line: string) => Number(line.split(" ")[1]);
     return [...lines.filter(isWhole), ...joined].toSorted((one, other) => numberOf(one) - numberOf(other));
   }

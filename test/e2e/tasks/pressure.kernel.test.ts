@@ -14,6 +14,8 @@ const competing = {
 };
 /** Every process may have a trigger with this window. */
 const slow = "some 50ms 2s";
+/** A busy machine lets every task wait at its start. */
+const slowest = "some 1900ms 2s";
 
 async function stallsOf({ stateDir }: { readonly stateDir: string }, taskId: string) {
   const events = await eventsOf(stateDir, taskId);
@@ -24,7 +26,7 @@ describe("pressure", () => {
   test("is told when a task stalls, in its log and as a task event, and again by the next plugin", async () => {
     const first = await startAgent();
     const told = collect(first.driver.taskEvents({}));
-    const calm = await startedTask(first, { command: "sleep", args: ["1000"], pressure: [{ cpu: slow }] });
+    const calm = await startedTask(first, { command: "sleep", args: ["1000"], pressure: [{ cpu: slowest }] });
     const { config, handle } = await startedTask(first, { ...competing, pressure: [{ cpu: slow }] });
     await eventually(async () => expect(await stallsOf(first, config.id)).toHaveLength(1));
     expect(await stallsOf(first, config.id)).toEqual([
