@@ -244,14 +244,15 @@ describe("a task that goes on", () => {
     const plugin = await startAgent({ options: optionsFor(mine) });
     const allocation = makeAllocation();
     const gate = allocation.gate();
-    const { config } = await startedTask(plugin, `${begin}; seq 1 30000`, allocation);
+    // More than a pipe and a socket hold.
+    const { config } = await startedTask(plugin, `${begin}; seq 1 80000`, allocation);
     await eventually(() => expect(linesOf(allocation, mine)).toEqual(["one"]));
     mine.signal("SIGSTOP");
     gate();
     await eventually(async () => expect(await typesOf(config, plugin)).toContain("outputWaits"));
     mine.signal("SIGCONT");
     expect(await waitTask(plugin, config)).toMatchObject({ exitCode: 0 });
-    await eventually(() => expect(linesOf(allocation, mine).length).toBe(30_002));
+    await eventually(() => expect(linesOf(allocation, mine).length).toBe(80_002));
     const waits = (await eventsOf(plugin.stateDir, config.id)).filter(({ type }) => type === "outputWaits");
     expect(waits.map(({ data }) => data)).toEqual([{ waits: true }, { waits: false }]);
   });

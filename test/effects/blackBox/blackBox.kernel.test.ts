@@ -179,17 +179,24 @@ describe("the black box", () => {
       part,
     );
     const elsewhere = newCgroup(cgroup);
+    // Read after each, because one signal may take the slot of another.
+    const told = new Map<string, SentSignal>();
+    const read = () => {
+      for (const each of signals(run?.read() ?? [])) told.set(`${each.signal} of ${each.pid}`, each);
+    };
     spawnSync("sh", ["-c", joining(deepest), "[ -e /none/deepest ]; kill -TERM $$"]);
+    read();
     expect(calls(run?.read() ?? []).map(({ path }) => path)).toContain("/none/deepest");
     const sleeping = `sh -c 'echo $$ > ${deepest}/cgroup.procs; exec sleep 60' & until grep -qx $! ${deepest}/cgroup.procs; do sleep 0.02; done;`;
     const senders = [part, inPart, elsewhere, cgroup].map((from) => {
       const kill = `sh -c 'echo $$ > ${from}/cgroup.procs; kill -KILL '$!' ; echo $$'; wait`;
       const { stdout } = spawnSync("sh", ["-c", `${sleeping} ${kill}`], { encoding: "utf8" });
+      read();
       return Number(stdout);
     });
-    const told = signals(run?.read() ?? []);
-    expect(told.map(({ signal, pid, isOwn }) => ({ signal, pid, isOwn }))).toEqual([
-      { signal: 15, pid: told[0]?.target, isOwn: true },
+    const all = [...told.values()];
+    expect(all.map(({ signal, pid, isOwn }) => ({ signal, pid, isOwn }))).toEqual([
+      { signal: 15, pid: all[0]?.target, isOwn: true },
       ...senders.map((pid, index) => ({ signal: 9, pid, isOwn: index < 2 })),
     ]);
   });
