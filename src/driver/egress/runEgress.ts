@@ -85,8 +85,7 @@ export class RunEgress implements EgressOfRun {
   get resolved(): SandboxEgress | null {
     if (this.#lists === undefined) return null;
     const { allowed, denied } = this.#lists;
-    const names = this.#recorded.map((each) => ({ ...each, addresses: [...each.addresses] }));
-    return { allowed: allowed && [...allowed], denied: [...denied], names };
+    return { allowed: allowed && [...allowed], denied: [...denied], names: [...this.#recorded] };
   }
 
   async confine(cgroup: string): Promise<void> {

@@ -108,9 +108,10 @@ function pidsWrites(limit: number | undefined): CgroupWrite[] {
 }
 
 /**
- * Limits of huge pages, in the files of the controller `hugetlb`. Those of a job are required; those of the operator are told where they cannot be in force.
- * Pages count when a program touches them, and already when it reserves them: both are limited, because a program that
- * touches a page beyond the first limit gets SIGBUS, and one that reserves too much gets an error.
+ * Limits of huge pages, in the files of the controller `hugetlb`. Those of a job are required; those of the operator are
+ * told where they cannot be in force. Pages count when a program touches them, and already when it reserves them: both
+ * are limited, because a program that touches a page beyond the first limit gets SIGBUS, and one that reserves too much
+ * gets an error.
  */
 function hugePageWrites(task: HugePages, plugin: HugePages): CgroupWrite[] {
   return Object.entries({ ...plugin, ...task }).flatMap(([size, mb]) => {

@@ -9,8 +9,8 @@ const cpuFolder = "/sys/devices/system/cpu";
 const nodeFolder = "/sys/devices/system/node";
 
 /**
- * The topology for use without an agent: the online cores, with speeds from their frequency driver. Most virtual machines have no such driver. Then
- * the speed is the current speed in `/proc/cpuinfo`.
+ * The topology for use without an agent: the online cores, with speeds from their frequency driver. Most virtual
+ * machines have no such driver. Then the speed is the current speed in `/proc/cpuinfo`.
  */
 export function readNodeTopology(): NodeTopology {
   const guesses = cpuinfoMhz(readKernelFile("/proc/cpuinfo") ?? "");

@@ -117,7 +117,7 @@ export async function prepareRun(
   // Init makes the cgroup of a run in the host's pid namespace. It has to be named by an event before that.
   if (runCgroup === undefined) launch.complete();
   // While init and the task's process go on, up to the go-ahead.
-  if (egress.resolved !== null) await egress.confine(cgroup);
+  if (sandbox.egress !== null) await egress.confine(cgroup);
   const data = await sandboxed(limits, oomKills, disk.limit);
   // Init is in the cgroup by now, and keeps it from being removed.
   if (taskCgroupId(cgroup) !== cgroupId) throw replacedCgroup(cgroup);
