@@ -10,7 +10,16 @@
 //   --build    also builds the program if it is older than a source
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { missingFrom, onPath, releasePackages } from "./hostPackages.mjs";
@@ -94,6 +103,7 @@ if (wanted.has("--release")) installDebianPackages(releasePackages(["x64", "arm6
 if (wanted.has("--vm")) installDebianPackages(machinePackages);
 if (wanted.has("--arm64")) installDebianPackages(arm64Packages);
 await installPackages(root);
+linkRuntime();
 for (const tool of ["proto", "fuzz"]) {
   if (wanted.has(`--${tool}`)) await installPackages(join(root, "tools", tool));
 }
@@ -114,6 +124,37 @@ async function installPackages(folder) {
   if (status !== 0) fail(`npm ci failed: exit code ${status}`);
   // The runtime's headers, for addons that are compiled. Nothing compiles one.
   rmSync(join(folder, `node_modules/node-linux-${process.arch}/include`), { recursive: true, force: true });
+}
+
+/**
+ * Makes the pinned runtime the `node` of npm's scripts, which npm 9 does not. First installs the library that it needs
+ * and that a minimal Debian lacks. As long as the runtime cannot start, there is no link to it, so that the machine's
+ * own Node runs this script again.
+ */
+function linkRuntime() {
+  const file = `node-linux-${process.arch}/bin/node`;
+  const runtime = join(root, "node_modules", file);
+  const link = join(root, "node_modules/.bin/node");
+  if (existsSync(link) && process.execPath === realpathSync(runtime)) return;
+  let trouble = troubleOf(runtime);
+  if (trouble?.includes("libatomic.so.1")) {
+    rmSync(link, { force: true });
+    installDebianPackages({ "libatomic.so.1": "libatomic1" });
+    trouble = troubleOf(runtime);
+  }
+  if (trouble !== undefined) {
+    rmSync(link, { force: true });
+    fail(`the project's own Node does not start here: ${trouble}`);
+  }
+  if (existsSync(link)) return;
+  mkdirSync(dirname(link), { recursive: true });
+  symlinkSync(`../${file}`, link);
+}
+
+/** @returns why a program does not start, or undefined if it does */
+function troubleOf(program) {
+  const { status, error, stderr } = spawnSync(program, ["--version"], { encoding: "utf8" });
+  return status === 0 ? undefined : (error?.message ?? (stderr.trim() || `exit code ${status}`));
 }
 
 /**
@@ -159,7 +200,7 @@ function installDebianPackages(packages) {
   const { needed, names } = missingFrom(packages);
   if (names.length === 0) return;
   if (!onPath("apt-get") || process.getuid?.() !== 0) {
-    fail(`this machine lacks ${needed.join(", ")}: install ${names.join(", ")}`);
+    fail(`this machine lacks ${needed.join(", ")}. On Debian, as root: apt-get install ${names.join(" ")}`);
   }
   run("apt-get", ["update", "-qq"]);
   run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...names]);
