@@ -87,11 +87,11 @@ describe("the page", () => {
 
   it("names the path that a task missed according to its own output, as why does", async (context) => {
     const stateDir = temporaryFolder();
-    const run = start(["run", "--keep", "--state-dir", stateDir, shellJob("cat /etc/issue; exit 4")]);
+    const run = start(["run", "--keep", "--state-dir", stateDir, shellJob("cat /etc/login.defs; exit 4")]);
     const { stderr } = await run.ended;
     const page = await openPage(context, await startInspector(stateDir));
-    await page.locator(".row", { hasText: "Failed: nothing at /etc/issue" }).getByRole("link").click();
-    const sentence = "Nothing at /etc/issue in its root; the host has it";
+    await page.locator(".row", { hasText: "Failed: nothing at /etc/login.defs" }).getByRole("link").click();
+    const sentence = "Nothing at /etc/login.defs in its root; the host has it";
     await page.locator(".verdict", { hasText: sentence }).waitFor();
     const { stdout } = await call(["why", "task", "--state-dir", stateDir]);
     expect(stdout.replaceAll(/\s+/g, " ")).toContain(sentence);

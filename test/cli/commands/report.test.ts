@@ -88,6 +88,19 @@ describe("a doctor's report", () => {
     expect(verdicts(report)[name]).toBe("limited");
   });
 
+  it("ends with what the host lacks and what that is for, as long as something is marked with --", () => {
+    const older = reportOn({ ...good, landlockAbi: 2 }, state, [], { denialProblem: "audit is off" });
+    const text = formatReport({ ...older, problems: [] }, styleOf(false), 80);
+    const marked = text.match(/^-- .*$/gm) ?? [];
+    expect(marked).toHaveLength(8);
+    const end = text.slice(text.indexOf("Tasks can run on this host. It lacks")).replaceAll("\n", " ");
+    expect(end).toContain(" since ABI 3 (truncate only where writing is allowed);");
+    expect(end).toContain(" records of denials (telling what a task was denied);");
+    expect(end).toMatch(/ disk limits \(limiting what tasks write to disks\)\.$/);
+    expect(end.split(";")).toHaveLength(marked.length);
+    expect(text).not.toContain("supports everything");
+  });
+
   it("says what the cgroups of a task's own can limit", () => {
     const foundOn = (facts: Partial<HostFacts>) =>
       reportOn({ ...good, ...facts }, state, []).checks.find(({ name }) => name.trim() === "cgroup_delegate");

@@ -44,7 +44,7 @@ describe("a task with root_dir", () => {
     const script = [
       "cat /etc/os-release",
       "ls /",
-      "cat /usr/bin/env /etc/adduser.conf",
+      "cat /usr/bin/env /etc/login.defs",
       "echo $$ > /tmp/file && cat /tmp/file",
       "echo x > /dev/null",
       "head -c 1 /dev/urandom | wc -c",
@@ -59,7 +59,7 @@ describe("a task with root_dir", () => {
       ...[expect.stringMatching(/^\d+$/), "1", hosts, `${allocation.user.uid}`, ""],
     ]);
     expect(err).toBe(
-      "cat: can't open '/usr/bin/env': No such file or directory\ncat: can't open '/etc/adduser.conf': No such file or directory\n",
+      "cat: can't open '/usr/bin/env': No such file or directory\ncat: can't open '/etc/login.defs': No such file or directory\n",
     );
     // The driver has made nothing in the folder.
     expect(readdirSync(tree).toSorted()).toEqual(["bin", "etc"]);
@@ -158,8 +158,8 @@ describe("a task with root_dir", () => {
       const events = await eventsOf(agent.stateDir, config.id);
       return Object(events.find(({ type }) => type === "exited")?.data).cause.text;
     };
-    expect(await causeFor("/etc/adduser.conf")).toBe(
-      "nothing at /etc/adduser.conf in its root_dir: install it there",
+    expect(await causeFor("/etc/login.defs")).toBe(
+      "nothing at /etc/login.defs in its root_dir: install it there",
     );
     expect(await causeFor("/srv/key")).toBe(
       `file /srv/key belongs to root, gid 0, mode 0600; the task runs as uid ${allocation.user.uid}`,

@@ -54,8 +54,8 @@ const late = { retry: 2 };
 describe("the exit message", late, () => {
   test.each([
     [
-      "cat /etc/adduser.conf",
-      'nothing at /etc/adduser.conf in its root; the host has it: unveil = ["r:/etc/adduser.conf"]',
+      "cat /etc/login.defs",
+      'nothing at /etc/login.defs in its root; the host has it: unveil = ["r:/etc/login.defs"]',
     ],
     ["cat /etc/no-such-file", "nothing at /etc/no-such-file, neither in its root nor on the host"],
     ["set -u; echo $DB_PASSWORD", "the variable DB_PASSWORD is missing in its environment"],

@@ -89,7 +89,7 @@ describe("a failed run without a known cause", () => {
     expect(await message({ ...secret, MODE: "good" }, `${silent} && exit 3`)).toMatch(
       /^since the last good run: options\.args differs \(/,
     );
-    expect(await message({}, "cat /etc/adduser.conf")).toMatch(/^nothing at \/etc\/adduser\.conf/);
+    expect(await message({}, "cat /etc/login.defs")).toMatch(/^nothing at \/etc\/login\.defs/);
   });
 
   test("that ended while no plugin ran is compared, too", async () => {

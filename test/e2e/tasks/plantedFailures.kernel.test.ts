@@ -65,9 +65,8 @@ const perl = (code: string, ...args: string[]) => ({ command: "perl", args: ["-e
 
 const failures: Readonly<Record<string, () => Planted | Promise<Planted>>> = {
   "a path that its output names": () => ({
-    command: "cat /etc/adduser.conf",
-    cause:
-      /^nothing at \/etc\/adduser\.conf in its root; the host has it: unveil = \["r:\/etc\/adduser\.conf"\]/,
+    command: "cat /etc/login.defs",
+    cause: /^nothing at \/etc\/login\.defs in its root; the host has it: unveil = \["r:\/etc\/login\.defs"\]/,
   }),
   "a secret that is missing in its environment": () => ({
     command: perl('$ENV{DB_PASSWORD} // die "required environment variable DB_PASSWORD is not set"'),

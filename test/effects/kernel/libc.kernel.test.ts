@@ -67,7 +67,8 @@ describe("the binding of the C library", () => {
   });
 
   it("reports the reason of a refusal by a function whose arguments vary in number", () => {
-    const file = openSync(join(folder, "file"), "w");
+    // On a tmpfs, a file without seals could not get one either, but for another reason.
+    const file = openSync("/dev/null", "w");
     expect(() => libc.addSeals(file, k.F_SEAL_WRITE)).toThrow(
       expect.objectContaining({ failed: { call: "fcntl", errno: "EINVAL" } }),
     );

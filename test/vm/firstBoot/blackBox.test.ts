@@ -21,7 +21,7 @@ function why({ stateDir }: VmAgent, id: string): string {
 
 describe("black box", () => {
   test("a program that misses a file of the host without a word: why names the file and the entry", async () => {
-    const path = "/etc/adduser.conf";
+    const path = "/etc/login.defs";
     const { agent, config } = await startBoxed({
       command: "perl",
       args: ["-e", 'open(F, "<", $ARGV[0]) or exit 3', path],

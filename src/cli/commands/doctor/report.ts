@@ -15,6 +15,8 @@ interface Check {
   readonly name: string;
   readonly verdict: Verdict;
   readonly found: string;
+  /** What it is for, if tasks can run without it. */
+  readonly serves?: string;
 }
 
 export interface StateFolderFinding {
@@ -69,50 +71,67 @@ export function reportOn(
       ...Object.entries(facts.namespaces).map(([kind, present]) =>
         required(`${kind} namespaces`, present, present ? "yes" : "no"),
       ),
-      optional("seccomp filters", facts.seccomp, facts.seccomp ? "yes" : "no"),
+      optional("seccomp filters", facts.seccomp, facts.seccomp ? "yes" : "no", "refusing system calls"),
       optional(
         "private roots",
         facts.root && privateRootProblem === undefined,
         facts.root ? (privateRootProblem === undefined ? "can be made" : "cannot be made") : "not checked",
+        "hiding the host's files",
       ),
       // Never a problem: audit is turned off on most hosts.
-      optional("records of denials", denialProblem === undefined, denialProblem ?? "yes"),
+      optional(
+        "records of denials",
+        denialProblem === undefined,
+        denialProblem ?? "yes",
+        "telling what a task was denied",
+      ),
       optional(
         "black box",
         facts.root && blackBoxProblem === undefined,
         blackBoxProblem ?? (facts.root ? "possible" : "not checked"),
+        "telling why a silent program failed",
       ),
       optional(
         "egress",
         facts.root && egressProblem === undefined,
         egressProblem ?? (facts.root ? "can be restricted" : "not checked"),
+        "restricting where tasks connect",
       ),
       // Never a problem: only tasks that ask for it need it.
-      optional("journald", journalProblem === undefined, journalProblem ?? "takes output"),
+      optional(
+        "journald",
+        journalProblem === undefined,
+        journalProblem ?? "takes output",
+        "keeping tasks' output",
+      ),
       optional(
         "disk limits",
         limitedDisks.length > 0,
         limitedDisks.length > 0
           ? `by project quotas at ${limitedDisks.join(", ")}`
           : "no project quotas: mount the file system of the agent's data_dir, ext4 or xfs, with prjquota",
+        "limiting what tasks write to disks",
       ),
       optional(
         "executable memory files",
         facts.memfdExecution,
         facts.memfdExecution ? "allowed" : "vm.memfd_noexec is 2",
+        "starting tasks without a file of the launcher",
       ),
       optional(
         "speed of a core",
         facts.mhzKnown,
         `${Math.round(facts.mhzPerCore)} MHz${facts.mhzKnown ? "" : ", assumed"}`,
+        "telling agents how much CPU there is",
       ),
       state.checked
         ? required("state folder", state.problem === undefined, state.found)
-        : optional("state folder", false, `${state.found}, not checked`),
+        : optional("state folder", false, `${state.found}, not checked`, "the event log"),
       optional(
         "killed runs",
         leftovers.length === 0,
         leftovers.length === 0 ? "left nothing behind" : "left something behind",
+        "a clean host",
       ),
     ],
     problems: [...problems, ...(state.problem ? [state.problem] : []), ...leftovers.map(leftoverProblem)],
@@ -131,7 +150,9 @@ function leftoverProblem(what: string): HostProblem {
 function landlockChecks(abi: number): Check[] {
   const summary = abi > 0 ? `ABI ${abi}` : "not in this kernel, or not enabled at boot";
   const used = Object.entries(abis).flatMap(([needed, added]) =>
-    "meaning" in added ? optional(`  since ABI ${needed}`, abi >= Number(needed), added.meaning) : [],
+    "meaning" in added
+      ? optional(`  since ABI ${needed}`, abi >= Number(needed), added.meaning, added.meaning)
+      : [],
   );
   return [required("Landlock", abi > 0, summary), ...used];
 }
@@ -148,13 +169,16 @@ function controllerChecks({ cgroupControllers, cgroupMount }: HostFacts): Check[
   if (cgroupMount === undefined) return [];
   const given = cgroupControllers.join(", ");
   return [
-    ...controllers.map(([name, limits]) => optional(`  ${name}`, cgroupControllers.includes(name), limits)),
+    ...controllers.map(([name, limits]) =>
+      optional(`  ${name}`, cgroupControllers.includes(name), limits, limits),
+    ),
     optional(
       "  cgroup_delegate",
       given !== "",
       given === ""
         ? "a task's own cgroups have no controllers to limit with"
         : `a task's own cgroups: ${given}`,
+      "limits in a task's own cgroups",
     ),
   ];
 }
@@ -164,9 +188,9 @@ function required(name: string, good: boolean, found: string): Check {
   return { name, verdict: good ? "fit" : "unfit", found };
 }
 
-/** A check that may fail: tasks then run, but without one of the features. */
-function optional(name: string, good: boolean, found: string): Check {
-  return { name, verdict: good ? "fit" : "limited", found };
+/** A check that may fail: tasks then run, but without what it serves. */
+function optional(name: string, good: boolean, found: string, serves: string): Check {
+  return { name, verdict: good ? "fit" : "limited", found, serves };
 }
 
 export function formatReport({ fit, checks, problems, facts }: Report, style: Style, width: number): string {
@@ -186,10 +210,15 @@ export function formatReport({ fit, checks, problems, facts }: Report, style: St
       ...paragraph(visible(remedy), `  ${style.cyan("hint:")} `, width),
     ].join("\n"),
   );
+  const missing = checks.flatMap(({ name, verdict, serves }) =>
+    verdict === "limited" ? [`${name.trim()} (${serves})`] : [],
+  );
   const verdict = fit
     ? problems.length > 0
       ? style.yellow("Tasks can run on this host, with the limitations above.")
-      : style.green("This host supports everything that the driver can use.")
+      : missing.length > 0
+        ? style.yellow(wrap(`Tasks can run on this host. It lacks ${missing.join("; ")}.`, width).join("\n"))
+        : style.green("This host supports everything that the driver can use.")
     : style.red(
         facts.root ? "Tasks cannot run on this host." : "Run doctor as root to know whether tasks can run.",
       );
