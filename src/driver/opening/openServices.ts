@@ -63,6 +63,7 @@ export async function openServices(
   const denials = undo.use(new TaskDenials(log));
   const recorder = undo.use(new Recorder(log));
   const egress = undo.use(new TaskEgress(log, folder));
+  const disk = new TaskDisk(log, folder.path);
   const probing = Promise.all([
     findRootProblem(roots),
     denials.configure(options.denials, facts.landlockAbi),
@@ -72,7 +73,7 @@ export async function openServices(
   const { store, initialized } = await openLog(folder.events, log, async (opened) => {
     const unsaved = new UnsavedEvents(log);
     const goodRuns = new GoodRuns(opened);
-    const known = { folder, store: opened, log, unsaved, goodRuns };
+    const known = { folder, store: opened, log, unsaved, disk, goodRuns };
     try {
       return { unsaved, goodRuns, unclaimed: await reconcile(known, inUse) };
     } catch (thrown) {
@@ -84,7 +85,6 @@ export async function openServices(
   // The next attempt opens the log anew. Two of its stores would overwrite each other's events.
   undo.defer(() => store.close());
   undo.defer(() => unsaved.stop());
-  const disk = new TaskDisk(log, folder.path);
   await disk.recover(diskLimitsOf(unclaimed));
   const [privateRootProblem] = await probing;
   // Looks up the default paths now, so that the first start does not have to.

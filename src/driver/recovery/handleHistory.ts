@@ -23,7 +23,8 @@ import type { RecoverableHandle } from "../driverPort.ts";
 import { fingerprintedEvent, requestedEvent } from "../history/startEvents.ts";
 import { type Advance, advance } from "../history/taskHistory.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
-import { exitOf, lostByReboot } from "../run/runEnd.ts";
+import { unseenEndingOf } from "../run/ending.ts";
+import { lostByReboot } from "../run/runEnd.ts";
 import type { DriverServices } from "../services.ts";
 import { decodeGoDriverHandle } from "./goDriverHandle.ts";
 import { decodeHandle } from "./taskHandle.ts";
@@ -33,11 +34,11 @@ import { decodeHandle } from "./taskHandle.ts";
  * @throws DriverError `HANDLE_INVALID` for a handle of another task, or one that neither this driver nor the
  *   Go driver wrote
  */
-export function historyFromHandle(
+export async function historyFromHandle(
   handle: RecoverableHandle,
   reason: string,
   services: DriverServices,
-): Advance {
+): Promise<Advance> {
   const { log } = services;
   const { taskId, driverState } = handle;
   const run = decodeGoDriverHandle(driverState, taskId);
@@ -49,7 +50,7 @@ export function historyFromHandle(
     });
     return history;
   }
-  const history = adoptedHistory(handle, run, services);
+  const history = await adoptedHistory(handle, run, services);
   log.info("a task comes from the Go driver", {
     task_id: taskId,
     pid: run.pid,
@@ -145,11 +146,12 @@ function profileOf({ seccomp, seccompAllow, seccompDeny }: TaskOptions, plugin: 
  * The history of a Go driver's task: `requested` and `adopted`, then `exited` if the task
  * has ended, or `lost` if it cannot be taken over.
  */
-function adoptedHistory(
+async function adoptedHistory(
   { taskId, request }: RecoverableHandle,
   handle: GoDriverRun,
-  { folder, plugin }: DriverServices,
-): Advance {
+  services: DriverServices,
+): Promise<Advance> {
+  const { folder, plugin } = services;
   const options = request.options ?? defaultTaskOptions();
   const { cgroup } = request.resources;
   const found = findGoDriverRun(handle, cgroup);
@@ -168,7 +170,7 @@ function adoptedHistory(
   if (found.kind === "running") return adopted;
   const end =
     found.kind === "ended"
-      ? taskEvent("exited", time, { ...exitOf(adopted.snapshot), cause: null, output: null })
+      ? taskEvent("exited", time, await unseenEndingOf(adopted.snapshot, services))
       : taskEvent("lost", time, { reason: found.kind === "otherBoot" ? lostByReboot : found.reason });
   const { snapshot, events } = advance(adopted.snapshot, [end]);
   return { snapshot, events: [...adopted.events, ...events] };

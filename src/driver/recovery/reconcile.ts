@@ -21,7 +21,7 @@ import { advance, type TaskHistory, toTaskEvent } from "../history/taskHistory.t
 import type { DriverServices } from "../services.ts";
 import { endOf, readSettled } from "./recovery.ts";
 
-type ReconcileServices = Pick<DriverServices, "store" | "folder" | "log" | "unsaved" | "goodRuns">;
+type ReconcileServices = Pick<DriverServices, "store" | "folder" | "log" | "unsaved" | "disk" | "goodRuns">;
 
 /**
  * Reconciles the log with the host. Events that the log refuses for now are stored once it accepts them.

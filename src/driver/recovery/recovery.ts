@@ -5,20 +5,17 @@ import { DriverError, isShortage, messageOf } from "../../base/errors.ts";
 import type { TaskId } from "../../base/taskId.ts";
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { initsIn, removeRunFiles } from "../../effects/run/runFiles.ts";
-import { diagnose } from "../../history/cause/diagnose.ts";
 import type { EventData } from "../../machines/events.ts";
 import { isAlive, isStarting, type TaskSnapshot } from "../../machines/taskMachine.ts";
 import type { EventReader } from "../../store/eventStore.ts";
-import { DenialTally } from "../denials/denialTally.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
 import type { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { storedHistory, type TaskHistory } from "../history/taskHistory.ts";
 import type { UnsavedEvents } from "../history/unsavedEvents.ts";
 import { retrying } from "../retry.ts";
-import { cleanUpRun, exitOf, lostByReboot } from "../run/runEnd.ts";
-import { endOutput } from "../run/runOutput.ts";
-import { watchProgramOf } from "../run/runProgram.ts";
+import { type EndingServices, unseenEndingOf } from "../run/ending.ts";
+import { cleanUpRun, lostByReboot } from "../run/runEnd.ts";
 import type { DriverServices } from "../services.ts";
 import { existsAlready } from "../taskErrors.ts";
 import { historyFromHandle } from "./handleHistory.ts";
@@ -36,10 +33,12 @@ export async function settledHistory(
   return services.unclaimed.get(taskId) ?? readSettled(taskId, services);
 }
 
+type SettlingServices = Pick<DriverServices, "store" | "log"> & EndingServices;
+
 /** As {@link settledHistory}, but always reads the log. */
 export async function readSettled(
   taskId: TaskId,
-  services: Pick<DriverServices, "store" | "folder" | "log">,
+  services: SettlingServices,
 ): Promise<TaskHistory | undefined> {
   const history = storedHistory(taskId, services.store);
   if (history === undefined || !isStarting(history.snapshot.value)) return history;
@@ -68,7 +67,7 @@ export async function historyOf(handle: RecoverableHandle, services: DriverServi
     reason = messageOf(thrown);
     version = versionOf(taskId, services.store);
   }
-  const { snapshot, events } = historyFromHandle(handle, reason, services);
+  const { snapshot, events } = await historyFromHandle(handle, reason, services);
   return { snapshot, version, unstored: version === 0 ? events : [] };
 }
 
@@ -83,7 +82,7 @@ export async function historyOf(handle: RecoverableHandle, services: DriverServi
 export async function repeatedStart(
   taskId: TaskId,
   requested: EventData<"requested">,
-  services: Pick<DriverServices, "store" | "folder" | "log">,
+  services: SettlingServices,
 ): Promise<TaskHistory | undefined> {
   const stored = storedHistory(taskId, services.store);
   if (stored === undefined) return undefined;
@@ -185,7 +184,7 @@ export function goesOn({ context: { process } }: TaskSnapshot): boolean {
  */
 export async function endOf(
   snapshot: TaskSnapshot,
-  { folder, goodRuns }: Pick<DriverServices, "folder" | "goodRuns">,
+  services: EndingServices,
 ): Promise<UnseenEnd | undefined> {
   const { process } = snapshot.context;
   if (process?.bootId !== bootId()) {
@@ -193,14 +192,7 @@ export async function endOf(
     return { type: "lost", data: { reason: lostByReboot } };
   }
   if (isSameProcess(process.init)) return undefined;
-  await cleanUpRun(snapshot);
-  const program = await watchProgramOf(snapshot.context, folder.path)?.end();
-  const exit = { ...exitOf(snapshot), ...(program && { program }) };
-  const { output } = await endOutput(snapshot.context);
-  const refused = new DenialTally(snapshot.context.denials).lastBefore(exit.endedAt)?.refusal;
-  const found = await diagnose(snapshot.context, exit, refused);
-  const data = await goodRuns.withChanges(snapshot.context, { ...exit, ...found, output });
-  return { type: "exited", data };
+  return { type: "exited", data: await unseenEndingOf(snapshot, services) };
 }
 
 function whereItRuns({ context: { process, request, sandbox } }: TaskSnapshot): string {

@@ -16,13 +16,13 @@ import {
 } from "../../effects/processes/processIdentity.ts";
 import { killInit } from "../../effects/processes/signals.ts";
 import { findInit, readRecordedTask, runFiles } from "../../effects/run/runFiles.ts";
-import type { TaskEvent } from "../../machines/events.ts";
+import { taskEvent } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/taskMachine.ts";
 import { runFolderName, withoutStart } from "../../store/folder/stateFolder.ts";
 import { startFailedEvent } from "../history/startEvents.ts";
 import { type Advance, advance } from "../history/taskHistory.ts";
-import { cleanUpRun, exitOf } from "../run/runEnd.ts";
-import { endOutput } from "../run/runOutput.ts";
+import { type EndingServices, unseenEndingOf } from "../run/ending.ts";
+import { cleanUpRun } from "../run/runEnd.ts";
 import type { DriverServices } from "../services.ts";
 
 /**
@@ -32,8 +32,9 @@ import type { DriverServices } from "../services.ts";
 export async function settleStart(
   taskId: TaskId,
   snapshot: TaskSnapshot,
-  { folder, log }: Pick<DriverServices, "folder" | "log">,
+  services: Pick<DriverServices, "log"> & EndingServices,
 ): Promise<Advance> {
+  const { folder, log } = services;
   const run = await findOrEndRun(snapshot);
   if (run === undefined) {
     const known = snapshot.context.sandbox?.runFolder;
@@ -49,18 +50,9 @@ export async function settleStart(
     log.info("found the running task of a start that was never answered", fields);
     return started;
   }
-  await cleanUpRun(started.snapshot);
-  const exited: TaskEvent = {
-    type: "exited",
-    time: Date.now(),
-    data: {
-      ...exitOf(started.snapshot, { killed }),
-      cause: null,
-      output: (await endOutput(started.snapshot.context)).output,
-    },
-  };
+  const exited = await unseenEndingOf(started.snapshot, services, killed);
   log.info("found the task of a start that was never answered: it has ended", fields);
-  const ended = advance(started.snapshot, [exited]);
+  const ended = advance(started.snapshot, [taskEvent("exited", Date.now(), exited)]);
   return { snapshot: ended.snapshot, events: [...started.events, ...ended.events] };
 }
 

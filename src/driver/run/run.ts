@@ -15,7 +15,6 @@ import { egressLists } from "../../effects/network/egress.ts";
 import { isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { killInit, killTask, signalGroup } from "../../effects/processes/signals.ts";
 import { removeRunFiles } from "../../effects/run/runFiles.ts";
-import { diagnose } from "../../history/cause/diagnose.ts";
 import { stopCommandFailed } from "../../machines/events/ending.ts";
 import {
   type EffectName,
@@ -33,6 +32,7 @@ import type { RecordedTask } from "../history/recordedTask.ts";
 import { fingerprintedEvent, startFailedEvent } from "../history/startEvents.ts";
 import { type Retry, retrying } from "../retry.ts";
 import type { DriverServices } from "../services.ts";
+import { endingOf } from "./ending.ts";
 import { cleanUpRun, exitOf } from "./runEnd.ts";
 import { endOutput, RunOutput } from "./runOutput.ts";
 import { watchProgramOf } from "./runProgram.ts";
@@ -219,14 +219,8 @@ export class Run {
     await retry(() => this.denials.end(exit), isMaxAttempts);
     const output = (await retry(() => this.#output.end(), isMaxAttempts)) ?? null;
     const refused = this.denials.lastBefore(exit.endedAt);
-    const { own } = (await this.#disk.usage()) ?? {};
-    const file = await program?.end();
-    const disk = own && { bytes: own.bytes, files: own.files };
-    const end = { ...exit, ...(disk && { disk }), ...(file && { program: file }) };
-    const found = await diagnose(this.#task.snapshot.context, end, refused, () => this.#watched?.read());
-    const { goodRuns } = this.#services();
-    const exited = await goodRuns.withChanges(this.#task.snapshot.context, { ...end, ...found, output });
-    await this.#task.record("exited", exited);
+    const seen = { exit, output, refused, program, readNotes: () => this.#watched?.read() };
+    await this.#task.record("exited", await endingOf(this.#task.snapshot, seen, this.#services()));
   }
 
   /** Lets the black box note what concerns the run. */

@@ -20,7 +20,8 @@ export const lostByReboot = "the host was rebooted, which ended the task";
 /** A task that fails within this time after an OOM kill counts as ended by the kill. */
 const consequenceMs = 10_000;
 
-type Exit = Omit<EventData<"exited">, "cause" | "blackBox" | "output">;
+/** The exit itself, without what is found out about it. */
+export type Exit = Omit<EventData<"exited">, "cause" | "blackBox" | "output">;
 type End = Pick<Exit, "exitCode" | "signal" | "endedAt" | "source">;
 
 /** What this process knows about a run but may not have recorded yet. */

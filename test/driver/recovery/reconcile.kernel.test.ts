@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { DriverError } from "../../../src/base/errors.ts";
 import { toTaskId } from "../../../src/base/taskId.ts";
-import { GoodRuns } from "../../../src/driver/history/goodRuns.ts";
 import { UnsavedEvents } from "../../../src/driver/history/unsavedEvents.ts";
 import { reconcile } from "../../../src/driver/recovery/reconcile.ts";
 import type { DriverServices } from "../../../src/driver/services.ts";
@@ -13,6 +12,7 @@ import { EVENT_SCHEMA_VERSION, type EventType } from "../../../src/machines/even
 import { initialSnapshot, step } from "../../../src/machines/taskMachine.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";
 import { runFolderName } from "../../../src/store/folder/stateFolder.ts";
+import { endingServices } from "../../support/history/endingServices.ts";
 import { event } from "../../support/history/history.ts";
 import { memoryEventStore, refusingStore } from "../../support/history/memoryEventStore.ts";
 import { eventually } from "../../support/host/eventually.ts";
@@ -37,9 +37,9 @@ function setUp() {
   const services = {
     store,
     log,
+    ...endingServices(store),
     folder: { run, path: temporaryFolder() },
     unsaved: new UnsavedEvents(log),
-    goodRuns: new GoodRuns(store),
   } as unknown as DriverServices;
   return { run, store, services };
 }

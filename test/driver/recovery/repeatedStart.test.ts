@@ -2,12 +2,11 @@ import { describe, expect, it } from "vitest";
 import { toTaskId } from "../../../src/base/taskId.ts";
 import { toStored } from "../../../src/driver/history/taskHistory.ts";
 import { repeatedStart } from "../../../src/driver/recovery/recovery.ts";
-import type { DriverServices } from "../../../src/driver/services.ts";
 import type { EventType } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/taskMachine.ts";
+import { endingServices } from "../../support/history/endingServices.ts";
 import { event, sampleData } from "../../support/history/history.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
-import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 
 const taskId = toTaskId("alloc/web/00000001");
@@ -25,8 +24,7 @@ async function servicesWith(...types: EventType[]) {
     snapshot = taken.snapshot;
     await store.append(taskId, index, [toStored(fact, taken)]);
   }
-  const folder = { run: temporaryFolder() } as DriverServices["folder"];
-  return { store, folder, log: recordingLogger() };
+  return { store, log: recordingLogger(), ...endingServices(store) };
 }
 
 describe("a start that is already in the log", () => {

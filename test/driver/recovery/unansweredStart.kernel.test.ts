@@ -4,7 +4,6 @@ import { existsSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { toTaskId } from "../../../src/base/taskId.ts";
 import { settleStart } from "../../../src/driver/recovery/unansweredStart.ts";
-import type { DriverServices } from "../../../src/driver/services.ts";
 import { PendingLaunch } from "../../../src/effects/launch/launcher.ts";
 import {
   bootId,
@@ -15,9 +14,10 @@ import { killTask } from "../../../src/effects/processes/signals.ts";
 import { readRecordedTask } from "../../../src/effects/run/runFiles.ts";
 import type { EventData } from "../../../src/machines/events.ts";
 import { fold, type TaskSnapshot } from "../../../src/machines/taskMachine.ts";
+import { endingServices } from "../../support/history/endingServices.ts";
 import { event, sampleData } from "../../support/history/history.ts";
+import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
 import { eventually } from "../../support/host/eventually.ts";
-import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { TestCgroup } from "../../support/host/testCgroup.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
@@ -32,10 +32,7 @@ function setUp() {
   onTestFinished(() => cgroup.remove());
   const run = new TestRun();
   onTestFinished(() => run[Symbol.dispose]());
-  const services = {
-    folder: { run: temporaryFolder() },
-    log: recordingLogger(),
-  } as unknown as DriverServices;
+  const services = { log: recordingLogger(), ...endingServices(memoryEventStore()) };
   return { cgroup, run, services };
 }
 

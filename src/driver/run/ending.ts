@@ -1,0 +1,61 @@
+/** The only maker of the event `exited`, whoever notices the end: the plugin that watched the run, or a later one. */
+import type { Note } from "../../effects/blackBox/notes.ts";
+import { diagnose } from "../../history/cause/diagnose.ts";
+import type { Refusal } from "../../machines/events/denied.ts";
+import type { EventData } from "../../machines/events.ts";
+import type { TaskSnapshot } from "../../machines/taskMachine.ts";
+import { DenialTally } from "../denials/denialTally.ts";
+import type { DriverServices } from "../services.ts";
+import { cleanUpRun, type Exit, exitOf } from "./runEnd.ts";
+import { endOutput } from "./runOutput.ts";
+import { watchProgramOf } from "./runProgram.ts";
+
+/** What an end is made with. */
+export type EndingServices = Pick<DriverServices, "folder" | "disk" | "goodRuns">;
+
+/** What whoever noticed the end knows of it. */
+interface Seen {
+  readonly exit: Exit;
+  readonly output: EventData<"exited">["output"];
+  /** The sandbox's last refusal, if the end can be its consequence. */
+  readonly refused: Refusal | undefined;
+  /** The watch of the run's program, by whoever has watched the run. */
+  readonly program?: ReturnType<typeof watchProgramOf>;
+  /** Reads the black box's notes; only the plugin that began the run has them. */
+  readonly readNotes?: () => readonly Note[] | undefined;
+}
+
+/** The end of a run, with what the host still shows of it. Only the program's file may make it reject. */
+export async function endingOf(
+  { context }: TaskSnapshot,
+  { exit, output, refused, readNotes, program: watched }: Seen,
+  { folder, disk, goodRuns }: EndingServices,
+): Promise<EventData<"exited">> {
+  const { request, sandbox } = context;
+  const limit = request !== null && sandbox?.disk;
+  const own = limit ? (await disk.usage(request.allocDir, limit).catch(() => undefined))?.own : undefined;
+  const program = await (watched ?? watchProgramOf(context, folder.path))?.end();
+  const end = {
+    ...exit,
+    ...(own && { disk: { bytes: own.bytes, files: own.files } }),
+    ...(program && { program }),
+  };
+  const found = await diagnose(context, end, refused, readNotes);
+  return await goodRuns.withChanges(context, { ...end, ...found, output });
+}
+
+/**
+ * The end of a run that ended while nobody watched it. Removes what the run left.
+ * @param killed whether this process has killed the run, which no event says yet
+ */
+export async function unseenEndingOf(
+  snapshot: TaskSnapshot,
+  services: EndingServices,
+  killed = false,
+): Promise<EventData<"exited">> {
+  await cleanUpRun(snapshot);
+  const exit = exitOf(snapshot, { killed });
+  const { output } = await endOutput(snapshot.context);
+  const refused = new DenialTally(snapshot.context.denials).lastBefore(exit.endedAt)?.refusal;
+  return await endingOf(snapshot, { exit, output, refused }, services);
+}
