@@ -223,7 +223,7 @@ export class Driver implements DriverPort {
     }
     // The task's commands have ended together with the task. Their events belong before `destroyed`.
     await task.run.commands.over();
-    task.run.denials.close();
+    await task.run.denials.finish();
     await task.record("destroyed", {});
     this.#tasks.forget(taskId);
     this.#recoveredLogs.delete(taskId);

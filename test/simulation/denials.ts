@@ -2,18 +2,21 @@
 import { BehaviorSubject } from "rxjs";
 import type { AuditRecord } from "../../src/effects/denials/auditRecord.ts";
 import { type DenialSink, DenialTracker } from "../../src/effects/denials/denialTracker.ts";
+import type { DenialWatchEvents } from "../../src/effects/denials/denialWatch.ts";
 import type { Audit } from "./audit.ts";
 import type { PluginProcess } from "./pluginProcess.ts";
 
 /** As long as denialReader.ts waits. */
 const pauseMs = 20;
-const settleMs = 200;
+const settleMs = 2_000;
+/** As long as denialWatch.ts waits. */
+const endsMs = 1_000;
 
 /** The class, for the plugin process whose step runs. */
 export function denialWatchOf(audit: Audit, current: () => PluginProcess) {
   return class<Owner> extends SimulatedDenialWatch<Owner> {
-    constructor(sink: DenialSink<Owner>, onDropped: (records: number) => void) {
-      super(audit, current(), sink, onDropped);
+    constructor(sink: DenialSink<Owner>, events: DenialWatchEvents) {
+      super(audit, current(), sink, events);
     }
   };
 }
@@ -29,17 +32,12 @@ class SimulatedDenialWatch<Owner> {
   #isWoken = false;
   #unlisten: (() => void) | undefined;
 
-  constructor(
-    audit: Audit,
-    plugin: PluginProcess,
-    sink: DenialSink<Owner>,
-    onDropped: (records: number) => void,
-  ) {
+  constructor(audit: Audit, plugin: PluginProcess, sink: DenialSink<Owner>, { dropped }: DenialWatchEvents) {
     this.tracker = new DenialTracker(sink);
     this.problems = new BehaviorSubject(audit.isOn ? undefined : noDenials);
     this.#audit = audit;
     this.#plugin = plugin;
-    this.#onDropped = onDropped;
+    this.#onDropped = dropped;
   }
 
   get problem(): string | undefined {
@@ -48,6 +46,7 @@ class SimulatedDenialWatch<Owner> {
 
   async configure(): Promise<void> {
     if (!this.#audit.isOn) return;
+    if (this.#unlisten === undefined) this.tracker.begin(this.#plugin.scheduler.now);
     this.#unlisten ??= this.#audit.listen({
       life: this.#plugin.life,
       arrives: (record) => {
@@ -63,23 +62,37 @@ class SimulatedDenialWatch<Owner> {
 
   handOut(): void {
     this.#read();
-    this.tracker.turn("turn");
   }
 
-  async settle(): Promise<void> {
-    const { scheduler, life } = this.#plugin;
+  async settle(owner: Owner): Promise<boolean> {
+    const { scheduler } = this.#plugin;
     const until = scheduler.now + settleMs;
-    const pause = () =>
-      new Promise<void>((resolve) => void scheduler.in(1, life, "waits for records", resolve));
-    while (this.#audit.backlog > 0 && scheduler.now < until) await pause();
-    await pause();
+    while (this.#audit.backlog > 0 && scheduler.now < until) await this.#pause(1);
+    await this.#pause(1);
     this.#read();
-    this.tracker.turn("end");
+    this.tracker.finishEvents(owner);
+    return scheduler.now < until;
   }
 
-  [Symbol.dispose](): void {
+  async finish(owner: Owner): Promise<boolean> {
+    if (!this.#audit.isOn) return true;
+    const { scheduler } = this.#plugin;
+    const until = scheduler.now + endsMs;
+    for (;;) {
+      const isRead = await this.settle(owner);
+      if (!this.tracker.awaits(owner) || scheduler.now >= until) return isRead;
+      await this.#pause(5);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#unlisten?.();
     this.#queue = [];
+  }
+
+  #pause(ms: number): Promise<void> {
+    const { scheduler, life } = this.#plugin;
+    return new Promise((resolve) => void scheduler.in(ms, life, "waits for records", resolve));
   }
 
   /** A signal tells the process that there are records. */
@@ -94,6 +107,7 @@ class SimulatedDenialWatch<Owner> {
     const { scheduler, life } = this.#plugin;
     const isIdle = this.#queue.length === 0 && !this.tracker.isWaiting;
     this.handOut();
+    this.tracker.turn();
     this.#isWoken = !isIdle;
     if (!isIdle) scheduler.in(pauseMs, life, "reads more audit records", () => this.#turn());
   }

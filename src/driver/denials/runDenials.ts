@@ -105,7 +105,7 @@ export class RunDenials implements DeniedRun {
       this.#all.handOut();
       // Waits for records that are under way, so that the reason for a failure is recorded before the
       // failure.
-      if (isBad || this.#tally?.isEmpty === false) await this.#all.settle();
+      if (isBad || this.#tally?.isEmpty === false) await this.#all.settle(this);
       this.#all.ended(this, exit.endedAt);
       this.#afterwards = setTimeout(() => this.#all?.tracker.removeProcesses(this), lateMs).unref();
     }
@@ -148,13 +148,15 @@ export class RunDenials implements DeniedRun {
     if (!(await this.#task.record("denied", taken))) this.#tally?.giveBack(taken);
   }
 
-  /** To be called when the task is forgotten. */
-  close(): void {
+  /** To be called before the task is forgotten. Records what has come since {@link end}. */
+  async finish(): Promise<void> {
+    await this.#all?.finish(this, this.#task.id);
     clearTimeout(this.#timer);
     clearTimeout(this.#afterwards);
     this.closeLog();
     this.#all?.remove(this);
     this.#all = undefined;
+    await this.record();
   }
 
   #due(): void {

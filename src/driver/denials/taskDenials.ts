@@ -2,6 +2,7 @@
 import { readlinkSync } from "node:fs";
 import type { Observable } from "rxjs";
 import type { Logger } from "../../base/hclog.ts";
+import type { TaskId } from "../../base/taskId.ts";
 import type { DenialTracker, OwnedDenial } from "../../effects/denials/denialTracker.ts";
 import { DenialWatch } from "../../effects/denials/denialWatch.ts";
 import type { DenialMode } from "../../effects/denials/options.ts";
@@ -46,13 +47,15 @@ const warnEveryMs = 60_000;
 /** Tolerance in milliseconds: times of processes are in ticks, and the clock of audit records is coarse. */
 const clockSlackMs = 40;
 
-export class TaskDenials implements Disposable {
+export class TaskDenials implements AsyncDisposable {
   readonly #log: Logger;
   readonly #runs = new Map<DeniedRun, WatchedRun>();
   /** The end of each user's last run that was removed, in milliseconds since the epoch. */
   readonly #removedEnds = new Map<number, number>();
   readonly #watch: DenialWatch<DeniedRun>;
   #warnedAt = Number.NEGATIVE_INFINITY;
+  /** Number of lost records that no line of the log has told yet. */
+  #untold = 0;
 
   constructor(log: Logger) {
     this.#log = log;
@@ -61,7 +64,11 @@ export class TaskDenials implements Disposable {
       lost: (run: DeniedRun, count: number) => run.lost(count),
       locate: (pid: number, uid: number, timeMs: number) => this.#locate(pid, uid, timeMs),
     };
-    this.#watch = new DenialWatch(sink, (records) => this.#warn(records));
+    this.#watch = new DenialWatch(sink, {
+      dropped: (records) => this.#warn(records),
+      queueStaysShort: (reason) =>
+        log.warn("the limit of audit's queue cannot be raised: records of denials may be lost", { reason }),
+    });
   }
 
   get tracker(): DenialTracker<DeniedRun> {
@@ -93,9 +100,17 @@ export class TaskDenials implements Disposable {
     this.#watch.handOut();
   }
 
-  /** Resolves once all earlier denials have been handed out, or after a fifth of a second. */
-  settle(): Promise<void> {
-    return this.#watch.settle();
+  /** To be called when the run has ended. Resolves once its denials have been handed out. */
+  async settle(run: DeniedRun): Promise<void> {
+    await this.#watch.settle(run);
+  }
+
+  /** To be called before {@link remove}. Resolves once the run's denials are handed out, and the lost counted. */
+  async finish(run: DeniedRun, taskId: TaskId): Promise<void> {
+    if (!(await this.#watch.finish(run)))
+      this.#log.warn("not all records of denials could be read: counts of the task may be too low", {
+        task_id: taskId,
+      });
   }
 
   add(run: DeniedRun, traits: RunTraits): void {
@@ -116,8 +131,8 @@ export class TaskDenials implements Disposable {
     this.tracker.remove(run);
   }
 
-  [Symbol.dispose](): void {
-    this.#watch[Symbol.dispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#watch[Symbol.asyncDispose]();
   }
 
   /**
@@ -154,12 +169,14 @@ export class TaskDenials implements Disposable {
   }
 
   #warn(records: number): void {
+    this.#untold += records;
     const now = performance.now();
     if (now - this.#warnedAt < warnEveryMs) return;
     this.#warnedAt = now;
     this.#log.warn("the kernel could not keep all records of denials: counts of tasks may be too low", {
-      lost: records,
+      lost: this.#untold,
     });
+    this.#untold = 0;
   }
 }
 

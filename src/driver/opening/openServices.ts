@@ -134,7 +134,7 @@ function diskLimitsOf(running: DriverServices["unclaimed"]): Map<TaskId, DiskLim
 export async function closeServices(services: DriverServices): Promise<void> {
   await services.unsaved.close();
   services.usage.close();
-  services.denials[Symbol.dispose]();
+  await services.denials[Symbol.asyncDispose]();
   services.recorder[Symbol.dispose]();
   services.egress[Symbol.dispose]();
   services.roots[Symbol.dispose]();

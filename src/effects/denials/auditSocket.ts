@@ -70,14 +70,16 @@ export async function auditStatus(): Promise<AuditStatus> {
 }
 
 /**
- * Turns audit on or off for the host.
+ * Turns audit on or off for the host, and sets how many of its records may wait. What is undefined stays.
  * @throws DriverError `KERNEL_CALL_FAILED`, with EPERM if audit is locked
  */
 export async function setAudit(
-  set: Partial<Pick<AuditStatus, "backlogLimit">> & { enabled: boolean },
+  set: Partial<Pick<AuditStatus, "backlogLimit">> & { readonly enabled?: boolean },
 ): Promise<void> {
   const status = new Uint32Array(10);
-  status[0] = k.AUDIT_STATUS_ENABLED | (set.backlogLimit === undefined ? 0 : k.AUDIT_STATUS_BACKLOG_LIMIT);
+  status[0] =
+    (set.enabled === undefined ? 0 : k.AUDIT_STATUS_ENABLED) |
+    (set.backlogLimit === undefined ? 0 : k.AUDIT_STATUS_BACKLOG_LIMIT);
   status[1] = set.enabled ? 1 : 0;
   status[5] = set.backlogLimit ?? 0;
   await ask(k.AUDIT_SET, new Uint8Array(status.buffer), k.NLMSG_ERROR);

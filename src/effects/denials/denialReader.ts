@@ -7,21 +7,18 @@
  * next read follows after a pause, a multiple of the turn's duration. The kernel drops and counts the records
  * that it cannot queue meanwhile.
  */
-import { closeSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
+import { closeSync, readFileSync } from "node:fs";
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import { SIGURG } from "../kernel/constants.ts";
 import { droppedMessages, setReadSignal, tryReceive } from "../kernel/sockets.ts";
 import { type AuditRecord, parseRecord } from "./auditRecord.ts";
-import { auditStatus, HEADER_BYTES, MESSAGE_BYTES, openRecords } from "./auditSocket.ts";
+import { type AuditStatus, auditStatus, HEADER_BYTES, MESSAGE_BYTES, openRecords } from "./auditSocket.ts";
 
 /** The receiver of the records. */
 export interface RecordSink {
   take(record: AuditRecord): void;
-  /**
-   * Called after each turn. `end`: no record is left to read and none is under way, or the wait for such
-   * records has timed out.
-   */
-  turn(now: "turn" | "end"): void;
+  /** Called after each turn. */
+  turn(): void;
   /** Whether the sink needs a further record to complete an earlier one. */
   readonly isWaiting: boolean;
   /**
@@ -54,8 +51,14 @@ const chunkRecords = 64;
 const minPauseMs = 20;
 const pauseFactor = 50;
 
-/** Maximum time for which a task's end waits for records that are under way. */
-const settleMs = 200;
+/** Maximum time for which a task's end waits for records that are under way, on a machine that is busy with others. */
+const settleMs = 2_000;
+
+/**
+ * Whether the kernel keeps records until an audit daemon asks for them. Without one, it counts what it does not
+ * keep as lost, although it has sent it.
+ */
+const keepsForDaemon = /(?:^|\s)audit=(?:1|on)(?:\s|$)/;
 
 export class DenialReader implements Disposable {
   readonly #sink: RecordSink;
@@ -69,6 +72,11 @@ export class DenialReader implements Disposable {
   #ends: AuditRecord[] = [];
   #timer: NodeJS.Timeout | undefined;
   #dropped = 0;
+  /** The kernel's count of lost records; undefined before the first look at it. */
+  #lost: number | undefined;
+  /** Time of the newest denial that was read, in milliseconds since the epoch. */
+  #newestMs = Number.NEGATIVE_INFINITY;
+  #hasRead = false;
 
   /** @throws DriverError `KERNEL_CALL_FAILED` */
   constructor(sink: RecordSink) {
@@ -91,21 +99,44 @@ export class DenialReader implements Disposable {
   /** Reads the records that have arrived, within the bounds of a turn. */
   readNow(): void {
     this.#read();
-    this.#sink.turn("turn");
   }
 
   /**
-   * Resolves once the records of all earlier denials have been read. In a flood of other records, resolves
-   * after {@link settleMs}.
+   * Reads the records of all earlier denials, however many there are. Records come in their order, so a later
+   * one shows that none is left: a flood of other denials does not keep the caller.
+   * @returns whether all were read; false after {@link settleMs}
+   * @throws DriverError `KERNEL_CALL_FAILED`
    */
-  async settle(): Promise<void> {
+  async settle(): Promise<boolean> {
+    const begunMs = Date.now();
     const until = performance.now() + settleMs;
-    // A thread of the kernel sends the records. When the thread takes a record out of its queue, the record
-    // arrives at once.
-    while ((await auditStatus()).backlog > 0 && performance.now() < until) await delay(1);
-    await delay(1);
-    while (this.#read() !== "nothing" && performance.now() < until) await delay(turnMs);
-    this.#sink.turn("end");
+    while (performance.now() < until) {
+      // A thread of the kernel sends the records. When the thread takes a record out of its queue, the record
+      // arrives at once.
+      const isSent = (await this.#look()).backlog === 0;
+      await delay(1);
+      while (this.#read() !== "nothing" && this.#newestMs <= begunMs && performance.now() < until)
+        await nextTurn();
+      if (this.#newestMs > begunMs) return true;
+      if (isSent && performance.now() < until) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Tells the sink what the kernel has lost since the last look.
+   * @throws DriverError `KERNEL_CALL_FAILED`
+   */
+  async lookForLost(): Promise<void> {
+    await this.#look();
+  }
+
+  async #look(): Promise<AuditStatus> {
+    const status = await auditStatus();
+    const lost = lostSince(this.#lost, status, readFileSync("/proc/cmdline", "utf8"));
+    this.#lost = status.lost;
+    if (lost > 0) this.#sink.dropped(lost);
+    return status;
   }
 
   /** The handler of the signal, which may also have come from another source. */
@@ -125,11 +156,14 @@ export class DenialReader implements Disposable {
       found = this.#read();
       if (found === "nothing") {
         this.#timer = undefined;
+        if (this.#hasRead) void this.#look().catch(() => undefined);
+        this.#hasRead = false;
         return;
       }
       this.#setSignal(undefined);
     }
-    this.#sink.turn("turn");
+    this.#hasRead = true;
+    this.#sink.turn();
     const pauseMs = Math.max(minPauseMs, pauseFactor * (performance.now() - begun));
     this.#timer = setTimeout(() => this.#turn(), pauseMs).unref();
   }
@@ -174,6 +208,8 @@ export class DenialReader implements Disposable {
     const record = parseRecord(this.#buffer.readUInt16LE(4), text);
     if (record?.kind === "domainEnd") this.#ends.push(record);
     else if (record !== undefined) this.#sink.take(record);
+    if (record?.kind === "denial" || record?.kind === "filtered")
+      this.#newestMs = Math.max(this.#newestMs, record.timeMs);
   }
 
   #countDropped(): void {
@@ -185,4 +221,19 @@ export class DenialReader implements Disposable {
   #setSignal(signal: number | undefined): void {
     for (const each of Object.values(this.#sockets)) setReadSignal(each, signal);
   }
+}
+
+/**
+ * How many records the kernel has lost since an earlier look.
+ * @param before the count at that look; undefined if there was none
+ * @param commandLine the kernel's
+ */
+export function lostSince(
+  before: number | undefined,
+  { lost, daemon }: Pick<AuditStatus, "lost" | "daemon">,
+  commandLine: string,
+): number {
+  if (before === undefined || (daemon === 0 && keepsForDaemon.test(commandLine))) return 0;
+  // Whoever administers audit can reset the count.
+  return Math.max(0, lost - before);
 }

@@ -49,7 +49,7 @@ interface KnownProcess<Owner> extends OwnedProcess {
 /** A domain that belongs to an owner. */
 interface OwnedDomain<Owner> {
   readonly owner: Owner;
-  /** Number of denials with a record; undefined if the domain's first record was missed. */
+  /** Number of denials with a record; undefined if the domain may have had denials before this process listened. */
   counted: number | undefined;
 }
 
@@ -77,8 +77,8 @@ interface StrangeDomain {
 interface OpenEvent {
   readonly denials: DenialRecord[];
   readonly filtered: FilteredRecord[];
-  /** Whether the event has waited for a whole turn. */
-  old: boolean;
+  /** Number of turns in which the event has waited. */
+  turns: number;
 }
 
 /** A refused system call of a process without a known owner. */
@@ -98,6 +98,11 @@ const maxUnclaimed = 64;
  * committed, and only then is its process known.
  */
 const keepEndedMs = 10_000;
+/**
+ * Number of turns after which the record of a call is lost. A process may have to wait for a processor between
+ * the denial and the end of its call.
+ */
+const maxTurns = 10;
 /** Tolerance in milliseconds, because the clock of audit records is coarse. */
 const clockSlackMs = 20;
 
@@ -109,6 +114,8 @@ export class DenialTracker<Owner> {
   readonly #open = new Map<number, OpenEvent>();
   /** Number of denials that are held for all domains without a known owner. */
   #held = 0;
+  /** When the kernel began to send records, in milliseconds since the epoch. */
+  #listeningSinceMs = Number.POSITIVE_INFINITY;
   #unclaimed: readonly UnclaimedCall[] = [];
 
   constructor(sink: DenialSink<Owner>) {
@@ -120,13 +127,24 @@ export class DenialTracker<Owner> {
     return this.#open.size > 0;
   }
 
+  /** To be called when the kernel begins to send records. @param sinceMs milliseconds since the epoch */
+  begin(sinceMs: number): void {
+    this.#listeningSinceMs = sinceMs;
+  }
+
+  /** Whether records of the owner's denials are to come still: the ends of its domains, which come last. */
+  awaits(owner: Owner): boolean {
+    return [...this.#domains.values()].some((each) => each.owner === owner && each.counted !== undefined);
+  }
+
   /** Adds a process of the owner, and reports the process's earlier denials. */
   addProcess(owner: Owner, process: OwnedProcess): void {
     const known: KnownProcess<Owner> = { ...process, owner, untilMs: Number.POSITIVE_INFINITY };
     this.#processes.set(process.pid, known);
     for (const [domain, { creator, member }] of this.#strange) {
       if (creator && wasAt(known, creator)) this.#claim(domain, owner, 0);
-      else if (!creator && member && wasAt(known, member)) this.#claim(domain, owner, undefined);
+      else if (!creator && member && wasAt(known, member))
+        this.#claim(domain, owner, this.#countedBefore(owner));
     }
     const isOwn = ({ caller, denial }: UnclaimedCall) => wasAt(known, { ...caller, timeMs: denial.timeMs });
     const own = this.#unclaimed.filter(isOwn);
@@ -181,21 +199,27 @@ export class DenialTracker<Owner> {
     }
   }
 
+  /** Ends a turn of the reader (denialReader.ts). Finishes events whose call's record is lost. */
+  turn(): void {
+    for (const [serial, event] of this.#open)
+      if (event.turns === maxTurns) this.#finish(serial, undefined);
+      else event.turns += 1;
+  }
+
   /**
-   * Ends a turn of the reader (denialReader.ts). Finishes events that have waited since the previous turn:
-   * the record of their call is lost. At `end`, no record is under way, so all events are finished.
+   * Finishes the events of an owner whose processes have ended: if the record of a call has not come yet, it
+   * is lost. Calls of other owners may be under way.
    */
-  turn(now: "turn" | "end" = "turn"): void {
-    for (const [serial, event] of this.#open) {
-      if (event.old || now === "end") this.#finish(serial, undefined);
-      else event.old = true;
-    }
+  finishEvents(owner: Owner): void {
+    for (const [serial, { denials }] of this.#open)
+      if (denials.some(({ domain }) => this.#domains.get(domain)?.owner === owner))
+        this.#finish(serial, undefined);
   }
 
   #eventOf(serial: number): OpenEvent {
     const known = this.#open.get(serial);
     if (known !== undefined) return known;
-    const event: OpenEvent = { denials: [], filtered: [], old: false };
+    const event: OpenEvent = { denials: [], filtered: [], turns: 0 };
     this.#open.set(serial, event);
     return event;
   }
@@ -227,7 +251,7 @@ export class DenialTracker<Owner> {
     // The record of the domain's creator is missing: the first denial came before this process listened, or
     // the record was lost.
     const owner = this.#sink.locate(caller.pid, caller.uid, timeMs);
-    if (owner !== undefined) this.#claim(domain, owner, undefined);
+    if (owner !== undefined) this.#claim(domain, owner, this.#countedBefore(owner));
     else stranger.member = { pid: caller.pid, uid: caller.uid, timeMs };
   }
 
@@ -292,6 +316,17 @@ export class DenialTracker<Owner> {
     const ended = this.#strange.get(domain)?.ended;
     for (const denial of this.#forget(domain)) this.#handOut(owned, denial);
     if (ended !== undefined) this.#close(domain, owned, ended.denials);
+  }
+
+  /**
+   * How many denials of a domain were counted before it was claimed, besides those that are held, although the
+   * record of its creator is missing: none if the owner began when this process listened.
+   */
+  #countedBefore(owner: Owner): 0 | undefined {
+    const processes = [...this.#processes.values()].filter((each) => each.owner === owner);
+    const isWhole =
+      processes.length > 0 && processes.every(({ sinceMs }) => sinceMs >= this.#listeningSinceMs);
+    return isWhole ? 0 : undefined;
   }
 
   #handOut(owned: OwnedDomain<Owner>, denial: OwnedDenial): void {

@@ -1,4 +1,5 @@
 /** Watches for accesses that the kernel denies to sandboxed processes, as far as the host reports denials. */
+import { setTimeout as delay } from "node:timers/promises";
 import { BehaviorSubject, type Observable } from "rxjs";
 import { messageOf } from "../../base/errors.ts";
 import { abis } from "../landlock/rights.ts";
@@ -6,26 +7,40 @@ import type { AuditRecord } from "./auditRecord.ts";
 import { auditProblem, auditStatus, isInHostNetwork } from "./auditSocket.ts";
 import { DenialReader } from "./denialReader.ts";
 import { type DenialSink, DenialTracker } from "./denialTracker.ts";
-import { AuditLease, turnAuditOff } from "./hostAudit.ts";
+import { AuditLease, BacklogLease, turnAuditOff } from "./hostAudit.ts";
 import type { DenialMode } from "./options.ts";
 
 /** The first Landlock ABI with which the kernel records denials. */
 const recordingAbi = 7;
 
-export class DenialWatch<Owner> implements Disposable {
+/** What a {@link DenialWatch} tells besides denials. */
+export interface DenialWatchEvents {
+  /** The kernel has lost this many records; their owners are unknown. */
+  readonly dropped: (records: number) => void;
+  /** The kernel's queue cannot be made long enough. @param reason without its full stop */
+  readonly queueStaysShort: (reason: string) => void;
+}
+
+/**
+ * Maximum time to wait for the kernel's records of the ends of a task's domains. It writes them once nothing
+ * refers to a domain any more, usually some hundredths of a second after the end of the last process.
+ */
+const endsMs = 1_000;
+
+export class DenialWatch<Owner> implements AsyncDisposable {
   readonly tracker: DenialTracker<Owner>;
-  readonly #onDropped: (records: number) => void;
+  readonly #events: DenialWatchEvents;
   readonly #problem = new BehaviorSubject<string | undefined>(
     "the driver has not checked the host's audit yet",
   );
   #mode: DenialMode = "off";
   #reader: DenialReader | undefined;
   #lease: AuditLease | undefined;
+  #backlog: Promise<BacklogLease | undefined> | undefined;
 
-  /** @param onDropped called with the number of records that the kernel dropped; their owners are unknown */
-  constructor(sink: DenialSink<Owner>, onDropped: (records: number) => void) {
+  constructor(sink: DenialSink<Owner>, events: DenialWatchEvents) {
     this.tracker = new DenialTracker(sink);
-    this.#onDropped = onDropped;
+    this.#events = events;
   }
 
   /** Why denials are not recorded now, as a sentence without its full stop; undefined if they are. */
@@ -42,7 +57,11 @@ export class DenialWatch<Owner> implements Disposable {
   async configure(mode: DenialMode, landlockAbi: number): Promise<void> {
     this.#mode = mode;
     if (mode !== "on") this.#release();
-    this.#problem.next(await this.#begin(mode, landlockAbi).catch(auditProblem));
+    if (mode === "off") await this.#restoreBacklog();
+    this.#tell(await this.#begin(mode, landlockAbi).catch(auditProblem));
+    if (this.problem !== undefined) return;
+    await this.#keepBacklog();
+    await this.#reader?.lookForLost().catch(() => undefined);
   }
 
   /** Hands out denials whose records have arrived, within the limits of one turn of the reader. */
@@ -50,14 +69,34 @@ export class DenialWatch<Owner> implements Disposable {
     this.#reader?.readNow();
   }
 
-  /** Resolves once all earlier denials have been handed out, or after a fifth of a second. */
-  async settle(): Promise<void> {
-    await this.#reader?.settle().catch(() => undefined);
+  /**
+   * To be called when the owner's processes have ended. Hands out all of their denials.
+   * @returns whether all were read; false if that takes too long, or audit cannot be read
+   */
+  async settle(owner: Owner): Promise<boolean> {
+    const isRead = (await this.#reader?.settle().catch(() => false)) ?? true;
+    this.tracker.finishEvents(owner);
+    return isRead;
   }
 
-  [Symbol.dispose](): void {
+  /**
+   * As {@link settle}, and waits also for the kernel's counts of the denials, which tell what was lost. To be
+   * called before the owner is forgotten.
+   */
+  async finish(owner: Owner): Promise<boolean> {
+    if (this.problem !== undefined && !this.tracker.awaits(owner)) return true;
+    const until = performance.now() + endsMs;
+    for (;;) {
+      const isRead = await this.settle(owner);
+      if (!this.tracker.awaits(owner) || performance.now() >= until) return isRead;
+      await delay(5);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#stop();
     this.#release();
+    await this.#restoreBacklog();
   }
 
   async #begin(mode: DenialMode, landlockAbi: number): Promise<string | undefined> {
@@ -81,16 +120,39 @@ export class DenialWatch<Owner> implements Disposable {
     const { tracker } = this;
     return {
       take: (record: AuditRecord) => {
-        if (record.kind === "enabled")
-          this.#problem.next(record.enabled ? undefined : this.#mode === "on" ? turnedOff : auditIsOff);
-        else tracker.take(record);
+        if (record.kind !== "enabled") tracker.take(record);
+        else if (record.enabled) {
+          this.#tell(undefined);
+          void this.#keepBacklog();
+        } else this.#tell(this.#mode === "on" ? turnedOff : auditIsOff);
       },
-      turn: (now: "turn" | "end") => tracker.turn(now),
+      turn: () => tracker.turn(),
       get isWaiting() {
         return tracker.isWaiting;
       },
-      dropped: this.#onDropped,
+      dropped: this.#events.dropped,
     };
+  }
+
+  #tell(problem: string | undefined): void {
+    if (problem === undefined && this.#problem.value !== undefined) this.tracker.begin(Date.now());
+    this.#problem.next(problem);
+  }
+
+  /** Never rejects. */
+  async #keepBacklog(): Promise<void> {
+    this.#backlog ??= BacklogLease.take().catch((thrown) => {
+      this.#events.queueStaysShort(messageOf(thrown));
+      return undefined;
+    });
+    await this.#backlog;
+  }
+
+  /** Never rejects. */
+  async #restoreBacklog(): Promise<void> {
+    const backlog = this.#backlog;
+    this.#backlog = undefined;
+    await (await backlog)?.giveUp().catch(() => undefined);
   }
 
   #stop(): void {

