@@ -85,6 +85,11 @@ export function withJobFileOptions(command: Command): Command {
       "file with values for secret, key, service, nomadVar and nomadService in templates, HCL or JSON",
     )
     .option(
+      "--host-volume <name=path>",
+      "path of a host volume, as in a client's configuration; repeatable",
+      collectAssignment,
+    )
+    .option(
       "--upstream <name=address>",
       "address of an upstream of Connect, such as api=127.0.0.1:9000; implies --skip connect; repeatable",
       collectAssignment,
@@ -115,6 +120,7 @@ export interface JobFileOptions {
   readonly nodeMeta?: Assignments;
   readonly nodeAttr?: Assignments;
   readonly values?: string;
+  readonly hostVolume?: Assignments;
   readonly upstream?: Assignments;
   readonly option?: Assignments;
   readonly pluginConfig?: string;

@@ -10,15 +10,17 @@ import { logDestination } from "../../effects/logs/options.ts";
 import { InvalidOptions } from "../../effects/options/hclOptions.ts";
 import { parseTaskOptions, type TaskOptions, taskOptionsSpec } from "../../effects/parts.ts";
 import { specOf } from "../../grpc/options.ts";
-import type { Group, Job, Task } from "../jobspec/job.ts";
+import { type Group, hostVolumeOf, type Job, type Task } from "../jobspec/job.ts";
 import {
   collected,
   type FoundProblem,
   InvalidFile,
   inside,
+  isAtOrIn,
   type JobFile,
   located,
   type Problem,
+  report,
   throwCollected,
 } from "../jobspec/jobFile.ts";
 import { readJobFile } from "../jobspec/readJob.ts";
@@ -59,6 +61,7 @@ export async function checkFile(
   if (isJob(file)) {
     const plugin = pluginOptionsOf(config);
     const job = await readChecked(file, variables, plugin);
+    checkVolumes(file, job);
     const warnings = tasksOf(job).flatMap((place) => [
       ...checkLogs(file, place, plugin),
       ...checkWeight(file, place),
@@ -68,6 +71,7 @@ export async function checkFile(
     return { kind: "job", job, lacking, warnings };
   }
   const options = await pluginOptionsIn(file);
+  throwCollected(file);
   const nothing = { job: undefined, lacking: [], warnings: [] };
   if (options === undefined) return { kind: "agent", ...nothing };
   checkPluginOptions(file, { ...options, state_dir: config.stateDir });
@@ -82,6 +86,7 @@ export async function checkJob(
   plugin: PluginOptions,
 ): Promise<Job> {
   const job = await readChecked(file, variables, plugin);
+  checkVolumes(file, job);
   throwCollected(file);
   return job as Job;
 }
@@ -123,7 +128,9 @@ export async function taskOptionsIn(
   variables: VariableSources,
   plugin: PluginOptions,
 ): Promise<readonly JobTaskOptions[]> {
-  const job = await checkJob(file, variables, plugin);
+  const job = await readChecked(file, variables, plugin);
+  throwCollected(file);
+  if (job === undefined) return [];
   return job.groups.flatMap((group) =>
     group.tasks.map((task) => ({
       job: job.id,
@@ -165,6 +172,24 @@ function checkTask(file: JobFile, place: TaskPlace, plugin: PluginOptions): void
 
 function pathOf({ job, group, task }: TaskPlace): string {
   return `job.${job.id}.group.${group.name}.task.${task.name}`;
+}
+
+/** Each mounted host volume needs a path, which a client's configuration would give. */
+function checkVolumes(file: JobFile, job: Job | undefined): void {
+  for (const { group, task } of tasksOf(job)) {
+    for (const { volume } of task.volumeMounts) {
+      const indexes = volume.perAlloc ? Array.from({ length: group.count }, (_, index) => index) : [0];
+      const missing = indexes
+        .map((index) => hostVolumeOf(volume, index))
+        .find((source) => !file.hostVolumes.has(source));
+      if (missing === undefined) continue;
+      report(file, {
+        place: `job.${job?.id}.group.${group.name}.volume.${volume.name}.source`,
+        message: `the host volume "${missing}" has no path: add --host-volume ${missing}=/path`,
+        lacking: true,
+      });
+    }
+  }
 }
 
 /**
@@ -225,12 +250,18 @@ function checkOptions(
   work: () => unknown,
 ): void {
   const problems = optionProblems(work).filter(
-    ({ option }) => option === undefined || config[option] !== null,
+    ({ option }) => option === undefined || (config[option] !== null && !isUnresolved(file, place, option)),
   );
   for (const { option, message, hint } of problems)
     file.problems.push(
       located(file, { place: option === undefined ? place : inside(place, option), message, hint }),
     );
+}
+
+/** Whether an option has a part that only a cluster or a dispatch gives. */
+function isUnresolved(file: JobFile, place: string, option: string): boolean {
+  const at = inside(place, option.replace(/[.[].*$/s, ""));
+  return [...file.unresolved].some((each) => isAtOrIn(each, at));
 }
 
 function optionProblems(

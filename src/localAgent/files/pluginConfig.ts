@@ -7,7 +7,7 @@ import { resolve } from "node:path";
 import { defaultStateDir } from "../../base/defaultStateDir.ts";
 import { DriverError } from "../../base/errors.ts";
 import type { Spec } from "../../grpc/generated/nomad/hclspec.ts";
-import { type JobFile, jobFile } from "../jobspec/jobFile.ts";
+import { type JobFile, jobFile, report, throwCollected } from "../jobspec/jobFile.ts";
 import { type AttributeSpec, type FittedConfig, followSpec } from "../jobspec/resolve/driverConfig.ts";
 import { asList, type Body, body, parseFile } from "../jobspec/syntax.ts";
 import { readTextFile } from "./textFile.ts";
@@ -73,13 +73,21 @@ export function followPluginSpec(
 
 /**
  * The plugin's options in a file: bare, in a `config` block, or in an agent's configuration.
+ * The file collects the problem of a block with another name.
  * @returns undefined for an agent's configuration without a block for this driver
  */
 export async function pluginOptionsIn(file: JobFile): Promise<Body | undefined> {
   const content = await parseFile(file);
   const plugins = asList(content.plugin).map((each) => body(file, "plugin", each));
   const own = plugins.find((each) => pluginName in each)?.[pluginName];
-  if (own === undefined && isAgentConfig(content)) return undefined;
+  if (own === undefined && isAgentConfig(content)) {
+    if (plugins.some((each) => driverName in each)) {
+      const message = "no plugin has this name: a plugin has the name of its executable";
+      const hint = `Write plugin "${pluginName}"`;
+      report(file, { place: `plugin.${driverName}`, message, hint });
+    }
+    return undefined;
+  }
   const plugin = body(file, `plugin.${pluginName}`, own ?? content);
   return "config" in plugin ? body(file, "config", plugin.config) : plugin;
 }
@@ -91,12 +99,18 @@ export function isAgentConfig(content: Body): boolean {
 
 const pluginName = "nomad-driver-exec2";
 
+/** The name for tasks. The block of a plugin has the name of its executable. */
+const driverName = "exec2";
+
 /** Keys of agents' configurations. No option of this driver has such a name. */
 const agentKeys = "acl client consul data_dir plugin plugin_dir ports server telemetry tls vault".split(" ");
 
 async function readConfigFile(path: string): Promise<Body> {
   const text = await readTextFile(path, "CONFIG_INVALID", "file of plugin options");
-  return (await pluginOptionsIn(jobFile(path, text))) ?? {};
+  const file = jobFile(path, text);
+  const options = (await pluginOptionsIn(file)) ?? {};
+  throwCollected(file);
+  return options;
 }
 
 /** The attributes of a schema that is one object. Skips kinds of spec that this driver does not use. */

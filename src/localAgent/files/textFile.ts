@@ -1,5 +1,6 @@
 /** Reads files that people write. */
 import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
 import { DriverError, type ErrorCode } from "../../base/errors.ts";
 import { formatBytes } from "../../units/sizes.ts";
 
@@ -20,6 +21,10 @@ export async function readTextFile(path: string, code: ErrorCode, what: string):
 
 /** Reads a file of any bytes. Like {@link readTextFile}. */
 export async function readBytes(path: string, code: ErrorCode, what: string): Promise<Uint8Array> {
+  if (path !== "-" && (await isNamedPipe(path))) {
+    const hint = "- reads standard input: - < PIPE";
+    throw new DriverError(code, `the ${what} is a named pipe: ${path}`, { hint });
+  }
   let bytes: Uint8Array | undefined;
   try {
     bytes = await readBounded(path === "-" ? process.stdin : createReadStream(path));
@@ -31,6 +36,16 @@ export async function readBytes(path: string, code: ErrorCode, what: string): Pr
     throw new DriverError(code, `the ${what} is larger than ${formatBytes(maxBytes)}: ${path}`);
   }
   return bytes;
+}
+
+/**
+ * Whether opening the path would wait until somebody writes. A shell's `<(command)` is a pipe that somebody
+ * has opened already; it is below /dev or /proc.
+ */
+async function isNamedPipe(path: string): Promise<boolean> {
+  if (/^\/(dev|proc)\//.test(path)) return false;
+  const status = await stat(path).catch(() => undefined);
+  return status?.isFIFO() ?? false;
 }
 
 /** Maximum size. No file that a person writes is nearly as large. */

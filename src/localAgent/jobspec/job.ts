@@ -19,7 +19,7 @@ export interface Group {
   readonly tasks: readonly Task[];
   /** Checks of the group's services and of its tasks' services. */
   readonly checks: readonly Check[];
-  /** Upstreams of Connect, for `--skip connect`. */
+  /** Upstreams of Connect, which `--skip connect` reaches without it. */
   readonly upstreams: readonly Upstream[];
 }
 
@@ -122,6 +122,8 @@ export interface Task {
   readonly volumeMounts: readonly VolumeMount[];
   /** Checks of the task's services. */
   readonly checks: readonly Check[];
+  /** Names of the secrets that a cluster would give it. */
+  readonly secrets: readonly string[];
 }
 
 /** A `volume` block of a group. */
@@ -133,6 +135,11 @@ export interface VolumeRequest {
   /** Whether each instance has a volume of its own, named `source[index]`. */
   readonly perAlloc: boolean;
   readonly readOnly: boolean;
+}
+
+/** The name of the host volume that an instance of a group mounts. */
+export function hostVolumeOf({ source, perAlloc }: VolumeRequest, index: number): string {
+  return perAlloc ? `${source}[${index}]` : source;
 }
 
 export interface VolumeMount {

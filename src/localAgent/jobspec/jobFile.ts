@@ -24,8 +24,14 @@ export interface JobFile {
   readonly upstreams: Readonly<Record<string, string>>;
   /** Values for templates' functions that ask a server. */
   readonly servers: ServerValues;
+  /** Paths of host volumes by name. */
+  readonly hostVolumes: ReadonlyMap<string, string>;
   /** Collects, during reading, the parts that have no effect on a local run. */
   readonly ignored: Set<string>;
+  /** Collects, during reading, variables of metadata that a dispatch must give and does not. */
+  readonly absent: Set<string>;
+  /** Collects places of texts with references that have no value. What they are is not checked. */
+  readonly unresolved: Set<string>;
   /** Collects, during reading, the problems after which reading goes on. */
   readonly problems: FoundProblem[];
 }
@@ -38,7 +44,7 @@ export interface Dispatch {
 
 /** How a file is read. By default nothing is skipped, and functions reach nothing outside of the file. */
 export interface FileReading
-  extends Partial<Pick<JobFile, "host" | "node" | "dispatch" | "upstreams" | "servers">> {
+  extends Partial<Pick<JobFile, "host" | "node" | "dispatch" | "upstreams" | "servers" | "hostVolumes">> {
   readonly skips?: readonly string[];
   /** No names mean all tasks. */
   readonly tasks?: readonly string[];
@@ -52,9 +58,11 @@ export function jobFile(name: string, source: string, reading: FileReading = {})
     source,
     skips: new Set(skips),
     tasks: tasks.length === 0 ? undefined : new Set(tasks),
-    ...{ host: noHost, node: {}, dispatch: noDispatch, upstreams: {}, servers: {} },
+    ...{ host: noHost, node: {}, dispatch: noDispatch, upstreams: {}, servers: {}, hostVolumes: new Map() },
     ...given,
     ignored: new Set(),
+    absent: new Set(),
+    unresolved: new Set(),
     problems: [],
   };
 }
@@ -130,7 +138,13 @@ export function attempt<T>(file: JobFile, work: () => T): T | undefined {
 /** The collected problems, in the order of their lines. */
 export function collected({ problems }: JobFile): readonly FoundProblem[] {
   // Reading goes on after an error, so it may find the same problem twice.
-  const once = problems.filter((each, index) => problems.findIndex((other) => isSame(other, each)) === index);
+  const seen = new Set<string>();
+  const once = problems.filter((each) => {
+    const keys = keysOf(each);
+    const isNew = !keys.some((key) => seen.has(key));
+    for (const key of keys) seen.add(key);
+    return isNew;
+  });
   return once.toSorted((a, b) => lineOf(a) - lineOf(b));
 }
 
@@ -139,9 +153,10 @@ export function throwCollected(file: JobFile): void {
   if (file.problems.length > 0) throw new InvalidFile(collected(file));
 }
 
-function isSame(a: FoundProblem, b: FoundProblem): boolean {
-  const sameLine = a.position !== undefined && lineOf(a) === lineOf(b);
-  return a.message === b.message && (sameLine || a.place === b.place);
+/** Problems with a key in common are the same: one message, at one place or in one line. */
+function keysOf({ message, place, position }: FoundProblem): string[] {
+  const ofPlace = JSON.stringify([message, place]);
+  return position === undefined ? [ofPlace] : [ofPlace, JSON.stringify([message, position.line])];
 }
 
 function lineOf({ position }: FoundProblem): number {
@@ -257,4 +272,9 @@ export function numbered(place: string, index: number, { length }: { readonly le
 /** The place of a key in the body at a place. */
 export function inside(place: string, key: string): string {
   return place === "" ? key : `${place}.${key}`;
+}
+
+/** Whether a place is this one, or in it. */
+export function isAtOrIn(place: string, around: string): boolean {
+  return place === around || (place.startsWith(around) && /^[.[]/.test(place.slice(around.length)));
 }

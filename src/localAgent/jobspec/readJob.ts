@@ -43,7 +43,11 @@ function readJob(reader: JobReader, top: Body): Job {
   const dispatch = attempt(file, () =>
     readDispatch(reader, inside(place, "parameterized"), blocks.parameterized),
   );
-  const groups = readGroups(reader, place, blocks, { ...attributes.meta, ...dispatch?.meta });
+  const groups = readGroups(reader, place, blocks, {
+    ...dispatch?.defaults,
+    ...attributes.meta,
+    ...dispatch?.meta,
+  });
   return {
     id,
     name: attributes.name ?? id,

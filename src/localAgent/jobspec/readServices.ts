@@ -30,8 +30,7 @@ export function readServices(
     const at = numbered(place, index, all);
     const block = body(reader.file, at, each);
     const checks = attempt(reader.file, () => readService(reader, at, block, owner)) ?? [];
-    const upstreams = reader.file.skips.has("connect") ? upstreamsOf(reader, at, block) : [];
-    return { checks, upstreams };
+    return { checks, upstreams: upstreamsOf(reader, at, block) };
   });
   return {
     checks: services.flatMap(({ checks }) => checks),

@@ -59,7 +59,16 @@ export function readTask(
     payloadFile: readPayloadFile(reader, inside(place, "dispatch_payload"), once("dispatch_payload")),
     checks: readServices(reader, inside(place, "service"), blocks.service, { task: name, name }).checks,
     volumeMounts: readVolumeMounts(reader, inside(place, "volume_mount"), blocks.volume_mount, group.volumes),
+    secrets: namesOfSecrets(block.secret),
   };
+}
+
+/** Of blocks with a label, or of objects of Nomad's API. */
+function namesOfSecrets(value: unknown): string[] {
+  return asList(value).flatMap((each) => {
+    const { Name } = each as Body;
+    return typeof Name === "string" ? [Name] : Object.keys(each);
+  });
 }
 
 /**

@@ -68,11 +68,13 @@ function evaluated(
   const values: Record<string, unknown> = {};
   const failed = new Set<unknown>();
   for (const [key, value] of Object.entries(attributes)) {
+    const results: unknown[] = [];
     for (const part of partsOf(value, scopes)) {
       const one = attempt(file, () => evaluateAt(file, place, () => evaluate({ [key]: part })));
       if (one === undefined) failed.add(key);
-      else values[key] = mergedBlocks(values[key], one[key]);
+      else results.push(one[key]);
     }
+    if (results.length > 0) values[key] = mergedBlocks(results);
   }
   return { values: withoutNulls(values), failed };
 }
@@ -89,8 +91,8 @@ function partsOf(value: unknown, scopes: BlockScopes): unknown[] {
   return parts.length === 0 ? [value] : parts.map((part) => [part]);
 }
 
-function mergedBlocks(before: unknown, part: unknown): unknown {
-  return before === undefined ? part : [{ ...(before as object[])[0], ...(part as object[])[0] }];
+function mergedBlocks(parts: readonly unknown[]): unknown {
+  return parts.length === 1 ? parts[0] : [Object.assign({}, ...(parts as object[][]).flat())];
 }
 
 /** An attribute that is null counts as absent. */

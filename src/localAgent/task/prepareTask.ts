@@ -12,7 +12,6 @@ import type { TaskConfig } from "../../grpc/generated/nomad/driver.ts";
 import { encodeMsgpack } from "../../grpc/options.ts";
 import { type Allocation, makeTaskFolders, taskLabel } from "../allocation/allocation.ts";
 import { makeScope, type OwnScope, type ScopeOwner, scopePath } from "../allocation/cgroupScope.ts";
-import { type HostVolumes, volumePath } from "../allocation/hostVolumes.ts";
 import { chooseUser } from "../allocation/taskUser.ts";
 import type { Job, Task } from "../jobspec/job.ts";
 import { type JobFile, rejectJob, throwCollected } from "../jobspec/jobFile.ts";
@@ -28,8 +27,6 @@ export interface Placement {
   readonly file: JobFile;
   readonly job: Job;
   readonly topology: NodeTopology;
-  /** Paths of the host volumes, by name. */
-  readonly hostVolumes: HostVolumes;
 }
 
 /** The inputs of a run that makes the tasks' cgroups. */
@@ -96,7 +93,7 @@ export async function placeTask(
   allocation: Allocation,
   task: Task,
 ): Promise<TaskConfig> {
-  const { file, job, topology, hostVolumes } = placement;
+  const { file, job, topology } = placement;
   const { group, ports } = allocation;
   const user = await chooseUser(task.user, hasDynamicUsers(capabilities));
   const folders = await makeTaskFolders(allocation.folders, task.name, user);
@@ -139,7 +136,7 @@ export async function placeTask(
     networkPath: allocation.bridge?.path,
     env,
     config: encodeMsgpack(config),
-    mounts: mounts.map((mount) => ({ ...mount, path: volumePath(file, hostVolumes, mount.source) })),
+    mounts: mounts.map((mount) => ({ ...mount, path: file.hostVolumes.get(mount.source) ?? "" })),
     hostname: taskHostname,
     nodeName: hostname(),
     nodeId: localNodeId,

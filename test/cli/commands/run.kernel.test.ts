@@ -412,7 +412,9 @@ describe("a job that cannot be run", () => {
     const job = `${examples}/volume.nomad.hcl`;
     expect(await call(running(job))).toMatchObject({
       code: 125,
-      stderr: expect.stringContaining('the host volume "notes" has no path: add --host-volume notes=/path'),
+      stderr: expect.stringMatching(
+        /^JOB_NEEDS_CLUSTER: .*the host volume "notes" has no path: add --host-volume notes=\/path/m,
+      ),
     });
     expect(await call(running("--host-volume", "notes=tmp", job))).toMatchObject({
       code: 125,

@@ -1,4 +1,5 @@
 /** `validate` shows all errors of a file at once. */
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -288,3 +289,12 @@ it.each([
     expect((await call(["validate", job])).stderr).not.toContain("/etc/hostname");
   },
 );
+
+it("validate refuses a named pipe, on which it would wait for ever", async () => {
+  const pipe = join(temporaryFolder(), "pipe");
+  execFileSync("mkfifo", [pipe]);
+  expect(await call(["validate", pipe])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(`JOB_INVALID: the job file is a named pipe: ${pipe}`),
+  });
+});

@@ -149,6 +149,16 @@ const job = (lines: string, group = "", top = "") =>
   `${top}\njob "web" {\n group "g" {\n${group}\n task "web" {\n driver = "exec2"\n config {\n command = "true"\n}\n${lines}\n}\n}\n}`;
 const template = (data: string) => `template {\n data = ${JSON.stringify(data)}\n destination = "local/x"\n}`;
 
+const volume = 'volume "v" {\n type = "host"\n source = "v"\n}';
+const mount = 'volume_mount {\n volume = "v"\n destination = "/v"\n}';
+const proxy = `sidecar_service {\n proxy {\n upstreams {
+  destination_name = "a-b"\n local_bind_port = 8080\n }\n }\n }\n`;
+const parameterized = (lines: string) =>
+  job(lines).replace(
+    '"web" {',
+    '"web" {\n parameterized {\n meta_required = ["n"]\n meta_optional = ["o"]\n}',
+  );
+
 describe("a valid job that a local run lacks something for", () => {
   it.each([
     ["vault", job("vault {}"), "vault"],
@@ -169,6 +179,14 @@ describe("a valid job that a local run lacks something for", () => {
     ],
     ["YAML", job(template('{{ "a: 1" | parseYAML }}')), "template"],
     ["a salt", job("", "", 'locals {\n x = bcrypt("x")\n}'), "locals.x"],
+    ["a host volume's path", job(mount, volume), "volume.v.source"],
+    ["a dispatch's metadata", parameterized(`env {\n A = "\${NOMAD_META_n}"\n}`), "parameterized"],
+    ["the value of a secret", job(`secret "s" {}\nenv {\n A = "x"\n}`), "secret"],
+    [
+      "an upstream's proxy",
+      job(`env {\n A = "\${NOMAD_UPSTREAM_ADDR_a_b}"\n}`, `service {\n connect {\n${proxy}}\n}`),
+      "service.connect",
+    ],
   ])("names %s, and nothing that is wrong", async (_, source, place) => {
     expect(await problemsOf(source)).toMatchObject([{ place, lacking: true }]);
   });
@@ -193,4 +211,51 @@ describe("a valid job that a local run lacks something for", () => {
 
 it("a job that maps a port in the host's network is complete", async () => {
   expect(await problemsOf(job("", 'network {\n port "http" {\n to = 8080\n}\n}'))).toEqual([]);
+});
+
+it("optional metadata that a dispatch does not give is empty, as on a client", async () => {
+  const reading = { dispatch: { meta: { n: "1" }, payload: undefined } };
+  const lines = `env {\n A = "\${NOMAD_META_o}-\${NOMAD_META_O}-\${NOMAD_META_n}"\n}`;
+  const file = jobFile("t.hcl", parameterized(lines), reading);
+  await expect(checkJob(file, variables, pluginOptionsOf(config))).resolves.toBeDefined();
+  const unknown = jobFile("t.hcl", parameterized(lines.replaceAll("META_O", "META_P")), reading);
+  await expect(checkJob(unknown, variables, pluginOptionsOf(config))).rejects.toThrow(/NOMAD_META_P/);
+});
+
+it("an option whose value a cluster or a dispatch gives is not checked", async () => {
+  const options = (umask: string) =>
+    parameterized(`secret "s" {}`).replace('"true"', `"true"\n umask = ${umask}`);
+  for (const reference of ["NOMAD_META_n", "secret.s.mask", "meta.mask"])
+    expect((await problemsOf(options(`"\${${reference}}"`))).filter(({ lacking }) => !lacking)).toEqual([]);
+  expect(await problemsOf(options('"999"'))).toContainEqual(
+    expect.objectContaining({ place: "config.umask", lacking: false }),
+  );
+  expect(await problemsOf(options(`"\${secret.t.mask}"`))).toContainEqual(
+    expect.objectContaining({ place: "config.umask", lacking: false }),
+  );
+});
+
+it("host volumes with paths are complete, also one for each instance", async () => {
+  const source = job(mount, volume.replace("source", "per_alloc = true\n source"));
+  const check = (names: readonly string[]) => {
+    const hostVolumes = new Map(names.map((name) => [name, "/x"]));
+    const file = jobFile("t.hcl", source.replace('"g" {', '"g" {\n count = 2'), { hostVolumes });
+    return checkFile(file, variables, config);
+  };
+  expect((await check(["v[0]", "v[1]"])).lacking).toEqual([]);
+  expect((await check(["v[0]", "v"])).lacking).toMatchObject([
+    { message: expect.stringContaining("--host-volume v[1]=/path") },
+  ]);
+});
+
+it("a plugin's block must have the name of the executable, not of the driver", async () => {
+  const check = (name: string) =>
+    checkFile(
+      jobFile("c.hcl", `plugin "${name}" {\n config {\n unveil_by_task = true\n }\n}`),
+      variables,
+      config,
+    );
+  await expect(check("exec2")).rejects.toMatchObject({ hint: 'Write plugin "nomad-driver-exec2"' });
+  expect(await check("nomad-driver-exec2")).toMatchObject({ kind: "plugin" });
+  expect(await check("docker")).toMatchObject({ kind: "agent" });
 });

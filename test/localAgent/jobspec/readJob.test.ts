@@ -57,6 +57,7 @@ describe("a job file", () => {
       logsDisabled: false,
       templates: [],
       volumeMounts: [],
+      secrets: [],
       checks: [],
     });
   });

@@ -1,12 +1,9 @@
 import {
   type AddVerb,
-  type Assignments,
-  collectAssignment,
   type JobFileOptions,
   jsonOption,
   pluginConfigOption,
   pluginOption,
-  single,
   withJobFileOptions,
 } from "../verb.ts";
 
@@ -14,7 +11,6 @@ interface Options extends JobFileOptions {
   readonly json?: boolean;
   readonly plan?: string;
   readonly showArgs?: boolean;
-  readonly hostVolume?: Assignments;
   readonly stateDir?: string;
 }
 
@@ -35,7 +31,6 @@ export const addDoctor: AddVerb = (program, exit) => {
     .option("--show-args", "with --plan: show arguments of commands, which may contain secrets")
     .option(...pluginOption)
     .option(...pluginConfigOption)
-    .option("--host-volume <name=path>", "with --plan: path of a host volume of the job", collectAssignment)
     .option("--state-dir <folder>", "the driver's state_dir")
     .addHelpText(
       "after",
@@ -53,13 +48,10 @@ async function act(options: Options): Promise<number> {
   const config = await readPluginConfig(options.pluginConfig, options.option, options.stateDir);
   if (options.plan !== undefined) {
     const { showPlans } = await import("./showPlans.ts");
-    const { hostVolumesOf } = await import("../../../localAgent/allocation/hostVolumes.ts");
     const { readJobOptions } = await import("../run/readJobFile.ts");
-    const hostVolumes = hostVolumesOf(single(options.hostVolume));
     return showPlans(options.plan, {
       ...config,
       ...(await readJobOptions(options)),
-      hostVolumes,
       showArgs: options.showArgs ?? false,
     });
   }

@@ -23,7 +23,6 @@ import type { TaskConfig } from "../../../grpc/generated/nomad/driver.ts";
 import { settleTask, specOf } from "../../../grpc/options.ts";
 import { maskPlanStep } from "../../../history/replay/mask.ts";
 import { makeAllocation } from "../../../localAgent/allocation/allocation.ts";
-import type { HostVolumes } from "../../../localAgent/allocation/hostVolumes.ts";
 import { checkJob, pluginOptionsOf } from "../../../localAgent/files/checkFile.ts";
 import { attributeSpecs, type LocalPluginConfig } from "../../../localAgent/files/pluginConfig.ts";
 import { refuseUnsupported } from "../../../localAgent/plugin/clientRules.ts";
@@ -39,7 +38,6 @@ import { formatTable } from "../../terminal/table.ts";
 import { type JobOptions, readJobFile, variablesOf } from "../run/readJobFile.ts";
 
 export interface PlanOptions extends LocalPluginConfig, JobOptions {
-  readonly hostVolumes: HostVolumes;
   /** Whether to show arguments of commands, into which secrets may have been interpolated. */
   readonly showArgs: boolean;
 }
@@ -53,7 +51,7 @@ export async function showPlans(path: string, options: PlanOptions): Promise<num
   const plugin = pluginOptionsOf(options);
   const job = await checkJob(file, variablesOf(options), plugin);
   requireRoot("a plan needs the task's folders, which only root can make and remove again");
-  const placement = { file, job, topology: readNodeTopology(), hostVolumes: options.hostVolumes };
+  const placement = { file, job, topology: readNodeTopology() };
   const work = await makeWorkFolder({ job: path, keep: false }, workParent);
   try {
     for (const text of await plansOf(placement, plugin, { work: work.path, showArgs: options.showArgs }))

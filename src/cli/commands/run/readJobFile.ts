@@ -1,5 +1,6 @@
 import { DriverError } from "../../../base/errors.ts";
 import { suggestion } from "../../../base/suggest.ts";
+import { hostVolumesOf } from "../../../localAgent/allocation/hostVolumes.ts";
 import { hostAccess, type ReadableFiles } from "../../../localAgent/files/hostAccess.ts";
 import { readServerValues } from "../../../localAgent/files/serverValues.ts";
 import { readBytes, readTextFile } from "../../../localAgent/files/textFile.ts";
@@ -41,6 +42,7 @@ export async function readJobOptions(options: JobFileOptions): Promise<JobOption
         meta: single(options.meta),
         payload: payload === undefined ? undefined : await readBytes(payload, "JOB_INVALID", "payload"),
       },
+      hostVolumes: hostVolumesOf(single(options.hostVolume)),
       upstreams,
       servers: values === undefined ? {} : await readServerValues(values),
     },

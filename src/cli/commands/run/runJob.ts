@@ -8,7 +8,6 @@ import { readNodeTopology } from "../../../effects/cgroup/nodeCores.ts";
 import type { NodeTopology } from "../../../effects/cgroup/nodeTopology.ts";
 import { exitText } from "../../../grpc/pluginClient.ts";
 import { taskLabel } from "../../../localAgent/allocation/allocation.ts";
-import type { HostVolumes } from "../../../localAgent/allocation/hostVolumes.ts";
 import { checkJob, pluginOptionsOf } from "../../../localAgent/files/checkFile.ts";
 import type { Group, Job } from "../../../localAgent/jobspec/job.ts";
 import type { JobFile } from "../../../localAgent/jobspec/jobFile.ts";
@@ -30,7 +29,6 @@ import { type JobOptions, readJobFile, variablesOf } from "./readJobFile.ts";
 import { type JobConsole, RunConsole } from "./runConsole.ts";
 
 export interface RunOptions extends JobOptions {
-  readonly hostVolumes: HostVolumes;
   readonly stateDir: string;
   /** Options of the plugin's config block. */
   readonly pluginConfig: Readonly<Record<string, unknown>>;
@@ -171,9 +169,8 @@ export class JobRunner {
     });
     if (session === undefined) return "interrupted";
     console.pluginReady();
-    const { hostVolumes } = options;
     const ports = new Set<number>();
-    const common = { file, job, session, hostVolumes, console, interrupts, topology };
+    const common = { file, job, session, console, interrupts, topology };
     const shared = { ...common, tasks, ports, work, owner, observer };
     let feed: EventFeed | undefined;
     try {

@@ -2,17 +2,13 @@ import { DriverError } from "../../../base/errors.ts";
 import { parseDuration } from "../../../units/durations.ts";
 import {
   type AddVerb,
-  type Assignments,
-  collectAssignment,
   type JobFileOptions,
   pluginConfigOption,
   pluginOption,
-  single,
   withJobFileOptions,
 } from "../verb.ts";
 
 interface Options extends JobFileOptions {
-  readonly hostVolume?: Assignments;
   readonly stateDir?: string;
   readonly verbose?: boolean;
   readonly raw?: boolean;
@@ -36,11 +32,6 @@ export const addRun: AddVerb = (program, exit) => {
     .option("--raw", "pass the tasks' output on unchanged, without their names, even to a terminal")
     .option(...pluginOption)
     .option(...pluginConfigOption)
-    .option(
-      "--host-volume <name=path>",
-      "path of a host volume, as in a client's configuration; repeatable",
-      collectAssignment,
-    )
     .option("--state-dir <folder>", "the driver's state_dir; the run's event log is in its subfolder local/")
     .option("--keep", "keep the tasks' folders")
     .option("--json", "print what happens as JSON, one object per line: the last one has the exit code")
@@ -76,13 +67,10 @@ async function act(path: string, options: Options): Promise<number> {
   const { runJob, runJobAsJson } = await import("./runJob.ts");
   const pluginConfig = await readPluginConfig(options.pluginConfig, options.option, options.stateDir);
   const { readJobOptions } = await import("./readJobFile.ts");
-  const { hostVolumesOf } = await import("../../../localAgent/allocation/hostVolumes.ts");
   const { verbose = false, raw = false, keep = false, json = false } = options;
-  const hostVolumes = hostVolumesOf(single(options.hostVolume));
   const runOptions = {
     ...pluginConfig,
     ...(await readJobOptions(options)),
-    hostVolumes,
     verbose,
     raw,
     keep,

@@ -69,6 +69,14 @@ export function baseEnvironment(
   };
 }
 
+/** What a job refers to, and a run does not have. It is reported where the job declares it. */
+export interface Absent {
+  /** Variables of a dispatch's metadata. */
+  readonly variables: ReadonlySet<string>;
+  /** Names of the task's `secret` blocks. */
+  readonly secrets: readonly string[];
+}
+
 /**
  * Resolves references as the Nomad client does: `${NAME}` and `${env["NAME"]}`
  * from the environment, `${node.…}` and `${attr.…}` from the node's facts.
@@ -76,15 +84,19 @@ export function baseEnvironment(
 export function runtimeLookup(
   env: Readonly<Record<string, string>>,
   node: Readonly<Record<string, string>>,
+  absent: Absent = { variables: new Set(), secrets: [] },
 ): (reference: Reference) => string {
   return ({ root, path, text }) => {
     const ofNode = root === "node" || root === "attr" || root === "meta";
     const name = root === "env" ? path.join(".") : [root, ...path].join(".");
-    const known = new Map(Object.entries(ofNode ? node : env));
-    const value = known.get(name) ?? known.get(cleanName(name));
-    if (value !== undefined) return value;
-    const fault = ofNode ? "lacking" : "wrong";
-    throw new TemplateError(`\${${text}} is unknown. ${hintFor(root, name, [...known.keys()])}`, text, fault);
+    const known = ofNode ? node : env;
+    for (const each of [name, cleanName(name)]) if (Object.hasOwn(known, each)) return known[each] ?? "";
+    if (!ofNode && absent.variables.has(cleanName(name)))
+      throw new TemplateError(`\${${text}} is given by a dispatch`, text, "reported");
+    const isSecret = root === "secret" && absent.secrets.includes(String(path[0]));
+    const fault = ofNode || isSecret ? "lacking" : "wrong";
+    const hint = isSecret ? "The task's secrets are on a cluster." : hintFor(root, name, Object.keys(known));
+    throw new TemplateError(`\${${text}} is unknown. ${hint}`, text, fault);
   };
 }
 

@@ -2,10 +2,20 @@
 
 import { openGoTemplate } from "../goTemplate/evaluate.ts";
 import type { TemplateFacts } from "../goTemplate/functions.ts";
-import type { Group, Job, Task, Template } from "../job.ts";
-import { attempt, evaluateAt, inside, type JobFile, placeOf, rejectJob, report } from "../jobFile.ts";
+import { type Group, hostVolumeOf, type Job, type Task, type Template } from "../job.ts";
+import {
+  attempt,
+  evaluateAt,
+  inside,
+  isAtOrIn,
+  type JobFile,
+  placeOf,
+  rejectJob,
+  report,
+} from "../jobFile.ts";
 import { TemplateError } from "../templateError.ts";
 import {
+  type Absent,
   type AllocationFacts,
   baseEnvironment,
   metaVariables,
@@ -58,18 +68,19 @@ export function resolveTask(
 ): ResolvedTask {
   const place = `job.${job.id}.group.${group.name}.task.${task.name}`;
   const base = baseEnvironment(job, group, task, facts);
-  const ofHost = runtimeLookup(facts.hostEnv, facts.node);
+  const absent = { variables: file.absent, secrets: task.secrets };
+  const ofHost = runtimeLookup(facts.hostEnv, facts.node, absent);
   Object.assign(base, metaVariables(resolvedTexts(file, `${place}.meta`, task.meta, ofHost)));
-  const ofBase = runtimeLookup(base, facts.node);
+  const ofBase = runtimeLookup(base, facts.node, absent);
   const own = { ...base, ...resolvedTexts(file, `${place}.env`, task.env, ofBase) };
   const rendered = task.templates.flatMap(
     (template) =>
       attempt(file, () =>
-        evaluateAt(file, template.place, () => resolveTemplate(file, template, own, facts)),
+        evaluateAt(file, template.place, () => resolveTemplate(file, template, own, facts, absent)),
       ) ?? [],
   );
   const env = Object.assign({ ...own }, ...rendered.map(({ variables }) => variables));
-  const lookup = runtimeLookup(env, facts.node);
+  const lookup = runtimeLookup(env, facts.node, absent);
   const { config, mismatches } = followSpec(
     resolvedTexts(file, `${place}.config`, task.config, lookup),
     schema,
@@ -77,15 +88,13 @@ export function resolveTask(
   for (const { attribute, message, hint } of mismatches) {
     const at = `${place}.config.${attribute}`;
     // An option that could not be resolved is absent, and its problem is reported already.
-    const isKnown = file.problems.some(
-      (each) => each.place === at || /^[.[]/.test(each.place.replace(at, "")),
-    );
-    if (!isKnown) report(file, { place: at, message, hint });
+    const places = [...file.problems.map((each) => each.place), ...file.unresolved];
+    if (!places.some((each) => isAtOrIn(each, at))) report(file, { place: at, message, hint });
   }
   const resolvedText = (at: string, text: string) =>
     attempt(file, () => evaluateAt(file, at, () => render(text, lookup))) ?? "";
   const mounts = task.volumeMounts.map(({ place: at, volume, destination, ...mount }) => {
-    const source = volume.perAlloc ? `${volume.source}[${facts.allocIndex}]` : volume.source;
+    const source = hostVolumeOf(volume, facts.allocIndex);
     return { ...mount, source, destination: resolvedText(inside(at, "destination"), destination) };
   });
   const { hostname } = group.network;
@@ -125,7 +134,11 @@ function resolvedTexts<T>(
   const resolved = (text: string, at: string) =>
     attempt(file, () =>
       evaluateAt(file, at, () =>
-        render(text, (reference) => attempt(file, () => evaluateAt(file, at, () => lookup(reference))) ?? ""),
+        render(text, (reference) => {
+          const value = attempt(file, () => evaluateAt(file, at, () => lookup(reference)));
+          if (value === undefined) file.unresolved.add(at);
+          return value ?? "";
+        }),
       ),
     ) ?? "";
   return mapTexts(map, (text, steps) => resolved(text, placeOf(place, steps))) as Record<string, T>;
@@ -136,10 +149,11 @@ function resolveTemplate(
   template: Template,
   env: Readonly<Record<string, string>>,
   facts: AllocationFacts,
+  absent: Absent,
 ): ResolvedFile & { readonly variables: Readonly<Record<string, string>> } {
   const { servers, host } = file;
   const content = renderData(file, template, { env, now: facts.now, patterns: host.patterns, servers });
-  const destination = render(template.destination, runtimeLookup(env, facts.node));
+  const destination = render(template.destination, runtimeLookup(env, facts.node, absent));
   const path = withinAllocation(destination, facts);
   if (path === undefined) {
     const message = `${destination} is neither in the task's folder nor in the allocation's shared one`;

@@ -8,28 +8,32 @@ export interface Position {
 
 /**
  * Follows the names of a place, such as `job.web.group.main.task.server.kill_signal`, from block to block.
- * @returns undefined if the last name is not found after the names before it
+ * A name is searched only in the block before it, so a missing one is not found in a later block.
+ * @returns undefined if the last name is not found in the blocks of the names before it
  */
 export function positionOfPlace(source: string, place: string): Position | undefined {
-  const text = withoutComments(source);
+  const outline = outlineOf(source);
   const names = place.split(".");
+  let within: Region = { from: 0, to: source.length };
   let found: number | undefined;
-  for (let at = 0, index = 0; index < names.length; index++) {
+  for (let index = 0; index < names.length; index++) {
     const [, plainName = "", number = "0"] = /^(.*?)(?:\[(\d+)\])?$/s.exec(names[index] ?? "") ?? [];
     const name = escaped(plainName);
     const label = escaped(names[index + 1] ?? "");
+    let region = within;
     // The number of a block counts blocks of the same name. The number of a list's item is ignored.
     for (let skipped = 0; skipped < Number(number); skipped++) {
-      const block = search(text, at, `(?<![\\w-])"?${name}"?\\s*\\{`);
+      const block = search(outline, region, `(?<![\\w-])"?${name}"?\\s*\\{`);
       if (block === undefined) break;
-      at = block + 1;
+      region = { from: blockAt(outline, block, region).to, to: region.to };
     }
-    const labelled = search(text, at, `(?<![\\w-])"?${name}"?\\s+"${label}"\\s*\\{`);
-    const plain = search(text, at, `(?<![\\w-])"?${name}"?\\s*[:={]`);
-    found = labelled ?? plain;
+    const labelled = search(outline, region, `(?<![\\w-])"?${name}"?\\s+"${label}"\\s*\\{`);
+    const plain = search(outline, region, `(?<![\\w-])"?${name}"?\\s*[:={]`);
+    const anyLabel = search(outline, region, `(?<![\\w-])"?${name}"?\\s+"[^"\\n]*"\\s*\\{`);
+    found = labelled ?? plain ?? anyLabel;
     if (found === undefined) continue;
     if (labelled !== undefined) index += 1;
-    at = found + 1;
+    within = blockAt(outline, found, region);
   }
   return found === undefined ? undefined : positionAt(source, found);
 }
@@ -60,21 +64,77 @@ function positionAt(source: string, index: number): Position {
   return { line: before.split("\n").length, column: index - before.lastIndexOf("\n") };
 }
 
-function search(text: string, from: number, pattern: string): number | undefined {
+/** A part of a source: from one index up to another. */
+interface Region {
+  readonly from: number;
+  readonly to: number;
+}
+
+interface Outline {
+  readonly source: string;
+  /** The source, with spaces in place of comments and heredocs, so that all other text keeps its index. */
+  readonly text: string;
+  /** How many braces and brackets are open before each character. */
+  readonly depths: Uint16Array;
+}
+
+/** The first match in a region, of those with the fewest braces and brackets around them. */
+function search({ text, depths }: Outline, { from, to }: Region, pattern: string): number | undefined {
   const expression = new RegExp(pattern, "g");
   expression.lastIndex = from;
-  return expression.exec(text)?.index;
+  let best: number | undefined;
+  for (let match = expression.exec(text); match !== null && match.index < to; match = expression.exec(text)) {
+    const { index } = match;
+    if (best === undefined || (depths[index] ?? 0) < (depths[best] ?? 0)) best = index;
+    if ((depths[best] ?? 0) <= (depths[from] ?? 0)) break;
+  }
+  return best;
+}
+
+/** What the braces after a name enclose; up to the region's end if there are none. */
+function blockAt({ text, depths }: Outline, name: number, { to }: Region): Region {
+  const header = /^(?:[^{\n]*?)[{[]/.exec(text.slice(name, to))?.[0];
+  if (header === undefined) return { from: name + 1, to };
+  const from = name + header.length;
+  const depth = depths[from] ?? 0;
+  let end = from;
+  while (end < to && (depths[end] ?? 0) >= depth) end++;
+  return { from, to: end };
+}
+
+let latest: Outline | undefined;
+
+/** All problems of a file are found in one outline. */
+function outlineOf(source: string): Outline {
+  if (latest?.source !== source) latest = makeOutline(source);
+  return latest;
+}
+
+function makeOutline(source: string): Outline {
+  const text = withoutComments(source);
+  const depths = new Uint16Array(text.length + 1);
+  const shape = text.replaceAll(quoted, (part) => " ".repeat(part.length));
+  let depth = 0;
+  for (let index = 0; index < shape.length; index++) {
+    depths[index] = depth;
+    const character = shape[index];
+    if (character === "{" || character === "[") depth++;
+    else if (character === "}" || character === "]") depth = Math.max(0, depth - 1);
+  }
+  depths[shape.length] = depth;
+  return { source, text, depths };
 }
 
 function escaped(name: string): string {
   return name.replaceAll(/[^\w]/g, "\\$&");
 }
 
-/**
- * Replaces comments with spaces, so that all other text keeps its position. A `#` in quotes begins no
- * comment.
- */
+/** A string of one line. A `#` or a brace in it has no meaning. */
+const quoted = /"(?:[^"\\\n]|\\.)*"/g;
+
+/** Replaces comments and heredocs with spaces, so that all other text keeps its index. */
 function withoutComments(source: string): string {
-  const parts = /"(?:[^"\\\n]|\\.)*"|#[^\n]*|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
+  const parts =
+    /"(?:[^"\\\n]|\\.)*"|#[^\n]*|\/\/[^\n]*|\/\*[\s\S]*?\*\/|<<-?(?<mark>[\w-]+)\r?\n[\s\S]*?\n[ \t]*\k<mark>(?=\r?\n|$)/g;
   return source.replaceAll(parts, (part) => (part.startsWith('"') ? part : part.replaceAll(/[^\n]/g, " ")));
 }
