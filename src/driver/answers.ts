@@ -108,9 +108,9 @@ function exitMessage(
   message: PluginOptions["exitMessage"],
 ): string | undefined {
   const known = knownCause(cause);
-  const line = message === "output" && cause?.line ? [cause.line] : [];
-  const text =
-    known === undefined ? [...changesText(changes), ...line].join("; ") : [known.text, ...line].join(": ");
+  const line =
+    message === "output" && cause?.line ? [`its output ends with: ${JSON.stringify(cause.line)}`] : [];
+  const text = [...(known === undefined ? changesText(changes) : [known.text]), ...line].join("; ");
   if (message === "off" || text === "") return undefined;
   const more = ` (nomad-driver-exec2 why ${shortNameOf(taskId)})`;
   const room = maxMessage - more.length;

@@ -13,7 +13,12 @@ import { expectAccessible, openPage, screenshot } from "../support/screen/browse
 import { type Inspected, idOf, startInspector } from "../support/screen/inspector.ts";
 
 const begin = Date.now() - 60_000;
-const cause = { kind: "port_in_use", text: "port 80 is already in use", line: null } as const;
+const cause = {
+  grade: "witnessed",
+  kind: "port_in_use",
+  text: "port 80 is already in use",
+  line: null,
+} as const;
 
 /** A run that fails, ten seconds after its start. @param stderr bytes of earlier runs in the same file */
 function failure(request: object, { at = begin, stderr = 0, exit = { exitCode: 1, cause } as object } = {}) {

@@ -5,9 +5,20 @@ import type { TaskEvent } from "../../src/machines/events.ts";
 import { fold } from "../../src/machines/taskMachine.ts";
 import { allLives, event, type Life, life, requestWith } from "../support/history/history.ts";
 
-const cause = { kind: "port_in_use", text: "port 80 is already in use", line: null } as const;
-const killed = { kind: "signal", text: "killed by pid 4711 (systemd), user root", line: null } as const;
+const cause = {
+  grade: "witnessed",
+  kind: "port_in_use",
+  text: "port 80 is already in use",
+  line: null,
+} as const;
+const killed = {
+  grade: "witnessed",
+  kind: "signal",
+  text: "killed by pid 4711 (systemd), user root",
+  line: null,
+} as const;
 const full = {
+  grade: "witnessed",
   kind: "memory_limit",
   text: "killed by the kernel: 64 MiB memory limit was full; raise memory or memory_max",
   line: null,

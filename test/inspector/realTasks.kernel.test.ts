@@ -90,8 +90,11 @@ describe("the page", () => {
     const run = start(["run", "--keep", "--state-dir", stateDir, shellJob("cat /etc/login.defs; exit 4")]);
     const { stderr } = await run.ended;
     const page = await openPage(context, await startInspector(stateDir));
-    await page.locator(".row", { hasText: "Failed: nothing at /etc/login.defs" }).getByRole("link").click();
-    const sentence = "Nothing at /etc/login.defs in its root; the host has it";
+    await page
+      .locator(".row", { hasText: "Failed: its last line names /etc/login.defs" })
+      .getByRole("link")
+      .click();
+    const sentence = "Its last line names /etc/login.defs: nothing is there in its root; the host has it";
     await page.locator(".verdict", { hasText: sentence }).waitFor();
     const { stdout } = await call(["why", "task", "--state-dir", stateDir]);
     expect(stdout.replaceAll(/\s+/g, " ")).toContain(sentence);

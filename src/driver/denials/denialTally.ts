@@ -2,7 +2,7 @@
  * Counts the sandbox's refusals to a task, and decides when a count is recorded. The number of kinds and
  * the number of records are limited, because a task may cause any number of refusals, of any kind. Pure.
  */
-import { consequenceMs } from "../../history/cause/cause.ts";
+import { consequenceMs } from "../../history/cause/evidence.ts";
 import { type DenialHistory, type Refusal, refusalKey } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
 

@@ -6,7 +6,7 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { taskName, toTaskId } from "../../base/taskId.ts";
-import { shortText } from "../../history/cause/cause.ts";
+import { shortText } from "../../history/cause/evidence.ts";
 import { changesSince, endOf, taskKey } from "../../history/cause/goodRun.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";

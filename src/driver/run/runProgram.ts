@@ -3,7 +3,7 @@ import { posix } from "node:path";
 import { foldersIn } from "../../effects/layout/layout.ts";
 import { type ProgramPlace, type ProgramWatch, watchProgram } from "../../effects/run/programFile.ts";
 import { isTaskFolder } from "../../effects/unveil/unveil.ts";
-import { rootDirOf } from "../../history/cause/cause.ts";
+import { rootDirOf } from "../../history/cause/roots.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 
 /**

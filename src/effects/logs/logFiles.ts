@@ -283,6 +283,18 @@ export class LogFiles {
     return Buffer.concat(parts).toString();
   }
 
+  /** When the newest file was last written to, in milliseconds since the epoch; undefined if there is none. */
+  writtenAt(): number | undefined {
+    const index = this.indexes().at(-1);
+    const file = index === undefined ? undefined : this.open(index);
+    if (file === undefined) return undefined;
+    try {
+      return fstatSync(file).mtimeMs;
+    } finally {
+      closeSync(file);
+    }
+  }
+
   /**
    * Opens a file to read it.
    * @returns a descriptor for the caller to close; undefined if the file has been removed meanwhile, is

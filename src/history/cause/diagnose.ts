@@ -30,19 +30,13 @@ import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
 import type { Cause } from "../../machines/events/cause.ts";
 import type { Refusal } from "../../machines/events/denied.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
-import {
-  causeOf,
-  type DiskFacts,
-  type End,
-  type HostEvidence,
-  hasFailed,
-  isIdmapped,
-  isMissed,
-  type PathFacts,
-  rootDirOf,
-} from "./cause.ts";
-import { type Finding, findKnown, type Output } from "./knownTexts.ts";
+import { causeOf, hasFailed } from "./cause.ts";
+import { callFor } from "./decisive.ts";
+import type { DiskFacts, End, HostEvidence, PathFacts } from "./evidence.ts";
+import { type Finding, type Output, readEnd } from "./knownTexts.ts";
+import { laterEnd, type Written } from "./lastStanza.ts";
 import { lookedFor, recordOf } from "./recorded.ts";
+import { isIdmapped, isMissed, rootDirOf } from "./roots.ts";
 
 /**
  * Nomad's log collector writes what it has read after at most 100 ms (`flushDur` of its file rotator), and
@@ -79,7 +73,7 @@ export async function diagnose(
     const notes = readNotes();
     const recorded = notes && recordedIn(notes, context);
     const output = await outputOf(context, end);
-    const evidence = { ...(await evidenceFor(output.known, context, end)), recorded };
+    const evidence = { ...(await evidenceFor(output.known, context, end, recorded)), recorded };
     const cause = causeOf(context, end, output, evidence, refused);
     return { cause, ...(recorded && { blackBox: recorded.record }) };
   } catch {
@@ -100,7 +94,7 @@ function recordedIn(notes: readonly Note[], context: TaskContext): HostEvidence[
     userOf: (uid) => entryOfUid(passwd, uid)?.name ?? `uid ${uid}`,
     driver: process.pid,
   });
-  return { record, lastMissed: missed.at(-1)?.facts };
+  return { record, missed: missed.map(({ facts }) => facts) };
 }
 
 async function outputOf(context: TaskContext, { oomKilled, signal, endedAt }: End): Promise<Output> {
@@ -112,41 +106,52 @@ async function outputOf(context: TaskContext, { oomKilled, signal, endedAt }: En
   const [stderr, stdout] = (["stderr", "stdout"] as const).map((stream) =>
     ownLines(places[stream], start[stream]),
   );
-  const known = findKnown(stderr ?? []) ?? findKnown(stdout ?? []);
-  return { known, lastLine: stderr?.at(-1) ?? stdout?.at(-1) };
+  return laterEnd(stderr, stdout, readEnd) ?? {};
 }
 
 const KILLED = 9;
 
-function ownLines(place: LogPlace, from: LogPosition): string[] {
+/** The end of a stream of the run, and when it was last written to. */
+function ownLines(place: LogPlace, from: LogPosition): Written {
   const files = new LogFiles(place);
   try {
     // The driver's own lines repeat what its events say.
-    const lines = files
-      .last(from, maxBytes)
-      .split("\n")
-      .map((line) => line.trim());
-    return lines.filter((line) => line !== "" && !/^(nomad-driver-exec2: |\[exec2: )/.test(line));
+    const lines = files.last(from, maxBytes).split("\n");
+    const written = lines.filter((line) => line.trim() !== "");
+    const own = written.filter((line) => !isOfDriver(line));
+    return { lines: own, at: isOfDriver(written.at(-1) ?? "") ? undefined : files.writtenAt() };
   } finally {
     files.close();
   }
+}
+
+function isOfDriver(line: string): boolean {
+  return /^(nomad-driver-exec2: |\[exec2: )/.test(line);
 }
 
 async function evidenceFor(
   finding: Finding | undefined,
   context: TaskContext,
   { signal, endedAt, oom }: End,
+  recorded: HostEvidence["recorded"],
 ): Promise<HostEvidence> {
   const { request } = context;
   const kind = finding?.kind;
   const asksForPaths = kind === "missing_path" || kind === "permission";
+  const { object } = (finding && callFor(finding, recorded?.record, endedAt)) ?? {};
+  // The message may name a path from the program's working folder on; the record has the whole one.
+  const ofCall = object?.startsWith("/") && finding?.paths.length === 0 ? [object] : [];
+  const paths = [...(finding?.paths ?? []), ...ofCall];
+  const port = portOf(finding, object);
+  const inodes =
+    port === undefined || request?.network.mode !== "host" ? undefined : await listeningInodes(port);
   return {
-    paths: asksForPaths ? (finding?.paths ?? []).flatMap((path) => factsAt(path, context)) : [],
+    paths: asksForPaths ? paths.flatMap((path) => factsAt(path, context)) : [],
     disk: kind === "disk_full" ? fullestDisk(context) : undefined,
-    listener:
-      kind === "port_in_use" && request?.network.mode === "host"
-        ? await listenerAt(finding?.name)
-        : undefined,
+    listener: kind === "port_in_use" && inodes ? await listenerOf(inodes) : undefined,
+    isListening: inodes && inodes.size > 0,
+    refusedProcesses:
+      kind === "processes" && request !== null ? refusedProcesses(request.resources.cgroup) : undefined,
     cpuSeconds: signal === KILLED && request !== null ? cpuSecondsOf(request.resources.cgroup) : undefined,
     oomKill: signal === KILLED && oom === null ? await oomKillOf(context, endedAt) : undefined,
   };
@@ -286,6 +291,25 @@ function share({ freeBytes, totalBytes, freeFiles }: DiskFacts): number {
   return freeFiles === 0 ? 0 : freeBytes / Math.max(1, totalBytes);
 }
 
+/**
+ * The port that a message is about, if it is one of this host: that of a connection only with a loopback address.
+ * @param object of the recorded call
+ */
+function portOf(finding: Finding | undefined, object: string | null | undefined): number | undefined {
+  const name = object ?? finding?.name;
+  if (finding === undefined || name === undefined) return undefined;
+  if (finding.kind === "connection_refused" && !/^"?(?:127\.|\[?::1|localhost)/.test(name)) return undefined;
+  if (finding.kind !== "connection_refused" && finding.kind !== "port_in_use") return undefined;
+  const port = Number(/(\d{1,5})\D*$/.exec(name)?.[1]);
+  return port > 0 && port < 65_536 ? port : undefined;
+}
+
+/** How often the limit of a cgroup on processes, or of one above it, has refused another: cgroup v2, `pids.events`. */
+function refusedProcesses(cgroup: string): number | undefined {
+  const found = /^max (\d+)$/m.exec(readKernelFile(`${cgroup}/pids.events`) ?? "")?.[1];
+  return found === undefined ? undefined : Number(found);
+}
+
 /** Maximum time to look for a listener: a host may have thousands of processes. */
 const searchMs = 500;
 
@@ -293,8 +317,7 @@ const searchMs = 500;
  * The program that listens at a port of the host, such as `nginx`: proc_pid_net(5), proc_pid_fd(5). Its
  * arguments and user are left out, because they may be another tenant's.
  */
-async function listenerAt(port: string | undefined): Promise<string | undefined> {
-  const inodes = await listeningInodes(Number(port));
+async function listenerOf(inodes: ReadonlySet<string>): Promise<string | undefined> {
   if (inodes.size === 0) return undefined;
   const until = performance.now() + searchMs;
   for (const pid of await readdir("/proc")) {

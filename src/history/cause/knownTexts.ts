@@ -3,6 +3,7 @@
  * texts are those of the C library, and of the runtimes of common languages. Pure.
  */
 import type { CauseKind } from "../../machines/events/cause.ts";
+import { isFrame, lastStanza } from "./lastStanza.ts";
 import { namedPaths } from "./namedPaths.ts";
 
 /** What a line of output says. */
@@ -22,9 +23,6 @@ interface KnownText {
   /** Finds the name in the line, in its first group. The first pattern that matches counts. */
   readonly names?: readonly RegExp[];
 }
-
-/** Number of the last lines that are looked at: a stack trace may follow the error. */
-const maxLines = 100;
 
 /** Longer lines are not messages for people, and take long to search. */
 const maxLineLength = 2_000;
@@ -138,7 +136,7 @@ const knownTexts: readonly KnownText[] = [
       /EACCES|[Pp]ermission denied|Operation not permitted|EPERM|AccessDeniedException|PermissionError/,
     // Only of a line about a port.
     names: [
-      /(?:bind|listen|[Ss]ocket)\b.*?(?:\bport *[:=]? *|[\w\].*]:|:::)(\d{1,5})\b/,
+      /(?:bind|listen|[Ss]ocket)\b.*?(?:\bport *[:=]? *|[\w\].* ]:|:::)(\d{1,5})\b/,
       /(?:\bport *[:=]? *|[\w\].* ]:)(\d{1,5})\b.*\b(?:bind|listen)/,
     ],
   },
@@ -154,37 +152,42 @@ const knownTexts: readonly KnownText[] = [
   },
 ];
 
-/** What the end of a program's output says; `known` is missing if it has no known text. */
+/** A time of day is no port. */
+const timeOfDay = /(?<=^|[\sT[(])\d{1,2}:\d{2}:\d{2}(?:[.,]\d+)?/g;
+
+/** What the end of a program's output says. */
 export interface Output {
+  /** What the last message says, if it is a known text, and if the program did not go on after it. */
   readonly known?: Finding | undefined;
-  /** The last line that is not empty, without surrounding blanks. */
+  /** The last message, without surrounding blanks; undefined if the program said nothing. */
   readonly lastLine?: string | undefined;
 }
 
 /**
- * The finding in the last lines of a program's output.
- * @param lines in the order of output. The last line with a known text counts. If it names nothing, an earlier
- *   line of the same kind may: Node prints the message first, then the error's fields
+ * What the last lines of a program's output say.
+ * @param lines in the order of output, with the blanks at their beginnings: only the last stanza counts
  */
-export function findKnown(lines: readonly string[]): Finding | undefined {
-  let last: Finding | undefined;
-  for (const line of lines.slice(-maxLines).reverse()) {
-    const finding = findingIn(line.trim());
-    if (finding === undefined) continue;
-    if (last !== undefined && finding.kind !== last.kind) break;
-    if (finding.paths.length > 0 || finding.name !== undefined) return finding;
-    last ??= finding;
-  }
-  return last;
+export function readEnd(lines: readonly string[]): Output {
+  const stanza = lastStanza(lines);
+  if (stanza === undefined) return {};
+  const { head, rest, isPassing } = stanza;
+  return { known: isPassing ? undefined : findingOf(head, rest), lastLine: head };
+}
+
+/** If the message names nothing, a line after it may: Node prints the errors of several addresses there. */
+function findingOf(head: string, rest: readonly string[]): Finding | undefined {
+  const found = findingIn(head);
+  if (found === undefined || found.paths.length > 0 || found.name !== undefined) return found;
+  const more = rest.flatMap((line) => findingIn(line) ?? []);
+  const named = more.find(({ kind, name, paths }) => kind === found.kind && (name ?? paths[0]) !== undefined);
+  return named === undefined ? found : { ...named, line: head };
 }
 
 function findingIn(line: string): Finding | undefined {
-  if (line === "" || line.length > maxLineLength || isStackFrame.test(line)) return undefined;
+  if (line === "" || line.length > maxLineLength || isFrame(line)) return undefined;
   const known = knownTexts.find(({ pattern }) => pattern.test(line));
   if (known === undefined) return undefined;
-  const name = known.names?.map((each) => each.exec(line)?.[1]).find((each) => each !== undefined);
+  const text = line.replaceAll(timeOfDay, " ");
+  const name = known.names?.map((each) => each.exec(text)?.[1]).find((each) => each !== undefined);
   return { kind: known.kind, line, paths: namedPaths(line), name: name?.replace(/^:+/, "") };
 }
-
-/** A line of a stack trace: it names files of the program itself. */
-const isStackFrame = /^(?:at |File "|from |#\d|\.\.\. \d+ more|goroutine )/;

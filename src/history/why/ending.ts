@@ -4,6 +4,7 @@ import { signalMeaning, signalName } from "../../base/signalNames.ts";
 import { NOT_EXECUTABLE, NOT_FOUND, SIGNALLED } from "../../base/taskEnd.ts";
 import { isProbe } from "../../effects/verdicts.ts";
 import { knownCause } from "../../machines/events/cause.ts";
+import { MASK } from "../../machines/events/defineEvent.ts";
 import { describeStopCommand } from "../../machines/events/ending.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
@@ -14,11 +15,25 @@ import { denialSentences } from "./denials.ts";
 import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
 import { recordedSentences } from "./recorded.ts";
 
-/** Why the task failed, if its event says so: the sentence that the agent has got, too. */
+/**
+ * Why the task failed, if its event says so: the sentence that the agent has got, too. Otherwise the last message of its
+ * output, if it may be shown.
+ */
 export function causeSentence(facts: readonly Fact[]): Sentence[] {
   const [exited] = ofType(facts, "exited");
-  const known = knownCause(exited?.data.cause);
-  return known === undefined ? [] : sentence([exited], upperFirst(known.text));
+  const { cause } = exited?.data ?? {};
+  const known = knownCause(cause);
+  if (known !== undefined) return sentence([exited], upperFirst(known.text));
+  const { line } = cause ?? {};
+  if (line == null || line === MASK) return [];
+  return sentence([exited], `Its output ends with: "${shortLine(line)}"`);
+}
+
+/** Maximum length of a quoted line. */
+const maxQuote = 200;
+
+function shortLine(line: string): string {
+  return line.length > maxQuote ? `${line.slice(0, maxQuote - 1)}…` : line;
 }
 
 function upperFirst(text: string): string {
@@ -140,7 +155,7 @@ function exitSentences(facts: readonly Fact[], { exited, last }: Ending, context
     return [
       ...lack,
       ...end(how),
-      ...(exitCode === 0 || stop || cause !== undefined ? [] : withoutCause(facts, context)),
+      ...(exitCode === 0 || stop || cause !== undefined ? [] : withoutCause(facts, context, exited)),
     ];
   }
   const killed = `was killed by ${signalName(signal)}${took ?? ran}${trust}`;
@@ -158,18 +173,23 @@ function senderOf(facts: readonly Fact[], signal: number): string {
     : ": the driver did not send that signal, so the task itself or someone else on the host did";
 }
 
-/** What is known of a failure without a known cause. */
-function withoutCause(facts: readonly Fact[], context: TaskContext): Sentence[] {
+/** What is known of a failure without a known cause, and what would tell more of the next one. */
+function withoutCause(facts: readonly Fact[], context: TaskContext, exited: Fact<"exited">): Sentence[] {
   const [sandboxed] = ofType(facts, "sandboxed");
   if (sandboxed === undefined) return [];
   const { output, unrecordedDenials } = sandboxed.data;
   const isDenied = context.denials.refusals.some((refusal) => !isProbe(refusal, context));
-  const read = output === null ? "it has no log" : "the end of its output has no error that the driver knows";
+  const read = output === null ? "it has no log" : "nothing confirms what its output ends with";
   const denied =
     unrecordedDenials === null
-      ? "the sandbox denied it nothing that it needs"
+      ? "no denial of the sandbox is recorded"
       : `what the sandbox denies was not recorded: ${unrecordedDenials}`;
-  return sentence([sandboxed], `The cause is not known: ${isDenied ? read : `${read}, and ${denied}`}`);
+  const known = sentence(
+    [sandboxed],
+    `The cause is not known: ${isDenied ? read : `${read}, and ${denied}`}`,
+  );
+  if (exited.data.blackBox !== undefined) return known;
+  return [...known, ...sentence([exited], 'The plugin\'s black_box = "on" records what calls fail with')];
 }
 
 function lostSentences(facts: readonly Fact[], lost: Fact<"lost">): Sentence[] {
@@ -209,9 +229,10 @@ function exitMeaning(code: number): string | undefined {
   const signal = code - SIGNALLED;
   if (code === 0) return "success";
   if (code === NOT_EXECUTABLE) {
-    return "a shell returns it for a command that it cannot execute, because permission is missing or it is not a program";
+    return "the program defines its meaning; a shell returns it for a command that it cannot execute, because permission is missing or it is not a program";
   }
-  if (code === NOT_FOUND) return "a shell returns it for a command that it does not find";
+  if (code === NOT_FOUND)
+    return "the program defines its meaning; a shell returns it for a command that it does not find";
   if (signal < 1 || signal > 64) return undefined;
-  return `a shell returns it if ${signalName(signal)} killed its command (${SIGNALLED} + ${signal})`;
+  return `the program defines its meaning; a shell returns it if ${signalName(signal)} killed its command (${SIGNALLED} + ${signal})`;
 }

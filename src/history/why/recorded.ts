@@ -1,5 +1,6 @@
 /** Sentences on what the black box had of a failed run. Pure. */
 import { signalName } from "../../base/signalNames.ts";
+import { SIGNALLED } from "../../base/taskEnd.ts";
 import { type BlackBoxRecord, placeOfCrash, strangerText } from "../../machines/events/blackBox.ts";
 import { MASK } from "../../machines/events/defineEvent.ts";
 import { formatDuration } from "../../units/durations.ts";
@@ -24,7 +25,7 @@ export function recordedSentences(exited: Fact<"exited">): Sentence[] {
     ...(calls.length === 0
       ? []
       : say(`Its last failed calls: ${callTexts(calls, before).slice(-maxCalls).join("; ")}`)),
-    ...(crash === null ? [] : say(crashText(crash))),
+    ...(crash === null ? [] : say(crashText(crash, exited.data))),
     ...signals.flatMap((sent) =>
       say(`It got ${signalName(sent.signal)} from ${senderText(sent)}, ${before(sent.at)}`),
     ),
@@ -51,9 +52,16 @@ function callTexts(calls: readonly Call[], before: (at: number) => string): stri
   );
 }
 
-function crashText(crash: NonNullable<BlackBoxRecord["crash"]>): string {
+/** A process may handle the signal of a fault, and go on: virtual machines look in this way at what is mapped. */
+function crashText(
+  crash: NonNullable<BlackBoxRecord["crash"]>,
+  end: { readonly signal: number; readonly exitCode: number },
+): string {
   const { signal, program, pid } = crash;
-  return `Its process ${pid} (${program}) crashed ${placeOfCrash(crash)}: ${signalName(signal)}`;
+  const isEnd = end.signal === signal || end.exitCode === SIGNALLED + signal;
+  return isEnd
+    ? `Its process ${pid} (${program}) crashed ${placeOfCrash(crash)}: ${signalName(signal)}`
+    : `Its process ${pid} (${program}) got ${signalName(signal)} for a fault ${placeOfCrash(crash)}, which may not have ended it`;
 }
 
 function senderText({ sender }: BlackBoxRecord["signals"][number]): string {

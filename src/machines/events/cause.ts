@@ -29,7 +29,14 @@ export const causeKinds = [
 
 export type CauseKind = (typeof causeKinds)[number];
 
+/**
+ * Who says it. `witnessed`: the kernel, the record of its calls, or what the host showed at the end. `words`: only the
+ * end of the program's own output, which may be about something else; the kind is `unknown` then.
+ */
+const causeGrades = ["witnessed", "words", "unknown"] as const;
+
 export const cause = z.object({
+  grade: z.enum(causeGrades),
   kind: z.enum(causeKinds),
   /**
    * One sentence without its full stop, of at most 160 characters. Of the task's output it has at most a name:
@@ -37,8 +44,8 @@ export const cause = z.object({
    */
   text: z.string(),
   /**
-   * The line of the task's output that shows the cause; the last line if the cause is unknown; null if the
-   * cause is known from elsewhere, or without output.
+   * The last message of the task's output, if it shows the cause or if the cause is unknown; null if the cause is
+   * known from elsewhere, or without output.
    */
   line: z.string().nullable(),
 });

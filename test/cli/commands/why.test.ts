@@ -102,6 +102,7 @@ describe("the end of a task", () => {
 
   it("begins with the cause that was found, and adds no advice without one", () => {
     const cause = {
+      grade: "witnessed",
       kind: "port_in_use",
       text: "port 80 is already in use",
       line: "bind: EADDRINUSE",
@@ -110,7 +111,10 @@ describe("the end of a task", () => {
     expect(known).toMatch(/^Port 80 is already in use \[5\]\. The agent requested it/);
     expect(known).not.toMatch(/cause is not known|EADDRINUSE/);
     const unknown = why(...running(), exited({ exitCode: 1, cause: { ...cause, kind: "unknown" } }));
-    expect(unknown).toMatch(/The cause is not known: [^.]* \[3\]\.$/);
+    expect(unknown).toMatch(/^Its output ends with: "bind: EADDRINUSE" \[5\]\. /);
+    expect(unknown).toMatch(
+      /The cause is not known: [^.]* \[3\]\. The plugin's black_box = "on" records [^.]* \[5\]\.$/,
+    );
     expect(why(...running(), event("stopRequested"), exited({ exitCode: 1 }))).not.toContain("cause");
   });
 });

@@ -10,7 +10,7 @@ import { RecordedLog } from "../../support/history/recordedLog.ts";
 const { options } = sampleData("requested");
 const variables = (...envKeys: string[]) => ({ envKeys });
 const all = variables("HOME", "PATH", "DB_PASSWORD");
-const unknown = { kind: "unknown", text: "its cause is not known", line: null } as const;
+const unknown = { grade: "unknown", kind: "unknown", text: "its cause is not known", line: null } as const;
 let runs = 0;
 
 async function changesBefore(failed: TaskContext, good: GoodRuns) {

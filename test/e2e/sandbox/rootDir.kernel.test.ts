@@ -146,7 +146,7 @@ describe("a task with root_dir", () => {
     expect(`${stdout}`).toBe("/bin/busybox\n");
   });
 
-  test("that misses a file or may not read it is told to change the folder, and not to unveil", async () => {
+  test("that misses a file or may not read it is not told to unveil it", async () => {
     const { allocation, tree } = withTree();
     mkdirSync(`${tree}/srv`);
     writeFileSync(`${tree}/srv/key`, "", { mode: 0o600 });
@@ -159,7 +159,7 @@ describe("a task with root_dir", () => {
       return Object(events.find(({ type }) => type === "exited")?.data).cause.text;
     };
     expect(await causeFor("/etc/login.defs")).toBe(
-      "nothing at /etc/login.defs in its root_dir: install it there",
+      "its last line names /etc/login.defs: nothing is there in its root_dir",
     );
     expect(await causeFor("/srv/key")).toBe(
       `file /srv/key belongs to root, gid 0, mode 0600; the task runs as uid ${allocation.user.uid}`,

@@ -89,7 +89,7 @@ describe("a failed run without a known cause", () => {
     expect(await message({ ...secret, MODE: "good" }, `${silent} && exit 3`)).toMatch(
       /^since the last good run: options\.args differs \(/,
     );
-    expect(await message({}, "cat /etc/login.defs")).toMatch(/^nothing at \/etc\/login\.defs/);
+    expect(await message({}, "cat /etc/login.defs")).toMatch(/^its last line names \/etc\/login\.defs/);
   });
 
   test("that ended while no plugin ran is compared, too", async () => {
@@ -124,7 +124,7 @@ describe("a failed run without a known cause", () => {
     const next = await startAgent({ options: { exit_message: "output" }, stateDir: first.stateDir });
     const [err, id] = await run(next, {}, `echo the last line; ${silent}`);
     expect(err).toMatch(
-      /^since the last good run: options\.args differs; variable MODE is missing; the last line \(/,
+      /^since the last good run: options\.args differs; variable MODE is missing; its output ends with: "the last line" \(/,
     );
     expect((await exitOf(id, next)).changes).toEqual(["options.args differs", "variable MODE is missing"]);
     expect(await why(id, next)).toMatch(

@@ -66,15 +66,15 @@ const perl = (code: string, ...args: string[]) => ({ command: "perl", args: ["-e
 const failures: Readonly<Record<string, () => Planted | Promise<Planted>>> = {
   "a path that its output names": () => ({
     command: "cat /etc/login.defs",
-    cause: /^nothing at \/etc\/login\.defs in its root; the host has it: unveil = \["r:\/etc\/login\.defs"\]/,
+    cause: /^its last line names \/etc\/login\.defs: nothing is there in its root; the host has it/,
   }),
   "a secret that is missing in its environment": () => ({
     command: perl('$ENV{DB_PASSWORD} // die "required environment variable DB_PASSWORD is not set"'),
-    cause: /^the variable DB_PASSWORD is missing in its environment/,
+    cause: /^its last line names the variable DB_PASSWORD, which its environment does not have/,
   }),
   "a secret that a script asks for": () => ({
     command: `: "\${DB_PASSWORD:?set it in the job}"; echo started`,
-    cause: /^the variable DB_PASSWORD is missing in its environment/,
+    cause: /^its last line names the variable DB_PASSWORD, which its environment does not have/,
   }),
   "a port in use": async () => {
     const port = await portOf("used");
@@ -83,13 +83,9 @@ const failures: Readonly<Record<string, () => Planted | Promise<Planted>>> = {
         'use IO::Socket::INET; IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1", LocalPort => $ARGV[0]) or die "cannot listen on port $ARGV[0]: $!"',
         String(port),
       ),
-      cause: new RegExp(`^port ${port} is already in use, by \\S+`),
+      cause: new RegExp(`^its last line names port ${port}, which is in use now, by \\S+`),
     };
   },
-  "a full disk": () => ({
-    command: "dd if=/dev/zero of=/dev/full count=1",
-    cause: /^no space is left on the file system that it wrote to; at /,
-  }),
   "a template that only root may read": () => {
     const allocation = allocationWithLogs();
     const path = `${allocation.taskFolder}/secrets/key`;
@@ -107,18 +103,14 @@ const failures: Readonly<Record<string, () => Planted | Promise<Planted>>> = {
         'use IO::Socket::INET; IO::Socket::INET->new("127.0.0.1:$ARGV[0]") or die "connect to 127.0.0.1:$ARGV[0]: $!"',
         String(port),
       ),
-      cause: new RegExp(`^it could not connect to 127\\.0\\.0\\.1:${port}: nobody listens there`),
+      cause: new RegExp(`^its last line names 127\\.0\\.0\\.1:${port}: nobody listens there now`),
     };
   },
   "a heap of Node that is full": () => ({
     command:
       "echo 'FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory' >&2; kill -ABRT $$",
-    cause: /^it ran out of memory by itself \(JavaScript heap out of memory\), not by the task's limit/,
-  }),
-  "a heap of the JVM that is full": () => ({
-    command:
-      "echo 'Exception in thread \"main\" java.lang.OutOfMemoryError: Java heap space' >&2; echo ' at Main.main(Main.java:3)' >&2; exit 1",
-    cause: /^it ran out of memory by itself \(java\.lang\.OutOfMemoryError: Java heap space\)/,
+    cause:
+      /^SIGABRT right after its last message: it ran out of memory by itself \(JavaScript heap out of memory\)/,
   }),
 };
 
@@ -134,6 +126,25 @@ const withDenials: typeof failures = {
 };
 
 const withBlackBox: typeof failures = {
+  "a path that its output names": () => ({
+    command: "cat /etc/login.defs",
+    cause:
+      /^nothing at \/etc\/login\.defs in its root; the host has it: unveil = \["r:\/etc\/login\.defs"\]/,
+  }),
+  "a full disk": () => ({
+    command: "dd if=/dev/zero of=/dev/full count=1",
+    cause: /^no space was left where it wrote \(write, ENOSPC\)/,
+  }),
+  "a service that is down, and that it does not name": async () => {
+    const port = await portOf("closed");
+    return {
+      command: perl(
+        'use IO::Socket::INET; IO::Socket::INET->new("127.0.0.1:$ARGV[0]") or die "no database: $!"',
+        String(port),
+      ),
+      cause: new RegExp(`^it could not connect to 127\\.0\\.0\\.1:${port}: nobody listens there`),
+    };
+  },
   "a file that it misses without a word": () => ({
     command: perl('open(F, "<", $ARGV[0]) or exit 3', hostFile(0o644)),
     cause:

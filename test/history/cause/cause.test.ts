@@ -1,8 +1,9 @@
 /** The cause that is named for a failure, from the task's events, its output and what the host shows. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { causeOf, type End, type HostEvidence, hasFailed } from "../../../src/history/cause/cause.ts";
-import { findKnown } from "../../../src/history/cause/knownTexts.ts";
+import { causeOf, hasFailed } from "../../../src/history/cause/cause.ts";
+import type { End, HostEvidence } from "../../../src/history/cause/evidence.ts";
+import { readEnd } from "../../../src/history/cause/knownTexts.ts";
 import type { BlackBoxRecord } from "../../../src/machines/events/blackBox.ts";
 import type { Refusal } from "../../../src/machines/events/denied.ts";
 import type { EventData } from "../../../src/machines/events.ts";
@@ -42,13 +43,7 @@ function named(
   }: Partial<HostEvidence> & { end?: End; context?: ReturnType<typeof taskWith>; refused?: Refusal } = {},
 ) {
   const lines = output.split("\n");
-  const { kind, text } = causeOf(
-    context,
-    end,
-    { known: findKnown(lines), lastLine: lines.at(-1) },
-    { ...nothing, ...evidence },
-    refused,
-  );
+  const { kind, text } = causeOf(context, end, readEnd(lines), { ...nothing, ...evidence }, refused);
   return `${kind}: ${text}`;
 }
 
@@ -74,10 +69,21 @@ type Sender = NonNullable<BlackBoxRecord["signals"][number]["sender"]>;
 const systemd: Sender = { pid: 4711, program: "systemd", user: "root", isOwn: false };
 
 const recorded = (record: Partial<BlackBoxRecord>, lastMissed?: HostEvidence["paths"][number]) => ({
-  recorded: { record: { missed: [], calls: [], signals: [], crash: null, ...record }, lastMissed },
+  recorded: {
+    record: { missed: [], calls: [], signals: [], crash: null, ...record },
+    missed: lastMissed ? [lastMissed] : [],
+  },
 });
 const missedAt = (path: string, beforeMs: number) =>
-  recorded({ missed: [{ path, pid: 7, program: "perl", at: failed.endedAt - beforeMs }] }, file(path));
+  recorded({ missed: [{ path, pid: main, program: "perl", at: failed.endedAt - beforeMs }] }, file(path));
+const main = taskWith().process?.task.pid ?? 0;
+const missedBy = (pid: number) =>
+  recorded(
+    { missed: [{ path: "/etc/adduser.conf", pid, program: "cat", at: failed.endedAt }] },
+    file("/etc/adduser.conf"),
+  );
+const failedCall = (call: string, error: string, object: string | null, pid = main) =>
+  recorded({ calls: [{ call, error, object, pid, program: "app", at: failed.endedAt - 9 }] });
 
 describe("with a black box, the cause", () => {
   it("of a program that says nothing is the path that it missed last, shortly before its end", () => {
@@ -85,14 +91,59 @@ describe("with a black box, the cause", () => {
     const text =
       'missing_path: it last missed /etc/adduser.conf, which the host has, but not its root: unveil = ["r:/etc/adduser.conf"]';
     expect(named("", missed)).toBe(text);
-    expect(named("done with it", missed)).toBe(text);
+    expect(named("done with it", missed)).toBe("unknown: its cause is not known");
+    expect(named("", { ...missedBy(main + 1) })).toBe("unknown: its cause is not known");
     expect(named("", missedAt("/etc/adduser.conf", 3_000))).toBe("unknown: its cause is not known");
   });
 
-  it("is what the output says, if the output says it", () => {
-    expect(named("Error: listen EADDRINUSE: address already in use :::8080", missedAt("/etc/x", 20))).toMatch(
-      "port_in_use",
+  it("is what the output says, if the record has such a call with the same object", () => {
+    const inUse = "Error: listen EADDRINUSE: address already in use :::8080";
+    expect(named(inUse, failedCall("bind", "EADDRINUSE", "[::]:8080"))).toBe(
+      "port_in_use: [::]:8080 is already in use",
     );
+    expect(named(inUse, failedCall("bind", "EADDRINUSE", "[::]:8081"))).toMatch(/^unknown/);
+    expect(named(inUse, missedAt("/etc/x", 20))).toMatch(/^unknown/);
+  });
+
+  it.each([
+    [
+      "dial tcp 10.0.0.1:5432: connect: connection refused",
+      failedCall("connect", "ECONNREFUSED", "10.0.0.1:5432"),
+      "connection_refused: it could not connect to 10.0.0.1:5432: nobody listens there",
+    ],
+    [
+      "dd: error writing 'x': No space left on device",
+      failedCall("write", "ENOSPC", null),
+      "disk_full: no space was left where it wrote (write, ENOSPC)",
+    ],
+    [
+      "mkdir: cannot create directory '/srv/x': Read-only file system",
+      failedCall("mkdir", "EROFS", "/srv/x"),
+      "read_only: it wrote to a read-only file system, at /srv/x",
+    ],
+    [
+      "OSError: [Errno 24] Too many open files: '/dev/null'",
+      failedCall("openat", "EMFILE", "/dev/null"),
+      "open_files: it has too many open files (openat, EMFILE): ulimit nofile = 1024",
+    ],
+    [
+      "app: error while loading shared libraries: libfoo.so.3: cannot open shared object file: No such file or directory",
+      failedCall("openat", "ENOENT", "/usr/lib/libfoo.so.3"),
+      "missing_library: the shared library libfoo.so.3 is missing, or not unveiled",
+    ],
+    [
+      "",
+      failedCall("bind", "EACCES", "0.0.0.0:80"),
+      "permission: its last failed call: bind 0.0.0.0:80, EACCES",
+    ],
+    ["", failedCall("bind", "EACCES", "0.0.0.0:80", main + 1), "unknown: its cause is not known"],
+    [
+      "fatal: bad configuration",
+      failedCall("connect", "ECONNREFUSED", "10.0.0.1:53"),
+      "unknown: its cause is not known",
+    ],
+  ] as const)("%s", (output, evidence, text) => {
+    expect(named(output, evidence)).toBe(text);
   });
 
   it("of a killed task is the sender of the signal", () => {
@@ -109,12 +160,13 @@ describe("with a black box, the cause", () => {
   });
 
   it("of a crash has the file and the place in it, if the main process crashed", () => {
-    const main = taskWith().process?.task.pid ?? 0;
     const crash = { signal: 11, file: "/usr/lib/libc.so.6", offset: 0x1f0, pid: main, program: "app", at: 1 };
     const of = (end: End, changed: Partial<typeof crash> = {}) =>
       named("", { end, ...recorded({ crash: { ...crash, ...changed } }) });
     expect(of(killedBy(11))).toMatch(/^signal: SIGSEGV: .*, in \/usr\/lib\/libc\.so\.6 at 0x1f0$/);
-    expect(of({ ...failed, exitCode: 139 }, { pid: 1 })).toMatch(/command died of SIGSEGV: .* at 0x1f0$/);
+    expect(of({ ...failed, exitCode: 139 }, { pid: 1 })).toMatch(
+      /exit code 139: one of its processes got SIGSEGV, .* at 0x1f0$/,
+    );
     expect(of(killedBy(11), { pid: main + 1 })).not.toContain("libc");
     expect(of(killedBy(7))).not.toContain("libc");
   });
@@ -123,26 +175,36 @@ describe("with a black box, the cause", () => {
     const signals = [sent(9, systemd, 99)];
     expect(named("", { end: killedBy(9), ...recorded({ signals }) })).not.toContain("4711");
     expect(named("", { end: { ...failed, exitCode: 137 }, ...recorded({ signals }) })).toBe(
-      "signal: exit code 137 of a shell, whose command died of SIGKILL, sent by pid 4711 (systemd), user root",
+      "signal: exit code 137: one of its processes got SIGKILL, sent by pid 4711 (systemd), user root",
     );
   });
 });
 
 describe("a missing path", () => {
   const says = "cat: /etc/adduser.conf: No such file or directory";
-  it("that the host has comes with the entry that unveils it", () => {
-    expect(named(says, { paths: [file("/etc/adduser.conf")] })).toBe(
+  it("that the host has comes with the entry that unveils it, if the record has the call", () => {
+    const paths = [file("/etc/adduser.conf")];
+    expect(named(says, { paths })).toBe(
+      "missing_path: its last line names /etc/adduser.conf: nothing is there in its root; the host has it",
+    );
+    expect(named(says, { paths, ...missedBy(7) })).toBe(
       'missing_path: nothing at /etc/adduser.conf in its root; the host has it: unveil = ["r:/etc/adduser.conf"]',
     );
   });
   it("that nobody has is said to be nowhere", () => {
     const paths = [{ path: "/etc/adduser.conf", found: undefined }];
     expect(named(says, { paths })).toBe(
-      "missing_path: nothing at /etc/adduser.conf, neither in its root nor on the host",
+      "missing_path: its last line names /etc/adduser.conf: nothing is there, neither in its root nor on the host",
     );
     expect(named(says, { paths, context: taskWith({ root: "host" }) })).toBe(
-      "missing_path: nothing at /etc/adduser.conf",
+      "missing_path: its last line names /etc/adduser.conf: nothing is there",
     );
+  });
+  it.each([
+    ["cannot open /srv/my file", "/srv/my"],
+    ["cat: '/srv/caf\\351': No such file or directory", "/srv/caf\\351"],
+  ])("of which the output may show a part is not said to be nowhere: %s", (output, path) => {
+    expect(named(output, { paths: [{ path, found: undefined }] })).toMatch(/^unknown/);
   });
   it("that is there after all, or that could not be looked at, is no cause", () => {
     expect(named("cat: /usr/x: No such file or directory", { paths: [file("/usr/x")] })).toBe(
@@ -169,12 +231,15 @@ describe("a refused access", () => {
     "nginx: [emerg] bind() to 0.0.0.0:80 failed (13: Permission denied)",
     "Error: listen EACCES: permission denied 0.0.0.0:80",
     "Error: listening tcp :80: bind: permission denied",
-    "Warning: Could not create server TCP listening socket *:80: bind: Permission denied",
+    "Could not create server TCP listening socket *:80: bind: Permission denied",
     'Permission denied - bind(2) for "127.0.0.1" port 80 (Errno::EACCES)',
     "[ALERT] cannot bind socket (Permission denied) for [0.0.0.0:80]",
     "failed to listen on TCP port 80: Permission denied",
   ])("to a low port is blamed on the capability, not on a denial that came before: %s", (says) => {
     expect(named(says, { refused })).toBe(
+      "permission: its last line names port 80: those below 1024 take a capability that it does not have",
+    );
+    expect(named(says, { refused, ...failedCall("bind", "EACCES", "0.0.0.0:80") })).toBe(
       'permission: port 80 is below 1024: it takes cap_add = ["net_bind_service"]',
     );
     expect(named(says.replace("80", "8080"), { context: taskWith() })).toMatch(/^unknown/);
@@ -184,8 +249,16 @@ describe("a refused access", () => {
     expect(named("cat: /srv/x: Permission denied", { refused })).toMatch(
       /^denied: it was denied reading \/srv\/x; unveil = \["r:\/srv\/x"\] allows it$/,
     );
-    expect(named("", { refused })).toMatch(/^denied/);
-    expect(named("listen tcp :8080: bind: address already in use", { refused })).toMatch(/^port_in_use/);
+    expect(named("", { refused: { ...refused, pid: main } })).toMatch(/^denied/);
+    expect(named("", { refused: { ...refused, pid: main + 1 } })).toMatch(/^unknown/);
+  });
+  it.each([
+    "listen tcp :8080: bind: address already in use",
+    "cat: /srv/other: Permission denied",
+    "fatal: bad configuration",
+    "warning: /srv/x: Permission denied",
+  ])("that the end of the output is not about is no cause: %s", (output) => {
+    expect(named(output, { refused })).toMatch(/^unknown/);
   });
 });
 
@@ -211,7 +284,7 @@ describe("a lack of memory", () => {
   });
   it("of the program's own bound is its own", () => {
     expect(named("FATAL ERROR: JavaScript heap out of memory", { end: killedBy(6) })).toBe(
-      "program_memory: it ran out of memory by itself (JavaScript heap out of memory), not by the task's limit",
+      "program_memory: SIGABRT right after its last message: it ran out of memory by itself (JavaScript heap out of memory), not by the task's limit",
     );
   });
 });
@@ -236,11 +309,9 @@ describe("a signal", () => {
       "cpu_time: it used all of its CPU time, 2 s (ulimit cpu), and was killed by the kernel",
     ],
     [killedBy(24), undefined, "cpu_time: it used all of its CPU time: ulimit cpu = 1 s"],
-    [
-      { ...failed, exitCode: 139 },
-      undefined,
-      "signal: exit code 139 of a shell, whose command died of SIGSEGV: it acc",
-    ],
+    [killedBy(9), 1.95, "cpu_time: it used all of its CPU time, 2 s"],
+    [{ ...failed, exitCode: 139 }, undefined, "unknown: its cause is not known"],
+    [{ ...failed, exitCode: 127 }, undefined, "unknown: its cause is not known"],
   ])("%j after %s s of CPU time", (end, cpuSeconds, text) => {
     expect(named("", { end, cpuSeconds, context: taskWith({ resourceLimits: limits }) })).toContain(text);
   });
@@ -249,44 +320,42 @@ describe("a signal", () => {
 it.each([
   [
     "Error: listen EADDRINUSE: address already in use :::8080",
-    { listener: "nginx" },
-    "port_in_use: port 8080 is already in use, by nginx",
+    { listener: "nginx", isListening: true },
+    "port_in_use: its last line names port 8080, which is in use now, by nginx",
   ],
-  [
-    "Error: listen EADDRINUSE: address already in use :::8080",
-    {},
-    "port_in_use: port 8080 is already in use",
-  ],
+  ["Error: listen EADDRINUSE: address already in use :::8080", {}, "unknown: its cause is not known"],
   [
     "dd: error writing 'x': No space left on device",
     { disk: { path: "/srv", freeBytes: 0, totalBytes: 2 ** 30, freeFiles: 9 } },
-    "disk_full: no space is left on the file system that it wrote to; at /srv, 0 B of 1 GiB are free",
+    "disk_full: no space is left on a file system that it writes to: at /srv, 0 B of 1 GiB are free",
   ],
   [
-    "dial tcp 10.0.0.1:5432: connect: connection refused",
-    {},
-    "connection_refused: it could not connect to 10.0.0.1:5432: nobody listens there",
+    "dd: error writing 'x': No space left on device",
+    { disk: { path: "/srv", freeBytes: 2 ** 29, totalBytes: 2 ** 30, freeFiles: 9 } },
+    "unknown: its cause is not known",
+  ],
+  ["dial tcp 10.0.0.1:5432: connect: connection refused", {}, "unknown: its cause is not known"],
+  [
+    "dial tcp 127.0.0.1:5432: connect: connection refused",
+    { isListening: false },
+    "connection_refused: its last line names 127.0.0.1:5432: nobody listens there now",
+  ],
+  [
+    "dial tcp 127.0.0.1:5432: connect: connection refused",
+    { isListening: true },
+    "unknown: its cause is not known",
   ],
   [
     "sh: 1: DB_PASSWORD: parameter not set",
     {},
-    "missing_variable: the variable DB_PASSWORD is missing in its environment",
-  ],
-  [
-    "sh: 1: DB_PASSWORD: required",
-    {},
-    "missing_variable: the variable DB_PASSWORD is missing in its environment",
+    "missing_variable: its last line names the variable DB_PASSWORD, which its environment does not have",
   ],
   [
     "/opt/app/run.sh: line 12: DB_PASSWORD: set it in the job",
     {},
-    "missing_variable: the variable DB_PASSWORD is missing in its environment",
+    "missing_variable: its last line names the variable DB_PASSWORD, which its environment does not have",
   ],
-  [
-    "sh: 1: PATH: required",
-    {},
-    "missing_variable: it misses the variable PATH, which its environment has, perhaps without a value",
-  ],
+  ["sh: 1: PATH: required", {}, "unknown: its cause is not known"],
   ["sh: 1: DEPLOY: is read only", {}, "unknown: its cause is not known"],
   ["12:04:01: INFO: ready", {}, "unknown: its cause is not known"],
   [
@@ -294,7 +363,22 @@ it.each([
     { end: { ...failed, exitCode: 127 } },
     "missing_command: its shell did not find the command nosuch",
   ],
+  [
+    "app: symbol lookup error: app: undefined symbol: foo: not found",
+    { end: { ...failed, exitCode: 127 } },
+    "unknown: its cause is not known",
+  ],
   ["page 7: not found", {}, "unknown: its cause is not known"],
+  [
+    "12:51:25.245 # Failed opening Unix socket: bind: Permission denied",
+    {},
+    "unknown: its cause is not known",
+  ],
+  [
+    "pthread_create failed: Resource temporarily unavailable",
+    { refusedProcesses: 3 },
+    "processes: its limit on processes and threads was full, as the kernel counts: see pids_limit",
+  ],
 ] as const)("%s", (output, evidence, text) => {
   expect(named(output, evidence)).toBe(text);
 });
@@ -317,7 +401,9 @@ describe("a task that was killed", () => {
     );
     const oom = { kills: 0, limitBytes: null, peakBytes: null };
     for (const text of [named("", { end, oomKill: "none" }), named("", { end: { ...end, oom } })])
-      expect(text).toMatch(/^signal: SIGKILL, sent by the task itself or by somebody else on the host/);
+      expect(text).toMatch(
+        /^signal: ended by SIGKILL, which the driver did not send; who did is not recorded$/,
+      );
   });
 });
 
@@ -335,7 +421,7 @@ describe("a limit on the task's disk", () => {
   });
 
   it("is not blamed otherwise", () => {
-    const elsewhere = "disk_full: no space is left on the file system that it wrote to";
+    const elsewhere = "unknown: its cause is not known";
     expect(named(noSpace, { context, end: using(4096) })).toBe(elsewhere);
     expect(named(noSpace, { end: using(limitBytes) })).toBe(elsewhere);
     expect(named("", { context, end: using(4096) })).toBe("unknown: its cause is not known");
@@ -362,12 +448,10 @@ it("whatever a program prints, the text is one line of at most 160 characters", 
   fc.assert(
     fc.property(lines, fc.array(fc.string().map((name) => `/${name}`)), (output, paths) => {
       const facts = paths.map((path) => ({ path, found: undefined }));
-      const { text, line } = causeOf(
-        taskWith(),
-        failed,
-        { known: findKnown(output.split("\n")), lastLine: output },
-        { ...nothing, paths: facts },
-      );
+      const { text, line } = causeOf(taskWith(), failed, readEnd(output.split("\n")), {
+        ...nothing,
+        paths: facts,
+      });
       expect(text.length).toBeLessThanOrEqual(160);
       expect(`${text}${line ?? ""}`).not.toMatch(/\p{Cc}/u);
     }),

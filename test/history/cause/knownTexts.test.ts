@@ -1,6 +1,7 @@
 /** What the last output of programs in several languages says about their failure. */
-import { expect, it } from "vitest";
-import { findKnown } from "../../../src/history/cause/knownTexts.ts";
+import { describe, expect, it } from "vitest";
+import { readEnd } from "../../../src/history/cause/knownTexts.ts";
+import { laterEnd, type Written } from "../../../src/history/cause/lastStanza.ts";
 
 const node = (message: string, ...fields: string[]) =>
   `node:events:497\n      throw er; // Unhandled 'error' event\n      ^\n\n${message}\n    at Server.setupListenHandle [as _listen2] (node:net:1817:16)\n    at node:internal/main/eval_string:51:3\nEmitted 'error' event on Server instance at: {\n${fields.map((each) => `  ${each},\n`).join("")}}\n\nNode.js v20.20.2`;
@@ -37,7 +38,7 @@ it.each([
   [java("java.nio.file.NoSuchFileException: /etc/nonexist"), "missing_path", "/etc/nonexist"],
   ["2026/01/01 10:00:00 open /etc/nonexist: no such file or directory", "missing_path", "/etc/nonexist"],
   [
-    "PHP Warning:  file_get_contents(/etc/nonexist): Failed to open stream: No such file or directory in Command line code on line 1",
+    "PHP Fatal error:  Uncaught Exception: /etc/nonexist: No such file or directory\nStack trace:\n#0 {main}\n  thrown in /srv/x.php on line 3",
     "missing_path",
     "/etc/nonexist",
   ],
@@ -142,26 +143,73 @@ it.each([
     "Allowed memory size of 2097152 bytes exhausted",
   ],
 ])("%s", (text, kind, named) => {
-  const found = findKnown(text.split("\n"));
+  const { known: found } = readEnd(text.split("\n"));
   expect(found?.kind).toBe(kind);
   expect(found?.name ?? found?.paths[0]).toBe(named);
 });
 
-it("the last known text counts, and stack frames name only files of the program", () => {
-  const lines = [
-    "connect to 10.0.0.1:5432: connection refused, trying again",
-    "cat: /etc/x: No such file or directory",
-  ];
-  expect(findKnown(lines)?.kind).toBe("missing_path");
-  expect(findKnown([...lines].reverse())?.kind).toBe("connection_refused");
+it("the last message counts, unless the program says that it goes on", () => {
+  const lines = ["connect to 10.0.0.1:5432: connection refused", "cat: /etc/x: No such file or directory"];
+  expect(readEnd(lines).known?.kind).toBe("missing_path");
+  expect(readEnd([...lines].reverse()).known?.kind).toBe("connection_refused");
+  for (const end of ["done", "fatal: bad configuration", "12:00:01 retrying in 5 s"]) {
+    expect(readEnd([...lines, end])).toEqual({ known: undefined, lastLine: end });
+  }
+  for (const passing of [
+    "warning: cannot open /etc/x: No such file or directory",
+    `${lines[0]}, trying again`,
+  ]) {
+    expect(readEnd([passing])).toEqual({ known: undefined, lastLine: passing });
+  }
+});
+
+it("stack traces of any length belong to the message, and name only files of the program", () => {
+  const frames = Array.from({ length: 300 }, (_, index) => `\tat app.Main.f${index}(Main.java:3)`);
+  expect(readEnd(["java.io.IOException: No space left on device", ...frames]).known?.kind).toBe("disk_full");
   expect(
-    findKnown(['File "/app/permission denied.py", line 1', "at /srv/no such file or directory (x)"]),
+    readEnd(['File "/app/permission denied.py", line 1', "at /srv/no such file or directory (x)"]).known,
   ).toBeUndefined();
+});
+
+it("a time of day is no port", () => {
+  const line = "12:51:25.245 # Failed opening Unix socket: bind: Permission denied";
+  expect(readEnd([line]).known).toMatchObject({ kind: "permission", name: undefined });
+  expect(readEnd(["2026-01-01T12:51:25Z bind 0.0.0.0:80: Permission denied"]).known?.name).toBe("80");
+});
+
+it.each([
+  ["cat: '/srv/my file': No such file or directory", "/srv/my file"],
+  ["grep: /srv/my file: No such file or directory", "/srv/my file"],
+  ['open("/srv/a b/c"): permission denied', "/srv/a b/c"],
+])("a path with blanks is one: %s", (line, path) => {
+  expect(readEnd([line]).known?.paths).toEqual([path]);
 });
 
 it.each(["", "listening on :8080", "done, 0 errors", "GET /favicon.ico 404", `${"x".repeat(3_000)} ENOENT`])(
   "%j says nothing",
   (line) => {
-    expect(findKnown([line])).toBeUndefined();
+    expect(readEnd([line]).known).toBeUndefined();
   },
 );
+
+describe("of two streams", () => {
+  const [refused, bad] = ["bind: Address already in use", "fatal: bad configuration"];
+  const end = (stderr: Partial<Written>, stdout: Partial<Written>) =>
+    laterEnd({ lines: [], at: 1_000, ...stderr }, { lines: [], at: 1_000, ...stdout }, readEnd);
+
+  it("the one that was written to last counts", () => {
+    expect(end({ lines: [refused] }, { lines: [bad], at: 9_000 })?.lastLine).toBe(bad);
+    expect(end({ lines: [refused] }, { lines: [bad], at: 0 })?.lastLine).toBe(refused);
+    expect(end({}, { lines: [bad] })?.lastLine).toBe(bad);
+    expect(end({}, {})).toBeUndefined();
+  });
+
+  it("written to together, neither stands for anything: the program may have gone on", () => {
+    for (const out of ["starting", bad]) {
+      const both = end({ lines: [refused] }, { lines: [out] });
+      expect(both?.lastLine).toBe(refused);
+      expect(both).not.toHaveProperty("known");
+      expect(end({ lines: [refused], at: undefined }, { lines: [out], at: 9_000 })).toEqual(both);
+    }
+  });
+});

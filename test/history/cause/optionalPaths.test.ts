@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isMissed } from "../../../src/history/cause/cause.ts";
+import { isMissed } from "../../../src/history/cause/roots.ts";
 import { fold } from "../../../src/machines/taskMachine.ts";
 import { event } from "../../support/history/history.ts";
 

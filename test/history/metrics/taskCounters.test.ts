@@ -71,7 +71,12 @@ describe("the counters", () => {
   });
 
   it("count the failures of each cause", () => {
-    const cause = { kind: "port_in_use", text: "port 80 is already in use", line: null } as const;
+    const cause = {
+      grade: "witnessed",
+      kind: "port_in_use",
+      text: "port 80 is already in use",
+      line: null,
+    } as const;
     const failed = [...life("ended").slice(0, 4), event("exited", { exitCode: 1, cause })];
     expect(counted([failed, failed, life("ended")])).toMatchObject({
       'exec2_task_failures_total{cause="port_in_use"}': 2,

@@ -155,7 +155,12 @@ describe("two histories", () => {
 
 it.each(eventTypes)("every ignored field of %s exists", (type) => {
   const oom = { kills: 1, limitBytes: null, peakBytes: null };
-  const cause = { kind: "denied", text: "it was denied reading /etc/x", line: null } as const;
+  const cause = {
+    grade: "witnessed",
+    kind: "denied",
+    text: "it was denied reading /etc/x",
+    line: null,
+  } as const;
   const blackBox = { missed: [], calls: [], signals: [], crash: null };
   const used = { bytes: 4096, files: 1 };
   const limit = { limitBytes: 2 ** 20, project: 1, sharedProject: 2 };

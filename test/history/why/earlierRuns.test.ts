@@ -6,7 +6,12 @@ import type { EventData, TaskEvent } from "../../../src/machines/events.ts";
 import { event, numberedId, sampleData } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 
-const cause = { kind: "port_in_use", text: "port 80 is already in use", line: null } as const;
+const cause = {
+  grade: "witnessed",
+  kind: "port_in_use",
+  text: "port 80 is already in use",
+  line: null,
+} as const;
 let runs = 0;
 
 /** A run that began so many seconds after the first. */

@@ -16,9 +16,13 @@ import { whyJson, whyText } from "./whyView.ts";
 export async function showWhy(place: TaskPlace, json: boolean): Promise<number> {
   await using logs = await EventLogs.openFor(place);
   const { history: whole, note } = logs.history(place, true);
-  // Masked arguments would hide that they differ. The sentences never show them.
+  // Masked arguments would hide that they differ. The sentences never show them. What root's own log has of an end,
+  // the last message of the output and the objects of failed calls, root may see; a bundle has it masked.
   const others = earlierRunSentences(whole, logs.earlierRuns(place));
-  const masked = new History(whole.stream, whole.events.map(maskEvent));
+  const masked = new History(
+    whole.stream,
+    whole.events.map((event) => (event.type === "exited" ? event : maskEvent(event))),
+  );
   const explained = explain(masked, logs.usage(place), others);
   const waiting = waitingOutput(whole.finalState.context);
   const explanation = { ...explained, sentences: [...explained.sentences, ...waiting] };

@@ -1,0 +1,94 @@
+/** What is known of a failure, and the parts of its cause. Pure. */
+import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
+import type { Cause, CauseKind } from "../../machines/events/cause.ts";
+import type { EventData } from "../../machines/events.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
+import { visible } from "../../units/visible.ts";
+
+/** How a task ended, before its cause is known. */
+export type End = Omit<EventData<"exited">, "cause" | "blackBox" | "output">;
+
+/** What the host shows of a path. */
+export interface PathFacts {
+  readonly path: string;
+  /** Undefined if nothing is at the path on the host. */
+  readonly found:
+    | { readonly uid: number; readonly gid: number; readonly mode: number; readonly isFolder: boolean }
+    | undefined;
+}
+
+/** What the host shows at the end of a task, as far as a finding asks for it. */
+export interface HostEvidence {
+  readonly paths: readonly PathFacts[];
+  /** The file system with the least free space of those that the task may write to; undefined if unknown. */
+  readonly disk: DiskFacts | undefined;
+  /** Name of the program that listens at the port that the output names, such as `nginx`; undefined if unknown. */
+  readonly listener: string | undefined;
+  /** Whether anybody listens at this port of the host; undefined if unknown. */
+  readonly isListening?: boolean | undefined;
+  /** How often a limit on processes has refused the task another one; undefined if unknown. */
+  readonly refusedProcesses?: number | undefined;
+  /** CPU time that the task's processes used, in seconds; undefined if unknown. */
+  readonly cpuSeconds: number | undefined;
+  /**
+   * Of a killed main process whose cgroup counts no kills: whether the kernel's log says that it was killed for lack of
+   * memory, and of which; undefined if the log cannot be read.
+   */
+  readonly oomKill?: "host" | "cgroup" | "none" | undefined;
+  /** What the black box had; undefined without one. */
+  readonly recorded?:
+    | {
+        readonly record: BlackBoxRecord;
+        /** The paths that the record has as missed. */
+        readonly missed: readonly PathFacts[];
+      }
+    | undefined;
+}
+
+export interface DiskFacts {
+  readonly path: string;
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+  readonly freeFiles: number;
+}
+
+/** Maximum length of a cause's text. */
+const maxText = 160;
+
+/** Maximum length of the kept line of output. */
+const maxLine = 1_000;
+
+/**
+ * Maximum time between what the kernel recorded, a denial or a failed call, and the failure that it may have caused, in
+ * milliseconds.
+ */
+export const consequenceMs = 2_000;
+
+/** A cause that something witnesses. @param line of the output, if it has led to the witness */
+export function witnessed(kind: CauseKind, text: string, line?: string): Cause {
+  return { grade: "witnessed", kind, text: shortText(text), line: fromProgram(line) };
+}
+
+/** No known cause. @param line the last message of the output, if there is one */
+export function unknownCause(line: string | undefined): Cause {
+  const text = "its cause is not known";
+  return { grade: line === undefined ? "unknown" : "words", kind: "unknown", text, line: fromProgram(line) };
+}
+
+/** The one place where text of a program gets into a cause, but for the names in `text`. */
+function fromProgram(line: string | undefined): string | null {
+  return line === undefined ? null : visible(line.slice(0, maxLine));
+}
+
+/** Makes a text visible, and shortens it in its middle: its end has the advice. */
+export function shortText(whole: string): string {
+  const text = visible(whole);
+  if (text.length <= maxText) return text;
+  const rest = maxText - 1;
+  return `${text.slice(0, Math.ceil(rest / 2))}…${text.slice(-Math.floor(rest / 2))}`;
+}
+
+export function limitOf({ sandbox }: TaskContext, resource: string) {
+  const found = sandbox?.resourceLimits.find((each) => each.resource === resource);
+  return { soft: found?.soft ?? null, hard: found?.hard ?? null };
+}

@@ -1,0 +1,276 @@
+/**
+ * The cause that the last message of a task's own output names, if the host or the record of the task's calls confirms
+ * it. Without a record, nobody knows whether the program went on: the text then says where the name comes from, and
+ * has no advice that opens the sandbox. Pure.
+ */
+import { NOT_EXECUTABLE, NOT_FOUND } from "../../base/taskEnd.ts";
+import { isAtOrBelow } from "../../effects/paths/paths.ts";
+import { FIRST_FREE_PORT, LOW_PORTS } from "../../effects/seccomp/portRestrictions.ts";
+import type { Cause } from "../../machines/events/cause.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
+import { formatBytes } from "../../units/sizes.ts";
+import { callFor } from "./decisive.ts";
+import {
+  type DiskFacts,
+  type End,
+  type HostEvidence,
+  limitOf,
+  type PathFacts,
+  witnessed,
+} from "./evidence.ts";
+import type { Finding } from "./knownTexts.ts";
+import { isPlain, mayGoOn } from "./namedPaths.ts";
+import { isIdmapped, isInRoot, linesToUnveil, rootDirOf, type Sandbox } from "./roots.ts";
+
+/** What is known of a message. */
+interface Message {
+  readonly finding: Finding;
+  readonly context: TaskContext;
+  readonly end: End;
+  readonly evidence: HostEvidence;
+  /** The recorded call that failed as the message says; undefined if there is none. */
+  readonly call: ReturnType<typeof callFor>;
+}
+
+/** The cause; undefined if nothing confirms what the message says. */
+export function outputCause(
+  finding: Finding,
+  context: TaskContext,
+  end: End,
+  evidence: HostEvidence,
+): Cause | undefined {
+  const call = callFor(finding, evidence.recorded?.record, end.endedAt);
+  const message = { finding, context, end, evidence, call };
+  const { kind, line, name } = finding;
+  const say = (text: string | undefined) => (text === undefined ? undefined : witnessed(kind, text, line));
+  switch (kind) {
+    case "missing_path":
+      return say(missingPath(message));
+    case "permission":
+      return say(lowPort(message) ?? permission(message));
+    case "missing_library":
+      return say(
+        call?.object == null
+          ? undefined
+          : `the shared library ${name ?? call.object} is missing, or not unveiled`,
+      );
+    case "missing_variable":
+      if (name === undefined || context.request === null || context.request.envKeys.includes(name))
+        return undefined;
+      return say(`its last line names the variable ${name}, which its environment does not have`);
+    case "missing_command":
+      // Other programs say "not found" of other things.
+      return say(
+        end.exitCode === NOT_FOUND && name !== undefined && isOfShell(line)
+          ? `its shell did not find the command ${name}`
+          : undefined,
+      );
+    case "not_executable":
+      return say(end.exitCode === NOT_EXECUTABLE || call !== undefined ? notExecutable(finding) : undefined);
+    case "port_in_use":
+      return say(portInUse(message));
+    case "connection_refused":
+      return say(connectionRefused(message));
+    case "disk_full":
+      return say(
+        limitText(context, end, /EDQUOT|quota/i.test(line) && context.sandbox?.disk !== undefined) ??
+          diskFull(message),
+      );
+    case "read_only":
+      return say(readOnly(message));
+    case "open_files":
+      return say(
+        call &&
+          `it has too many open files (${call.call}, ${call.error}): ulimit nofile = ${limitOf(context, "RLIMIT_NOFILE").soft ?? "unknown"}`,
+      );
+    case "processes":
+      return say(
+        evidence.refusedProcesses
+          ? "its limit on processes and threads was full, as the kernel counts: see pids_limit"
+          : call &&
+              `it could start no more processes or threads (${call.call}, ${call.error}): see ulimit nproc`,
+      );
+    case "program_memory":
+      return say(programMemory(message));
+    default:
+      return undefined;
+  }
+}
+
+function missingPath({ finding: { line }, context, evidence, call }: Message): string | undefined {
+  const { sandbox } = context;
+  if (sandbox === null) return undefined;
+  const nothingAt = (path: string) =>
+    call === undefined ? `its last line names ${path}: nothing is there` : `nothing at ${path}`;
+  const isCertain = ({ path }: PathFacts) => isPlain(path) && !mayGoOn(path, line);
+  if (rootDirOf(context) !== undefined) {
+    const gone = evidence.paths.find((each) => each.found === undefined && isCertain(each));
+    return gone && `${nothingAt(gone.path)} in its root_dir${call === undefined ? "" : ": install it there"}`;
+  }
+  for (const facts of evidence.paths) {
+    const { path, found } = facts;
+    if (found === undefined) {
+      if (!isCertain(facts)) return undefined;
+      return sandbox.root === "private"
+        ? `${nothingAt(path)}${call === undefined ? "," : ","} neither in its root nor on the host`
+        : nothingAt(path);
+    }
+    if (isInRoot(path, sandbox)) continue;
+    const lines = call === undefined ? undefined : linesToUnveil(facts, context);
+    return `${nothingAt(path)} in its root; the host has it${lines === undefined ? "" : `: ${lines}`}`;
+  }
+  return undefined;
+}
+
+/** A refused low port, for which no option but a capability is missing. */
+function lowPort({ finding: { name }, context: { request, sandbox }, call }: Message): string | undefined {
+  const port = Number(name);
+  if (sandbox === null || !(port > 0 && port < FIRST_FREE_PORT)) return undefined;
+  if (sandbox.uid === 0 || sandbox.capabilities?.includes(LOW_PORTS)) return undefined;
+  const ports = request?.options.bind_tcp;
+  // Then the list of ports refuses it first, and that denial is recorded.
+  if (Array.isArray(ports) && !ports.includes(port)) return undefined;
+  return call === undefined
+    ? `its last line names port ${port}: those below ${FIRST_FREE_PORT} take a capability that it does not have`
+    : `port ${port} is below ${FIRST_FREE_PORT}: it takes cap_add = ["${LOW_PORTS}"]`;
+}
+
+function permission({ finding, context, evidence, call }: Message): string | undefined {
+  const { request, sandbox } = context;
+  if (sandbox === null) return undefined;
+  for (const { path, found } of evidence.paths) {
+    const volume = request?.mounts.findLast(({ target }) => isAtOrBelow(path, target))?.target;
+    if (found === undefined || (volume === undefined && !isInRoot(path, sandbox))) continue;
+    if (!isRefused(found, sandbox, volume !== undefined, `${finding.line} ${call?.call ?? ""}`)) continue;
+    const { uid, gid, mode } = found;
+    const kind = found.isFolder ? "folder" : "file";
+    const owner = uid === 0 ? "root" : `uid ${uid}`;
+    const advice = call === undefined ? "" : remedy(volume, request);
+    return `${kind} ${path} belongs to ${owner}, gid ${gid}, mode 0${(mode & 0o7777).toString(8)}; the task runs as uid ${sandbox.uid}${advice}`;
+  }
+  return undefined;
+}
+
+/** What lets a task use a file in a volume that belongs to another user. */
+function remedy(volume: string | undefined, request: TaskContext["request"]): string {
+  if (volume === undefined) return "";
+  if (isIdmapped(volume, request)) return ": only files of the volume's owner are mapped, so chown it";
+  return `: chown it, or idmapped_volumes = [${JSON.stringify(volume)}]`;
+}
+
+/** Words and calls that change a file, or what is in a folder. */
+const writing =
+  /creat|touch|mkdir|makedir|writ|remov|delet|unlink|renam|\bmv\b|\bcp\b|\brm\b|sav|lock|append|truncat|bind|symlink/i;
+
+/**
+ * Whether owner and mode refuse what a message tells of. Elsewhere than in a volume, where a sandbox's rules may refuse
+ * it, too, the message has to say what was refused.
+ */
+function isRefused(
+  { uid, gid, mode, isFolder }: NonNullable<PathFacts["found"]>,
+  sandbox: Sandbox,
+  isVolume: boolean,
+  words: string,
+): boolean {
+  if (sandbox.uid === 0) return false;
+  const isMember = gid === sandbox.gid || sandbox.groups.includes(gid);
+  const bits = (mode >> (uid === sandbox.uid ? 6 : isMember ? 3 : 0)) & 7;
+  const reading = isFolder ? 5 : 4;
+  if ((bits & reading) !== reading) return true;
+  return (bits & 2) === 0 && (isVolume || writing.test(words));
+}
+
+function notExecutable({ paths: [path] }: Finding): string {
+  return `${path ?? "a file"} is no program for this machine, or its interpreter is missing`;
+}
+
+function portInUse({
+  finding: { name },
+  evidence: { listener, isListening },
+  call,
+}: Message): string | undefined {
+  const by = listener === undefined ? "" : `, by ${listener}`;
+  if (call !== undefined) return `${call.object ?? "its address"} is already in use${by}`;
+  if (name === undefined || isListening !== true) return undefined;
+  return `its last line names port ${name}, which is in use now${by}`;
+}
+
+function connectionRefused({
+  finding: { line, name },
+  evidence: { isListening },
+  call,
+}: Message): string | undefined {
+  if (call?.object != null) return `it could not connect to ${call.object}: nobody listens there`;
+  if (name === undefined || isListening !== false || !/refused/i.test(line)) return undefined;
+  return `its last line names ${where(name)}: nobody listens there now`;
+}
+
+/** `5432` is a port without a host. */
+function where(name: string): string {
+  return /^\d+$/.test(name) ? `port ${name}` : name.replaceAll(/[",]/g, "");
+}
+
+/** A write that does not fit leaves this share of a limit free at most; a larger file may have left more. */
+const fullDiskShare = 0.9;
+
+/**
+ * Undefined if the task's limit on its disk was not full.
+ * @param isTold whether the kernel's error was that of a limit
+ */
+export function limitText({ sandbox }: TaskContext, { disk }: End, isTold: boolean): string | undefined {
+  const limit = sandbox?.disk;
+  if (limit === undefined) return undefined;
+  const isFull = disk !== undefined && disk.bytes >= limit.limitBytes * fullDiskShare;
+  if (!isFull && !isTold) return undefined;
+  return `its disk limit of ${formatBytes(limit.limitBytes)} was full; raise disk_limit`;
+}
+
+/** A file system counts as full with less than this share of it free, or with less than this size. */
+const freeShare = 0.001;
+const freeBytesOfFull = 2 ** 20;
+
+function diskFull({ context: { request }, evidence: { disk }, call }: Message): string | undefined {
+  const isFull =
+    disk !== undefined &&
+    (disk.freeFiles === 0 || disk.freeBytes < Math.max(freeBytesOfFull, disk.totalBytes * freeShare));
+  if (isFull)
+    return `no space is left on a file system that it writes to: at ${disk.path}, ${freeText(disk)}`;
+  if (call === undefined) return undefined;
+  const at = call.object === null ? "" : `, for ${call.object}`;
+  const tmpSize = request?.options.tmp_size;
+  const ofTmp =
+    typeof tmpSize === "number" ? `; its /tmp holds ${formatBytes(tmpSize * 2 ** 20)} (tmp_size)` : "";
+  return `no space was left where it wrote (${call.call}, ${call.error}${at})${ofTmp}`;
+}
+
+function freeText({ freeBytes, totalBytes, freeFiles }: DiskFacts): string {
+  if (freeFiles === 0) return "no file more fits";
+  return `${formatBytes(freeBytes)} of ${formatBytes(totalBytes)} are free`;
+}
+
+function readOnly({ finding: { paths }, context: { request }, call }: Message): string | undefined {
+  if (call !== undefined)
+    return `it wrote to a read-only file system${call.object === null ? "" : `, at ${call.object}`}`;
+  const path = paths.find((each) =>
+    request?.mounts.some(({ target, readOnly }) => readOnly && isAtOrBelow(each, target)),
+  );
+  return path && `its last line names ${path}, which is in a volume that is read-only`;
+}
+
+function programMemory({ finding: { name }, context, end, call }: Message): string | undefined {
+  const { soft } = limitOf(context, "RLIMIT_AS");
+  const ofLimit = soft === null ? "" : `; ulimit as = ${soft} bytes`;
+  if (call !== undefined) return `the kernel gave it no more memory (${call.call}, ${call.error})${ofLimit}`;
+  if (end.signal === SIGABRT && name !== undefined)
+    return `SIGABRT right after its last message: it ran out of memory by itself (${name}), not by the task's limit`;
+  return soft === null ? undefined : `its last line tells of a lack of memory, and ulimit as = ${soft} bytes`;
+}
+
+const SIGABRT = 6;
+
+/** Whether a line about a command that was not found is a shell's. */
+function isOfShell(line: string): boolean {
+  return /^(?:[\w./-]+: )?(?:line )?\d+: [^:]+: (?:command )?not found$|^[\w./-]*sh: (?:command not found: )?[^:]+(?:: (?:command )?not found)?$/.test(
+    line,
+  );
+}
