@@ -128,8 +128,7 @@ const withDenials: typeof failures = {
 const withBlackBox: typeof failures = {
   "a path that its output names": () => ({
     command: "cat /etc/login.defs",
-    cause:
-      /^nothing at \/etc\/login\.defs in its root; the host has it: unveil = \["r:\/etc\/login\.defs"\]/,
+    cause: /^nothing at \/etc\/login\.defs in its root; the host has it: unveil = \["r:\/etc\/login\.defs"\]/,
   }),
   "a full disk": () => ({
     command: "dd if=/dev/zero of=/dev/full count=1",
