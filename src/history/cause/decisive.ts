@@ -38,6 +38,7 @@ export function callFor(
     if (object === null) return paths.length === 0 || kind !== "missing_path";
     if (object.startsWith("/")) {
       const path = posix.normalize(object);
+      if (kind === "missing_library") return posix.basename(path) === name;
       return paths.length > 0
         ? paths.some((each) => posix.normalize(each) === path)
         : namesFile(line, posix.basename(path));

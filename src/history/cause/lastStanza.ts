@@ -65,7 +65,7 @@ const levels = /(?:^|[\s[<("=|])(?:warn(?:ing)?|notice|info|debug|trace)(?:[\]>)
 
 /** Words of messages after which programs go on. */
 const passing =
-  /\b(?:hint|deprecat\w+|retr(?:y|ies|ied|ying)|(?:try|trying|tried) again|re-?trying|attempt \d|reconnect\w*|fall(?:ing)?[ -]?back|(?:using|assuming) (?:the |its |a )?(?:default|built-?in|fallback|cached)|defaults? to|ignor(?:e|ed|ing)|skip(?:s|ped|ping)?|continu(?:e|es|ed|ing)|non-?fatal|not fatal|harmless|optional|disabl(?:ed|ing)|instead|proceed(?:s|ed|ing)?|anyway|recovered|without (?:it|cache|colou?r)|will be (?:used|created|ignored)|caught|handled|succeeded)\b/i;
+  /\b(?:hint|deprecat\w+|retr(?:y|ies|ied|ying)|(?:try|trying|tried) again|re-?trying|attempt \d|reconnect\w*|fall(?:ing)?[ -]?back|(?:using|assuming) (?:the |its |a )?(?:defaults?|built-?in|fallback|cached)|defaults? to|ignor(?:e|ed|ing)|skip(?:s|ped|ping)?|continu(?:e|es|ed|ing)|non-?fatal|not fatal|harmless|optional|disabl(?:ed|ing)|instead|proceed(?:s|ed|ing)?|anyway|recovered|without (?:it|cache|colou?r)|will be (?:used|created|ignored)|caught|handled|succeeded)\b/i;
 
 /** The end of a stream of output. */
 export interface Written {

@@ -5,7 +5,7 @@ const path = /(?<![\w.:@~/-])\/[^\s"'`:;,()[\]{}<>|*?=]+/g;
 
 /** A path that may have blanks: in quotes, or between a colon and the C library's text. */
 const wholePaths = [
-  /(["'`‘“])(\/[^"'`‘’“”]+)["'`’”]/g,
+  /(["'`‘“])(\/[^"'`‘’“”:]+)["'`’”]/g,
   /(?:^|: |\s)((?=\/))(\/[^:]+): (?:No such file|Permission denied|Operation not permitted|Not a directory|Is a directory|Read-only file system)/g,
 ];
 
@@ -18,7 +18,7 @@ export function namedPaths(text: string): string[] {
     [...text.matchAll(each)].map((match) => ({
       at: match.index,
       end: match.index + match[0].length,
-      text: match[2] ?? "",
+      text: (match[2] ?? "").trim(),
     })),
   );
   const single = [...text.matchAll(path)]
@@ -33,9 +33,10 @@ export function isPlain(path: string): boolean {
   return !/[\\\uFFFD\p{Cc}]/u.test(path);
 }
 
-/** Whether a path may go on after the blank at which it was cut. */
+/** Whether a path may go on where it was cut: after a blank, or with what a shell would quote in another way. */
 export function mayGoOn(path: string, text: string): boolean {
-  return !path.includes(" ") && new RegExp(`${escaped(path)} \\S`).test(text);
+  const next = new RegExp(`${escaped(path)}(?: \\S|'\\$')`);
+  return next.test(text) && !(path.includes(" ") && !text.includes(`${path}'$'`));
 }
 
 function escaped(text: string): string {
