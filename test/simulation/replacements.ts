@@ -71,7 +71,7 @@ export function installReplacements(
       name: `${prefix}${++commands}.scope`,
     }),
   });
-  define("effects/exec/taskEnviron.ts", { readTaskEnviron: () => ({}) });
+  define("effects/exec/taskEnviron.ts", { readTaskEnviron: () => ({ SECRET: "hidden" }) });
   define("effects/exec/taskOutput.ts", { TaskOutput: NoOutput });
   define("effects/host/silentMounts.ts", { waitForAnswersInTask: async () => undefined });
   define("effects/root/listRoot.ts", { TaskRootView: NoRootView });

@@ -1,6 +1,8 @@
 /** Runs commands in a running task, with the task's rights, and records them. */
+
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError } from "../../base/errors.ts";
+import { Secrets } from "../../base/masking.ts";
 import { type ExitStatus, endOfStatus, unknownEnd } from "../../base/taskEnd.ts";
 import { shortName } from "../../base/taskId.ts";
 import { exitTimeoutMs } from "../../effects/cgroup/cgroupEnd.ts";
@@ -223,7 +225,7 @@ async function inputOf(
   using view = new TaskRootView(process.init);
   const env = readTaskEnviron(process.task);
   // A history that was rebuilt from the agent's handle has no working directory.
-  const workDir = sandbox.workDir || "/";
+  const workDir = new Secrets(env, true).expand(sandbox.workDir) || "/";
   const path = env.PATH ?? defaultPath;
   const lookUps = [workDir, ...candidatesOf(name, { path, workDir })];
   await waitForAnswersInTask(lookUps, { pid: process.init.pid, root: view.root }, runnerFolder);

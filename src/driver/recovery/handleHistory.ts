@@ -6,20 +6,23 @@
 
 import { join } from "node:path";
 import { DriverError } from "../../base/errors.ts";
+import { Secrets } from "../../base/masking.ts";
 import {
   findGoDriverRun,
   type GoDriverFinding,
   type GoDriverRun,
 } from "../../effects/adoption/goDriverRun.ts";
 import { readOomKills } from "../../effects/cgroup/cgroup.ts";
+import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import { egressLists } from "../../effects/network/egress.ts";
 import { defaultTaskOptions, type TaskOptions } from "../../effects/parts.ts";
 import { bootId } from "../../effects/processes/processIdentity.ts";
 import { profileNames, seccompProfile } from "../../effects/seccomp/profileOptions.ts";
-import { type TaskEvent, taskEvent } from "../../machines/events.ts";
+import { type EventData, type TaskEvent, taskEvent } from "../../machines/events.ts";
 import { initialSnapshot } from "../../machines/taskMachine.ts";
 import { runFolderName } from "../../store/folder/stateFolder.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
+import { maskedEvent } from "../history/maskedEvent.ts";
 import { fingerprintedEvent, requestedEvent } from "../history/startEvents.ts";
 import { type Advance, advance } from "../history/taskHistory.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
@@ -69,18 +72,11 @@ function ownEvents(
     throw new DriverError("HANDLE_INVALID", `the handle of task ${taskId} belongs to task ${state.taskId}`);
   const { cgroupDelegate = false } = state;
   const options = request.options ?? { ...defaultTaskOptions(), cgroupDelegate };
+  const { logBounds = null, journal = null } = state;
   // All events have the time of the start, the only time in the handle.
   const at = state.startedAt;
   return [
-    taskEvent(
-      "requested",
-      at,
-      requestedEvent(
-        { ...request, logBounds: state.logBounds ?? null, journal: state.journal ?? null, options },
-        "",
-        plugin,
-      ),
-    ),
+    taskEvent("requested", at, withoutSecrets({ ...request, logBounds, journal, options }, plugin)),
     taskEvent("fingerprinted", at, { ...fingerprintedEvent(facts), bootId: state.bootId }),
     taskEvent("sandboxed", at, {
       command: options.command,
@@ -107,6 +103,10 @@ function ownEvents(
     }),
     taskEvent("started", at, { init: state.init, task: state.task, bootId: state.bootId }),
   ];
+}
+
+function withoutSecrets(request: TaskRequest, plugin: DriverServices["plugin"]): EventData<"requested"> {
+  return maskedEvent("requested", requestedEvent(request, "", plugin), new Secrets(request.env, true));
 }
 
 /** The kernel's rules know the addresses of names; the handle does not. */
@@ -158,7 +158,7 @@ async function adoptedHistory(
   const time = Date.now();
   const adopted = advance(initialSnapshot, [
     // The handle's start time is the only known time before the adoption.
-    taskEvent("requested", handle.startedAt, requestedEvent({ ...request, options }, "", plugin)),
+    taskEvent("requested", handle.startedAt, withoutSecrets({ ...request, options }, plugin)),
     taskEvent("adopted", time, {
       handle,
       found: found.kind === "running" ? processesOf(found) : null,

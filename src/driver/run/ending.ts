@@ -1,10 +1,12 @@
 /** The only maker of the event `exited`, whoever notices the end: the plugin that watched the run, or a later one. */
+import type { Secrets } from "../../base/masking.ts";
 import type { Note } from "../../effects/blackBox/notes.ts";
 import { diagnose } from "../../history/cause/diagnose.ts";
 import type { Refusal } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/taskMachine.ts";
 import { DenialTally } from "../denials/denialTally.ts";
+import { secretsOfEnded } from "../history/taskSecrets.ts";
 import type { DriverServices } from "../services.ts";
 import { cleanUpRun, type Exit, exitOf } from "./runEnd.ts";
 import { endOutput } from "./runOutput.ts";
@@ -17,6 +19,7 @@ export type EndingServices = Pick<DriverServices, "folder" | "disk" | "goodRuns"
 interface Seen {
   readonly exit: Exit;
   readonly output: EventData<"exited">["output"];
+  readonly secrets: Secrets;
   /** The sandbox's last refusal, if the end can be its consequence. */
   readonly refused: Refusal | undefined;
   /** The watch of the run's program, by whoever has watched the run. */
@@ -28,7 +31,7 @@ interface Seen {
 /** The end of a run, with what the host still shows of it. Only the program's file may make it reject. */
 export async function endingOf(
   { context }: TaskSnapshot,
-  { exit, output, refused, readNotes, program: watched }: Seen,
+  { exit, output, secrets, refused, readNotes, program: watched }: Seen,
   { folder, disk, goodRuns }: EndingServices,
 ): Promise<EventData<"exited">> {
   const { request, sandbox } = context;
@@ -40,7 +43,7 @@ export async function endingOf(
     ...(own && { disk: { bytes: own.bytes, files: own.files } }),
     ...(program && { program }),
   };
-  const found = await diagnose(context, end, refused, readNotes);
+  const found = await diagnose(context, end, secrets, refused, readNotes);
   return await goodRuns.withChanges(context, { ...end, ...found, output });
 }
 
@@ -57,5 +60,6 @@ export async function unseenEndingOf(
   const exit = exitOf(snapshot, { killed });
   const { output } = await endOutput(snapshot.context);
   const refused = new DenialTally(snapshot.context.denials).lastBefore(exit.endedAt)?.refusal;
-  return await endingOf(snapshot, { exit, output, refused }, services);
+  const secrets = secretsOfEnded(snapshot.context);
+  return await endingOf(snapshot, { exit, output, secrets, refused }, services);
 }

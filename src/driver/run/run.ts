@@ -7,6 +7,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Subscription } from "rxjs";
 import { DriverError, messageOf } from "../../base/errors.ts";
+import { Secrets } from "../../base/masking.ts";
 import type { WatchedRun } from "../../effects/blackBox/blackBox.ts";
 import { type PreparedRun, prepareRun } from "../../effects/launch/prepare.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
@@ -30,6 +31,7 @@ import { RunEgress } from "../egress/runEgress.ts";
 import { RunCommands } from "../exec/commands.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { fingerprintedEvent, startFailedEvent } from "../history/startEvents.ts";
+import { secretsOfRunning } from "../history/taskSecrets.ts";
 import { type Retry, retrying } from "../retry.ts";
 import type { DriverServices } from "../services.ts";
 import { endingOf } from "./ending.ts";
@@ -82,6 +84,8 @@ export class Run {
   readonly #output: RunOutput;
   readonly #services: () => DriverServices;
   #start: Start = { stage: "none" };
+  /** Undefined until they are needed, in a run that this process has not started. */
+  #secrets: Secrets | undefined;
   /** Ends once the run need not be watched any more. */
   readonly #watching = new Subscription();
   /** The run in the black box. */
@@ -115,6 +119,13 @@ export class Run {
    */
   setRequest(request: TaskRequest, claimUser: () => void): void {
     this.#start = { stage: "requested", request, claimUser };
+    this.#secrets = new Secrets(request.env, true);
+  }
+
+  /** What no event, error and line of the agent's log may have of the task's environment. */
+  get secrets(): Secrets {
+    this.#secrets ??= secretsOfRunning(this.#task.snapshot.context);
+    return this.#secrets;
   }
 
   /** The environment that the task was started with, until {@link answered}. */
@@ -191,6 +202,8 @@ export class Run {
     // Lets RecoverTask answer first.
     if (this.#task.state === "recovered") await nextTurn();
     if (this.#watching.closed) return;
+    // Of a run that was taken over, they are known only as long as its main process lives.
+    void this.secrets;
     const endMemoryWatch = this.#memory.begin();
     this.#watching.add(endMemoryWatch);
     this.#watching.add(
@@ -219,7 +232,8 @@ export class Run {
     await retry(() => this.denials.end(exit), isMaxAttempts);
     const output = (await retry(() => this.#output.end(), isMaxAttempts)) ?? null;
     const refused = this.denials.lastBefore(exit.endedAt);
-    const seen = { exit, output, refused, program, readNotes: () => this.#watched?.read() };
+    const { secrets } = this;
+    const seen = { exit, output, secrets, refused, program, readNotes: () => this.#watched?.read() };
     await this.#task.record("exited", await endingOf(this.#task.snapshot, seen, this.#services()));
   }
 
@@ -269,7 +283,9 @@ export class Run {
     this.#stopCommand = "underWay";
     const begun = performance.now();
     const limitMs = commandTimeOf(timeoutMs);
-    const ended = await runStopCommand(this.#task.snapshot.context, limitMs, this.commands, this.#services);
+    const { context } = this.#task.snapshot;
+    const command = stopCommandOf(context).map((word) => this.secrets.expand(word));
+    const ended = await runStopCommand(context, command, limitMs, this.commands, this.#services);
     await this.#task.record("stopCommandEnded", ended);
     if (!stopCommandFailed(ended)) {
       const leftMs = Math.max(0, limitMs - (performance.now() - begun));
@@ -357,7 +373,9 @@ export class Run {
 
   async #failed(effect: EffectName, thrown: unknown): Promise<void> {
     const task = this.#task;
-    const error = DriverError.from(thrown, "LAUNCH_FAILED", `the effect ${effect} failed`);
+    const error = this.secrets.maskError(
+      DriverError.from(thrown, "LAUNCH_FAILED", `the effect ${effect} failed`),
+    );
     const start = this.#start;
     // If an earlier start of the task has failed, its state shows that until `requested` is committed again.
     const isStart = "request" in start;
@@ -389,7 +407,8 @@ export class Run {
   }
 
   #logFailure(effect: EffectName, fields: Readonly<Record<string, unknown>>): void {
-    this.#services().log.error("a step of a task failed", { task_id: this.#task.id, effect, ...fields });
+    const masked = this.secrets.maskAll(fields);
+    this.#services().log.error("a step of a task failed", { task_id: this.#task.id, effect, ...masked });
   }
 }
 

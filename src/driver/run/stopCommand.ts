@@ -27,10 +27,12 @@ export function stopCommandOf({ request }: Pick<TaskContext, "request">): readon
  * Runs a stop command in the task's sandbox, with its output in the task's log. A command that takes too long is
  * killed. Never rejects.
  * @param context of a running task
+ * @param command the stop command, with the values that its history only refers to
  * @param limitMs milliseconds that the command may take
  */
 export async function runStopCommand(
   context: TaskContext,
+  command: readonly string[],
   limitMs: number,
   commands: RunCommands,
   services: () => CommandServices,
@@ -40,7 +42,7 @@ export async function runStopCommand(
   const late = Promise.withResolvers<undefined>();
   const timer = setTimeout(late.resolve, limitMs);
   try {
-    const session = startIntoLog(context, commands, services());
+    const session = startIntoLog(context, command, commands, services());
     const exit = await Promise.race([session.then(({ ended }) => ended), late.promise]);
     if (exit !== undefined) return { ...none, ...endOf(exit, context) };
     // It may still be starting.
@@ -57,6 +59,7 @@ export async function runStopCommand(
 /** A command that cannot be found or executed has ended at once, and the task's log says why. */
 async function startIntoLog(
   context: TaskContext,
+  command: readonly string[],
   commands: RunCommands,
   services: CommandServices,
 ): Promise<TaskExec> {
@@ -71,7 +74,6 @@ async function startIntoLog(
     init: process.init,
   });
   try {
-    const command = stopCommandOf(context);
     const session = await commands.run({ command, terminal: false, size: undefined, output }, services);
     const refusal = await text(session.stderr);
     if (refusal !== "") output.write(`stop_command: ${refusal.trimEnd()}`);

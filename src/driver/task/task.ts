@@ -33,6 +33,7 @@ import {
 } from "../../machines/taskMachine.ts";
 import type { EventStore } from "../../store/eventStore.ts";
 import { Journal } from "../history/journal.ts";
+import { maskedEvent } from "../history/maskedEvent.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { startFailedEvent } from "../history/startEvents.ts";
 import { type TaskHistory, toStored, withoutPlan } from "../history/taskHistory.ts";
@@ -107,7 +108,8 @@ export class Task implements RecordedTask {
    * if its history cannot be written.
    */
   async record<T extends EventType>(type: T, data: EventData<T>): Promise<boolean> {
-    const event = taskEvent(type, this.#dependencies.now(), data);
+    const masked = maskedEvent(type, data, this.run.secrets);
+    const event = taskEvent(type, this.#dependencies.now(), masked);
     const [stepped, actions] = stepWithActions(this.run.machine, this.#recorded, event);
     if (!stepped.accepted) return false;
     const result = { ...stepped, snapshot: withoutPlan(stepped.snapshot) };

@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError, isShortage, messageOf } from "../../base/errors.ts";
+import { Secrets } from "../../base/masking.ts";
 import { type TaskId, taskOfRun } from "../../base/taskId.ts";
 import { envDigest } from "../../effects/command/envDigest.ts";
 import { environmentFor } from "../../effects/launch/sandbox.ts";
@@ -9,6 +10,7 @@ import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import type { EventData } from "../../machines/events.ts";
 import { isAlive, startIsOver } from "../../machines/taskMachine.ts";
 import type { StartedTask } from "../driverPort.ts";
+import { maskedEvent } from "../history/maskedEvent.ts";
 import { requestedEvent } from "../history/startEvents.ts";
 import type { TaskHistory } from "../history/taskHistory.ts";
 import { goesOn, repeatedStart, settledHistory, takeOver } from "../recovery/recovery.ts";
@@ -76,7 +78,10 @@ export class TaskTable {
   async start(received: TaskRequest, signal: AbortSignal, services: DriverServices): Promise<StartedTask> {
     const { taskId } = received;
     const request = await withUser(received, services);
-    const requested = requestedEvent(received, envDigest(request.env, services.folder.path), services.plugin);
+    const secrets = new Secrets(request.env, true);
+    const digest = envDigest(request.env, services.folder.path);
+    // An earlier plugin's request, which it is compared with, is masked, too.
+    const requested = maskedEvent("requested", requestedEvent(received, digest, services.plugin), secrets);
     const task = await this.#addNew(taskId, requested, services);
     const earlierStarts = [...this.#starts].filter(([earlier]) => taskOfRun(earlier) === taskOfRun(taskId));
     const answered = Promise.withResolvers<void>();

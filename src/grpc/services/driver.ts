@@ -5,6 +5,7 @@
 
 import { DriverError, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/hclog.ts";
+import { Secrets } from "../../base/masking.ts";
 import { toTaskId } from "../../base/taskId.ts";
 import type { PluginOptions } from "../../driver/options/pluginOptions.ts";
 import type { TaskOptions } from "../../effects/parts.ts";
@@ -68,7 +69,7 @@ function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log: Logger
       } catch (thrown) {
         const { endLogs } = await import("../../effects/logs/logPipes.ts");
         endLogs(task);
-        throw thrown;
+        throw withoutSecrets(thrown, task);
       }
     }),
 
@@ -131,7 +132,10 @@ async function settledForStart(config: TaskConfig, plugin: PluginOptions): Promi
   try {
     return (await loadOptions()).settleTask(config, plugin);
   } catch (thrown) {
-    const error = DriverError.from(thrown, "CONFIG_INVALID", "the task's options cannot be read");
+    const error = withoutSecrets(
+      DriverError.from(thrown, "CONFIG_INVALID", "the task's options cannot be read"),
+      config,
+    );
     const { logStartError } = await import("../../effects/logs/logPipes.ts");
     logStartError(
       config.stderrPath,
@@ -141,6 +145,12 @@ async function settledForStart(config: TaskConfig, plugin: PluginOptions): Promi
     );
     throw error;
   }
+}
+
+/** An error may quote options, and a job interpolates variables into these. */
+function withoutSecrets<Thrown>(thrown: Thrown, { deviceEnv, env }: TaskConfig): Thrown | DriverError {
+  if (!(thrown instanceof DriverError)) return thrown;
+  return new Secrets(Object.fromEntries([...deviceEnv, ...env]), true).maskError(thrown);
 }
 
 /**

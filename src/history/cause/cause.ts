@@ -10,7 +10,7 @@ import type { Refusal } from "../../machines/events/denied.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { isDecisive, lastCallOf } from "./decisive.ts";
-import { type End, type HostEvidence, unknownCause, witnessed } from "./evidence.ts";
+import { type End, type HostEvidence, recordedCause, unknownCause, witnessed } from "./evidence.ts";
 import type { Output } from "./knownTexts.ts";
 import { limitText, outputCause } from "./outputCause.ts";
 import { linesToUnveil } from "./roots.ts";
@@ -25,6 +25,7 @@ export function hasFailed({ exitCode, source }: End, { stop, forceKilled }: Task
  * The cause of a failure.
  * @param output the end of the task's own output
  * @param refused the sandbox's last refusal, if it came so shortly before the end that it may be the cause
+ * @param mask takes secrets out of the cause's texts
  */
 export function causeOf(
   context: TaskContext,
@@ -32,6 +33,17 @@ export function causeOf(
   output: Output,
   evidence: HostEvidence,
   refused?: Refusal,
+  mask: (text: string) => string = (text) => text,
+): Cause {
+  return recordedCause(foundCause(context, end, output, evidence, refused), mask);
+}
+
+function foundCause(
+  context: TaskContext,
+  end: End,
+  output: Output,
+  evidence: HostEvidence,
+  refused: Refusal | undefined,
 ): Cause {
   if (end.oomKilled) return memoryCause(end);
   const { known, lastLine } = output;

@@ -6,6 +6,7 @@
 import { closeSync, constants, fstatSync, statfsSync } from "node:fs";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Secrets } from "../../base/masking.ts";
 import type { Note } from "../../effects/blackBox/notes.ts";
 import { parseCpuStat } from "../../effects/cgroup/cgroupFigures.ts";
 import { oomKills } from "../../effects/host/oomKills.ts";
@@ -58,6 +59,7 @@ export interface Diagnosis {
 /**
  * The cause of a run's end. Never rejects: a cause that cannot be found must not keep the end from being
  * recorded.
+ * @param secrets the task's; if they are incomplete, nothing that comes from the task itself is looked at
  * @param refused the sandbox's last refusal, if it may be the cause
  * @param readNotes reads the notes of the black box, only after a failure: it takes as long as a hundred system
  *   calls. It returns undefined without a black box
@@ -65,16 +67,19 @@ export interface Diagnosis {
 export async function diagnose(
   context: TaskContext,
   end: End,
+  secrets: Secrets,
   refused: Refusal | undefined,
   readNotes: () => readonly Note[] | undefined = () => undefined,
 ): Promise<Diagnosis> {
   if (!hasFailed(end, context)) return { cause: null };
   try {
-    const notes = readNotes();
+    const { isComplete } = secrets;
+    const notes = isComplete ? readNotes() : undefined;
     const recorded = notes && recordedIn(notes, context);
-    const output = await outputOf(context, end);
+    const output = isComplete ? await outputOf(context, end) : {};
     const evidence = { ...(await evidenceFor(output.known, context, end, recorded)), recorded };
-    const cause = causeOf(context, end, output, evidence, refused);
+    const known = isComplete || refused === undefined ? refused : { ...refused, object: null, program: null };
+    const cause = causeOf(context, end, output, evidence, known, (text) => secrets.mask(text));
     return { cause, ...(recorded && { blackBox: recorded.record }) };
   } catch {
     return { cause: null };

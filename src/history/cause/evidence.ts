@@ -66,18 +66,25 @@ export const consequenceMs = 2_000;
 
 /** A cause that something witnesses. @param line of the output, if it has led to the witness */
 export function witnessed(kind: CauseKind, text: string, line?: string): Cause {
-  return { grade: "witnessed", kind, text: shortText(text), line: fromProgram(line) };
+  return { grade: "witnessed", kind, text, line: line ?? null };
 }
 
 /** No known cause. @param line the last message of the output, if there is one */
 export function unknownCause(line: string | undefined): Cause {
   const text = "its cause is not known";
-  return { grade: line === undefined ? "unknown" : "words", kind: "unknown", text, line: fromProgram(line) };
+  return { grade: line === undefined ? "unknown" : "words", kind: "unknown", text, line: line ?? null };
 }
 
-/** The one place where text of a program gets into a cause, but for the names in `text`. */
-function fromProgram(line: string | undefined): string | null {
-  return line === undefined ? null : visible(line.slice(0, maxLine));
+/**
+ * The cause as it is recorded. The one place where text of a program gets into it: without secrets, which are taken out
+ * before the texts are cut, and of visible characters.
+ */
+export function recordedCause({ text, line, ...rest }: Cause, mask: (text: string) => string): Cause {
+  return {
+    ...rest,
+    text: shortText(mask(text)),
+    line: line === null ? null : visible(mask(line).slice(0, maxLine)),
+  };
 }
 
 /** Makes a text visible, and shortens it in its middle: its end has the advice. */

@@ -1,6 +1,8 @@
 /** A driver and a run without a kernel. */
+
 import { NEVER } from "rxjs";
 import { DriverError } from "../../../src/base/errors.ts";
+import { Secrets } from "../../../src/base/masking.ts";
 import type { Capabilities, DriverPort, ExitResult } from "../../../src/driver/driverPort.ts";
 import type { Run } from "../../../src/driver/run/run.ts";
 import { type EffectName, effectNames, taskMachine } from "../../../src/machines/taskMachine.ts";
@@ -81,5 +83,6 @@ export function runThat(does: (effect: EffectName) => void): Run {
   return {
     machine: taskMachine.provide({ actions }),
     execute: async ({ info, exec }) => exec?.(info, undefined),
-  } as Pick<Run, "machine" | "execute"> as Run;
+    secrets: Secrets.none,
+  } as Pick<Run, "machine" | "execute" | "secrets"> as Run;
 }

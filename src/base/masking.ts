@@ -1,0 +1,225 @@
+/**
+ * Takes the values of a task's environment out of texts that come from the task: its output, arguments, paths and
+ * errors. Each value is replaced by the name of its variable, such as `${DB_PASSWORD}`. Pure.
+ */
+import { visible } from "../units/visible.ts";
+import { DriverError } from "./errors.ts";
+
+/** Values with fewer characters stay: they are parts of ordinary words. */
+const minLength = 6;
+
+/** Parts of a value are masked on their own from this length on: lines, and what follows `password=`. */
+const minPart = 8;
+
+/** Up to this number, texts are searched for one form after the other, which takes the processor 20 ns per KiB. */
+const maxSearched = 1_024;
+
+/** Variables whose values are no secrets. */
+const wellKnown: ReadonlySet<string> = new Set([
+  ...["PATH", "HOME", "USER", "LOGNAME", "SHELL", "PWD", "OLDPWD", "SHLVL", "_", "HOSTNAME", "TERM", "TZ"],
+  ...["LANG", "LANGUAGE", "TMPDIR", "TMP", "TEMP", "GOMAXPROCS", "VAULT_ADDR", "VAULT_NAMESPACE"],
+  ...["CONSUL_HTTP_ADDR", "NODE_ENV", "RAILS_ENV", "RACK_ENV"],
+]);
+
+/** Whether the variable's value may be a secret. Of Nomad's own, its token may be, and what a job says in `meta`. */
+export function mayBeSecret(name: string): boolean {
+  if (wellKnown.has(name) || name.startsWith("LC_")) return false;
+  return !name.startsWith("NOMAD_") || name === "NOMAD_TOKEN" || name.startsWith("NOMAD_META_");
+}
+
+/** A path of the host or the task, such as `/srv/app/data`. A random text has other characters than these. */
+const plainPath = /^(?:\/[a-z0-9._-]{1,32})+\/?$/;
+
+/** The password in an address, such as `postgres://user:password@host`; and a value in a list of settings. */
+const partsOfValue = [
+  /:\/\/[^:@/\s]*:([^@/\s]+)@/g,
+  /(?:password|passwd|pwd|secret|token|key)["']?\s*[=:]\s*["']?([^\s;&,"']+)/gi,
+];
+
+type Entry = readonly [name: string, value: string];
+
+/** What texts are searched for: each form of each secret, with the name of its variable. */
+interface Forms {
+  readonly names: ReadonlyMap<string, string>;
+  /** The forms' lengths, the longest first, by their first characters. */
+  readonly lengths: ReadonlyMap<string, readonly number[]>;
+}
+
+/** The secrets of a task. Keeps the values, and what is made of them only as long as there is memory for it. */
+export class Secrets {
+  /** The secrets of a task that has none. */
+  static readonly none = new Secrets({}, true);
+  /** Of a task whose environment nobody knows any more. */
+  static readonly unknown = new Secrets({}, false);
+  /**
+   * Whether these are all of the task's secrets. If they are not, nothing that comes from the task itself may be
+   * quoted.
+   */
+  readonly isComplete: boolean;
+  readonly #entries: readonly Entry[];
+  #forms: WeakRef<Forms> | undefined;
+
+  constructor(env: Readonly<Record<string, string>>, isComplete: boolean) {
+    this.isComplete = isComplete;
+    this.#entries = Object.entries(env).filter(
+      ([name, value]) => value.length >= minLength && mayBeSecret(name) && !plainPath.test(value),
+    );
+  }
+
+  /** The text without secrets, in whatever form. The text may have been cut at its ends. */
+  mask(text: string): string {
+    if (this.#entries.length === 0 || text.length < minLength) return text;
+    const forms = this.#allForms();
+    const { names } = forms;
+    const isSearched = names.size <= maxSearched;
+    const isClean = isSearched && ![...names.keys()].some((form) => text.includes(form));
+    return this.#withoutRests(isClean ? text : replaced(text, forms));
+  }
+
+  /** A copy of a value, with every text in it masked; the value itself if no text has a secret. */
+  maskAll<T>(value: T): T {
+    if (this.#entries.length === 0) return value;
+    return mapTexts(value, (text) => this.mask(text)) as T;
+  }
+
+  /** Masks the values alone, so that {@link expand} can put them back. */
+  reference(text: string): string {
+    const byLength = this.#entries.toSorted(([, one], [, other]) => other.length - one.length);
+    return byLength.reduce((left, [name, value]) => left.replaceAll(value, () => maskOf(name)), text);
+  }
+
+  /** The text with the values instead of the references to them. */
+  expand(text: string): string {
+    return this.#entries.reduce((left, [name, value]) => left.replaceAll(maskOf(name), () => value), text);
+  }
+
+  /** The same error, without secrets. */
+  maskError(error: DriverError): DriverError {
+    const { code, summary, failed, hint, recoverable, option } = error;
+    const masked = this.maskAll({ summary, failed, hint });
+    return masked.summary === summary && masked.failed === failed && masked.hint === hint
+      ? error
+      : new DriverError(code, masked.summary, {
+          failed: masked.failed,
+          hint: masked.hint,
+          recoverable,
+          option,
+        });
+  }
+
+  /** Masks the beginning or the end of a secret at the ends of a text that was cut there. */
+  #withoutRests(whole: string): string {
+    let text = whole;
+    for (const [name, value] of this.#entries) {
+      const last = text.lastIndexOf(value.slice(0, minLength));
+      if (last !== -1 && value.startsWith(text.slice(last))) text = text.slice(0, last) + maskOf(name);
+      const first = text.indexOf(value.slice(-minLength));
+      if (first === -1) continue;
+      const end = first + minLength;
+      if (value.endsWith(text.slice(0, end))) text = maskOf(name) + text.slice(end);
+    }
+    return text;
+  }
+
+  #allForms(): Forms {
+    const known = this.#forms?.deref();
+    if (known !== undefined) return known;
+    const names = new Map<string, string>();
+    for (const [name, value] of this.#entries)
+      for (const part of secretsIn(value)) for (const form of formsOf(part)) names.set(form, name);
+    const lengths = new Map<string, Set<number>>();
+    for (const form of names.keys()) {
+      const start = form.slice(0, minLength);
+      const of = lengths.get(start) ?? new Set();
+      lengths.set(start, of.add(form.length));
+    }
+    const sorted = [...lengths].map(([start, of]): [string, number[]] => [
+      start,
+      [...of].sort((a, b) => b - a),
+    ]);
+    const forms = { names, lengths: new Map(sorted) };
+    this.#forms = new WeakRef(forms);
+    return forms;
+  }
+}
+
+/** What stands for a value. Nomad's own way to name a variable, so that a line for a job file with it is right. */
+function maskOf(name: string): string {
+  return `\${${name}}`;
+}
+
+/** One pass over the text, which takes no longer if there are more secrets. */
+function replaced(text: string, { names, lengths }: Forms): string {
+  let result = "";
+  let from = 0;
+  for (let at = 0; at + minLength <= text.length; at++) {
+    const possible = lengths.get(text.slice(at, at + minLength));
+    const length = possible?.find((each) => names.has(text.slice(at, at + each)));
+    if (length === undefined) continue;
+    result += text.slice(from, at) + maskOf(names.get(text.slice(at, at + length)) ?? "");
+    from = at + length;
+    at = from - 1;
+  }
+  return from === 0 ? text : result + text.slice(from);
+}
+
+/** The value, and those of its parts that programs show on their own. */
+function secretsIn(value: string): ReadonlySet<string> {
+  const lines = value.split("\n").map((line) => line.trim());
+  const settings = partsOfValue.flatMap((pattern) =>
+    [...value.matchAll(pattern)].map(([, part = ""]) => part),
+  );
+  return new Set([
+    value,
+    ...[value.trim(), ...settings].filter(({ length }) => length >= minLength),
+    ...(lines.length === 1 ? [] : lines.filter(({ length }) => length >= minPart)),
+  ]);
+}
+
+/** The forms in which programs write a text. */
+function formsOf(text: string): string[] {
+  const bytes = Buffer.from(text);
+  const hex = bytes.toString("hex");
+  const url = percentEncoded(text);
+  const base64 = [0, 1, 2].map((before) => base64Of(bytes, before));
+  const forms = [
+    text,
+    visible(text),
+    JSON.stringify(text).slice(1, -1),
+    url,
+    url.replaceAll(/%[\dA-F]{2}/g, (code) => code.toLowerCase()),
+    url.replaceAll("%20", "+"),
+    hex,
+    hex.toUpperCase(),
+    ...base64,
+    ...base64.map((form) => form.replaceAll("+", "-").replaceAll("/", "_")),
+  ];
+  return forms.filter(({ length }) => length >= minLength);
+}
+
+/** An unpaired surrogate has no percent-encoded form. */
+function percentEncoded(text: string): string {
+  return encodeURIComponent(text.isWellFormed() ? text : text.toWellFormed());
+}
+
+/** The characters of base64 that depend on the bytes alone, with `before` other bytes before them. */
+function base64Of(bytes: Uint8Array, before: number): string {
+  const all = Buffer.concat([Buffer.alloc(before), bytes]);
+  return all.toString("base64").slice(Math.ceil((before * 8) / 6), Math.floor((all.length * 8) / 6));
+}
+
+/** Changes every text in a value. Returns the same value if no text changes. */
+function mapTexts(value: unknown, change: (text: string) => string): unknown {
+  if (typeof value === "string") return change(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) {
+    const all = value.map((each) => mapTexts(each, change));
+    return all.some((each, index) => each !== value[index]) ? all : value;
+  }
+  const entries = Object.entries(value).map(([name, each]): [string, unknown, boolean] => {
+    const changed = mapTexts(each, change);
+    return [name, changed, changed !== each];
+  });
+  if (!entries.some(([, , isChanged]) => isChanged)) return value;
+  return Object.fromEntries(entries.map(([name, changed]) => [name, changed]));
+}
