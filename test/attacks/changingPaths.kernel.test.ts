@@ -54,7 +54,7 @@ async function seenBy(path: string, meanwhile: () => void): Promise<string> {
       folder: { run: folder, newRunFolder: () => `${folder}/run-of-task` },
       disk: new TaskDisk(recordingLogger(), folder),
     },
-    { resolved: null, confine: async () => undefined, release: () => undefined },
+    { resolved: null, confine: async () => undefined, free: async () => undefined, release: () => undefined },
   ).catch(({ code, recoverable }) => `${code}, ${recoverable ? "again" : "for good"}`);
   if (typeof prepared === "string") return prepared;
   onTestFinished(prepared.undo);

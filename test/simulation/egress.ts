@@ -19,9 +19,9 @@ import {
 } from "../../src/effects/network/egressEntries.ts";
 import {
   egressHooks,
-  lifted,
   limitsLayout,
   maxToldPerSecond,
+  nothingAllowed,
   storageLayout,
 } from "../../src/effects/network/egressPrograms.ts";
 import { refusalLayout } from "../../src/effects/network/egressRefusal.ts";
@@ -164,8 +164,7 @@ export class Egress {
     for (const { maps } of this.#attached.get(cgroup)?.get(attachType) ?? []) {
       const storage = mapOf(maps, "cgroupStorage").entries.get(keyOfCgroup(this.#idOf(cgroup)));
       const id = storage?.readBigUInt64LE(storageLayout.cgroup) ?? 0n;
-      if (storage === undefined || id === 0n) return false;
-      if (id === lifted) continue;
+      if (storage === undefined || id === nothingAllowed) return false;
       const limits = mapOf(maps, "hash").entries.get(keyOfCgroup(id));
       if (limits === undefined) return false;
       const set = limits.readBigUInt64LE(limitsLayout.set);

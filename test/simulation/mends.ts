@@ -269,7 +269,7 @@ export const mends: readonly Mend[] = [
     without: [
       {
         file: "effects/network/egressControl.ts",
-        text: "undo.defer(() => loaded.cgroups.lift(id));",
+        text: "undo.defer(() => loaded.cgroups.end(id));",
         by: "",
       },
       {

@@ -10,6 +10,7 @@ import { destinationText, egressBlocker } from "../../effects/denials/egressDeni
 import type { EgressOfRun } from "../../effects/launch/prepare.ts";
 import type { SandboxEgress } from "../../effects/launch/sandbox.ts";
 import { nameServersIn, readHosts, rewriteHosts } from "../../effects/names/taskEtcFiles.ts";
+import { isConfined } from "../../effects/network/confinedCgroups.ts";
 import { type EgressLists, type EgressTerms, namesIn } from "../../effects/network/egress.ts";
 import type { ConfinedCgroup } from "../../effects/network/egressControl.ts";
 import type { EgressRefusal } from "../../effects/network/egressRefusal.ts";
@@ -94,6 +95,12 @@ export class RunEgress implements EgressOfRun {
     this.#confined = control.confine(cgroup, this.#terms(), (refusal) => this.#refused(refusal));
   }
 
+  async free(cgroup: string): Promise<void> {
+    if (!isConfined(cgroup)) return;
+    const { control } = await this.#services().egress.tools();
+    control.free(cgroup);
+  }
+
   /**
    * To be called once the task runs. Of a task that this process has taken over, finds the rules that are in
    * force, and looks its names up again.
@@ -143,8 +150,8 @@ export class RunEgress implements EgressOfRun {
   }
 
   /**
-   * Lifts the rules. To be called when the run is over. Never throws: rules that the kernel does not lift end with the
-   * cgroup.
+   * Ends the rules: what is left of the run reaches nothing any more. To be called when the run is over. Never throws:
+   * rules that the kernel does not end stay as long as the cgroup.
    */
   release(): void {
     this.#isReleased = true;
@@ -155,7 +162,7 @@ export class RunEgress implements EgressOfRun {
       this.#confined?.[Symbol.dispose]();
     } catch (thrown) {
       const fields = { task_id: this.#task.id, error: messageOf(thrown) };
-      this.#services().log.warn("the rules for a task's connections cannot be lifted", fields);
+      this.#services().log.warn("the rules for a task's connections cannot be ended", fields);
     }
     this.#confined = undefined;
   }

@@ -66,6 +66,11 @@ export interface EgressOfRun {
    * @throws DriverError `EGRESS_UNAVAILABLE`
    */
   confine(cgroup: string): Promise<void>;
+  /**
+   * For a run that nothing restricts: takes away what an earlier run in the cgroup has left.
+   * @throws DriverError `EGRESS_UNAVAILABLE`
+   */
+  free(cgroup: string): Promise<void>;
   /** Gives everything back. */
   release(): void;
 }
@@ -117,7 +122,7 @@ export async function prepareRun(
   // Init makes the cgroup of a run in the host's pid namespace. It has to be named by an event before that.
   if (runCgroup === undefined) launch.complete();
   // While init and the task's process go on, up to the go-ahead.
-  if (sandbox.egress !== null) await egress.confine(cgroup);
+  await (sandbox.egress === null ? egress.free(cgroup) : egress.confine(cgroup));
   const data = await sandboxed(limits, oomKills, disk.limit);
   // Init is in the cgroup by now, and keeps it from being removed.
   if (taskCgroupId(cgroup) !== cgroupId) throw replacedCgroup(cgroup);

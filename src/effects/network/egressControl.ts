@@ -53,9 +53,9 @@ export interface ConfinedCgroup extends Disposable {
   /** Number of refusals of this run, told or not; 0 once the cgroup is gone. */
   refused(): number;
   /**
-   * Lifts the limits and gives the rules back, unless a later run has the cgroup. The programs stay attached, and
-   * allow all: to detach them takes longer, and the cgroup goes soon, or gets a next run. For the end of the run:
-   * when only this process ends, the limits have to stay.
+   * Refuses all, and gives the rules back, unless a later run has the cgroup. For the end of the run: a process of
+   * another task may have one of its sockets, which the kernel judges by the cgroup in which it was made, even when
+   * that is removed. When only this process ends, the limits have to stay.
    */
   [Symbol.dispose](): void;
 }
@@ -145,16 +145,32 @@ export class EgressControl implements Disposable {
     }
   }
 
-  /** Lifts the limits of a cgroup whose run has ended without this process. Never throws. */
+  /**
+   * Refuses all to a cgroup whose run has ended without this process. Programs of another version of the driver keep
+   * the run's limits. Never throws.
+   */
   release(cgroup: string): void {
     try {
       using folder = openFolder(cgroup);
+      // A later run says for itself what it may.
+      if (this.#confined.has(folder.id)) return;
       const loaded = this.#find(folder.descriptor);
-      detachOwn(folder.descriptor);
-      if (loaded !== undefined) this.#sweepSoon(loaded);
+      if (loaded === undefined) return;
+      loaded.cgroups.end(folder.id);
+      this.#sweepSoon(loaded);
     } catch {
-      // The cgroup is gone, and its programs with it. Nobody knows which of the maps had its entries.
+      // The cgroup is gone; its programs hold for the sockets that are left. Nobody knows which maps have its entries.
       for (const loaded of this.#loaded.values()) this.#sweepSoon(loaded);
+    }
+  }
+
+  /** Lets a run without limits have a cgroup in which an earlier run had some. */
+  free(cgroup: string): void {
+    try {
+      using folder = openFolder(cgroup);
+      detachOwn(folder.descriptor);
+    } catch (thrown) {
+      throw egressUnavailable(thrown);
     }
   }
 
@@ -198,9 +214,9 @@ export class EgressControl implements Disposable {
     };
     const [first, ...others] = areAttached ? [] : needed;
     if (first !== undefined) attach(first);
-    // A program refuses all until this, and init makes a socket for its loopback device: it must not meet the others.
+    // The programs refuse all connections until this.
     loaded.cgroups.begin(id);
-    undo.defer(() => loaded.cgroups.lift(id));
+    undo.defer(() => loaded.cgroups.end(id));
     for (const each of others) attach(each);
     // What another process's run has left is replaced without a gap.
     if (attached.some((each) => !own.includes(each))) detachOwn(folder.descriptor, own);
@@ -255,7 +271,7 @@ export class EgressControl implements Disposable {
         if (!isCurrent()) return;
         this.#confined.delete(id);
         try {
-          loaded.cgroups.lift(id);
+          loaded.cgroups.end(id);
         } finally {
           this.#giveBack(confined);
         }

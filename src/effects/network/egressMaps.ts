@@ -39,8 +39,8 @@ import {
   type EgressMaps,
   egressHooks,
   egressProgram,
-  lifted,
   limitsLayout,
+  nothingAllowed,
   storageLayout,
 } from "./egressPrograms.ts";
 
@@ -228,9 +228,9 @@ export class CgroupEntries {
     this.#store(cgroup, cgroup);
   }
 
-  /** Lifts the limits of a cgroup, if it is there. Its programs stay attached, and allow all. */
-  lift(cgroup: bigint): void {
-    this.#store(cgroup, lifted, "ENOENT");
+  /** Refuses all to a cgroup, if its programs are attached, and deletes its limits. */
+  end(cgroup: bigint): void {
+    this.#store(cgroup, nothingAllowed, "ENOENT");
     this.forget(cgroup);
   }
 
@@ -268,9 +268,9 @@ export function sweep(maps: EgressMaps, kept: ReadonlySet<bigint>): void {
   const sets = new Set(kept);
   for (const key of keysOf(maps.limits, 8)) {
     const limits = findEntry(maps.limits, key, limitsLayout.bytes);
-    const storage = findEntry(maps.storage, key, storageLayout.bytes);
-    const isLimited = storage !== undefined && storage.readBigUInt64LE(storageLayout.cgroup) !== lifted;
-    if (limits !== undefined && isLimited) sets.add(limits.readBigUInt64LE(limitsLayout.set));
+    // As long as there is a socket of a removed cgroup, the kernel keeps the cgroup's storage.
+    const isThere = findEntry(maps.storage, key, storageLayout.bytes) !== undefined;
+    if (limits !== undefined && isThere) sets.add(limits.readBigUInt64LE(limitsLayout.set));
     else deleteEntry(maps.limits, key);
   }
   const isLeft = (key: Buffer) => !sets.has(setOf(key));

@@ -9,9 +9,9 @@ import { helpers } from "../bpf/traceProgram.ts";
 import { entryLayout, keyBits, limitFlags, listBits } from "./egressEntries.ts";
 import { refusalLayout, refusalMarks } from "./egressRefusal.ts";
 
-/** A task's value in the storage of its cgroup. All zeros: the limits are not set yet, so all is refused. */
+/** A task's value in the storage of its cgroup. */
 export const storageLayout = {
-  /** Id of the cgroup, or {@link lifted}. */
+  /** Id of the cgroup, or {@link nothingAllowed}. */
   cgroup: 0,
   /** Number of refusals, and of those that were told. */
   refused: 8,
@@ -22,8 +22,8 @@ export const storageLayout = {
   bytes: 40,
 } as const;
 
-/** In place of a cgroup's id: no limits hold any more, and all is allowed. */
-export const lifted = 2n ** 64n - 1n;
+/** In place of a cgroup's id: no run has it yet, or any more, and all is refused. New storage has it, too. */
+export const nothingAllowed = 0n;
 
 /** A cgroup's limits, which a single write replaces: the number of its set of rules, and flags. */
 export const limitsLayout = { set: 0, flags: 8, bytes: 16 } as const;
@@ -94,12 +94,9 @@ const MAPPED = -0x10000;
 const LOOPBACK_4 = 0x0100007f;
 const LOOPBACK_6 = 1n << 56n;
 
-/** {@link lifted} as a constant of 32 bits, which the machine extends. */
-const LIFTED = -1;
-
 function addressProgram(family: 4 | 6, maps: EgressMaps): Uint8Array {
   const program = new Program();
-  findLimits(program, maps);
+  findLimits(program, maps, "end");
   program
     .load(4, 1, context, addressFields.protocol)
     .store(1, stack, at.protocol, { of: 1 })
@@ -189,12 +186,13 @@ function addressProgram(family: 4 | 6, maps: EgressMaps): Uint8Array {
 
 /**
  * Sockets for which none of the other programs runs when they send: raw ones, those of ICMP, SCTP, UDP-Lite and
- * others. The kernel has already replaced protocol 0 by the type's own.
+ * others. The kernel has already replaced protocol 0 by the type's own. Before a run has its limits, only its init is
+ * in the cgroup, which makes a socket for its loopback device.
  */
 function socketProgram(maps: EgressMaps): Uint8Array {
   const { SOCK_STREAM, SOCK_DGRAM, IPPROTO_MPTCP } = { SOCK_STREAM: 1, SOCK_DGRAM: 2, IPPROTO_MPTCP: 262 };
   const program = new Program();
-  findLimits(program, maps);
+  findLimits(program, maps, "allow");
   program
     .jump("anyBit", limits, limitFlags.onlyListed, "listed")
     .goto("allow")
@@ -252,8 +250,7 @@ function packetProgram(maps: EgressMaps): Uint8Array {
     .constant(1, { map: maps.storage })
     .compute("move", 2, 0)
     .call(helpers.localStorage)
-    .load(8, 1, 0, storageLayout.cgroup)
-    .jump("equal", 1, LIFTED, "allow");
+    .load(8, 1, 0, storageLayout.cgroup);
   return lookUpLimits(program, maps, "refuse")
     .load(4, 1, 0, limitsLayout.flags)
     .jump("anyBit", 1, limitFlags.onlyListed, "refuse")
@@ -265,10 +262,10 @@ function packetProgram(maps: EgressMaps): Uint8Array {
 }
 
 /**
- * Sets `storage` and `limits`, and the exact part of the key. Ends the program if no limits are set yet, or none any
- * more.
+ * Sets `storage` and `limits`, and the exact part of the key. If no run has the cgroup, the
+ * program goes on at `none`.
  */
-function findLimits(program: Program, maps: EgressMaps): void {
+function findLimits(program: Program, maps: EgressMaps, none: "allow" | "end"): void {
   program
     .compute("move", context, { of: 1 })
     .constant(1, { map: maps.storage })
@@ -276,8 +273,7 @@ function findLimits(program: Program, maps: EgressMaps): void {
     .call(helpers.localStorage)
     .compute("move", storage, { of: 0 })
     .load(8, 1, storage, storageLayout.cgroup)
-    .jump("equal", 1, 0, "end")
-    .jump("equal", 1, LIFTED, "allow");
+    .jump("equal", 1, Number(nothingAllowed), none);
   lookUpLimits(program, maps, "end")
     .load(4, limits, 0, limitsLayout.flags)
     .load(8, 1, 0, limitsLayout.set)

@@ -90,6 +90,18 @@ describe("in the host's network, a task", () => {
     expect(await outcomesOf(tries)).toEqual([`tcp:${own}:${port} ok`, `tcp:127.0.0.1:${port} ok`]);
   });
 
+  test("has nothing of what an earlier run in its cgroup could or could not reach", async () => {
+    const [own, port, other] = [ownAddress(), await listeningPort(), await listeningPort()];
+    const allocation = makeAllocation();
+    const tries = attempts(`tcp:${own}:${port}`, `tcp:${own}:${other}`);
+    for (const lists of [{ egress: [`${own}:${port}`] }, {}, { egress: [] }, { egress: [`${own}:${other}`] }])
+      await runTask(agent, allocation.config({ ...tries, ...lists }));
+    const outcomes = (await allocation.stdout.text()).trimEnd().split("\n");
+    expect(outcomes.map((line) => (line.endsWith(" ok") ? "ok" : "refused")).join(" ")).toBe(
+      "ok refused ok ok refused refused refused ok",
+    );
+  });
+
   test("is limited by its lists of ports and of addresses at once", async () => {
     const [own, port, other] = [ownAddress(), await listeningPort(), await listeningPort()];
     const tries = attempts(`tcp:${own}:${port}`, `tcp:${own}:${other}`, `tcp:127.0.0.1:${other}`);

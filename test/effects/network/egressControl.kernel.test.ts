@@ -4,8 +4,9 @@ import { mkdirSync, rmdirSync } from "node:fs";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { parseAddress } from "../../../src/effects/network/addresses.ts";
+import { isConfined } from "../../../src/effects/network/confinedCgroups.ts";
 import { type EgressTerms, egressAnswer } from "../../../src/effects/network/egress.ts";
 import { EgressControl } from "../../../src/effects/network/egressControl.ts";
 import { findEgressProblem } from "../../../src/effects/network/egressMaps.ts";
@@ -14,6 +15,7 @@ import type { EgressRefusal } from "../../../src/effects/network/egressRefusal.t
 import { TestCgroup } from "../../support/host/testCgroup.ts";
 import { until } from "../../support/host/until.ts";
 
+const handover = fileURLToPath(new URL("../../fixtures/egress/handover.py", import.meta.url));
 const script = fileURLToPath(new URL("../../fixtures/egress/connector.py", import.meta.url));
 
 /** A process in a cgroup, in a network that leads nowhere: what is allowed reaches nobody. */
@@ -229,7 +231,7 @@ describe("the limits of a cgroup", () => {
       ...["allowed", "EPERM", "allowed"],
     ]);
     second[Symbol.dispose]();
-    expect(await tries.try("udp 4 10.0.0.2 1")).toEqual(["allowed"]);
+    expect(await tries.try("udp 4 10.0.0.1 1")).toEqual(["EPERM"]);
   });
 
   it("leave nothing to a later run in the cgroup that has none, or denies only", async () => {
@@ -238,6 +240,9 @@ describe("the limits of a cgroup", () => {
     await using tries = await connector();
     expect(await tries.try("udp 4 10.0.0.1 1", ...others)).toEqual(["EPERM", "EPERM", "EPERM"]);
     first[Symbol.dispose]();
+    expect(isConfined(cgroup.path)).toBe(true);
+    control.free(cgroup.path);
+    expect(isConfined(cgroup.path)).toBe(false);
     expect(await tries.try("udp 4 10.0.0.1 1", ...others)).toEqual(["allowed", "allowed", "allowed"]);
     const second = control.confine(cgroup.path, termsOf(undefined, ["10.0.0.1"]), nobody);
     expect(await tries.try("udp 4 10.0.0.1 1", ...others)).toEqual(["EPERM", "allowed", "allowed"]);
@@ -257,7 +262,7 @@ describe("the limits of a cgroup", () => {
       expect(await tries.try(...both)).toEqual(["EPERM", "allowed"]);
       if (turn === 1) theirs[Symbol.dispose]();
     }
-    expect(await tries.try(...both)).toEqual(["allowed", "allowed"]);
+    expect(await tries.try(...both)).toEqual(["EPERM", "EPERM"]);
   });
 
   it("are not set on what is no cgroup", () => {
@@ -286,23 +291,104 @@ describe("after the end of the process that has set them, the limits", () => {
     run?.replace(termsOf(["10.0.0.2"]));
     expect(await tries.try("udp 4 10.0.0.1 1", "udp 4 10.0.0.2 1")).toEqual(["EPERM", "allowed"]);
     run?.[Symbol.dispose]();
-    expect(await tries.try("udp 4 10.0.0.1 1")).toEqual(["allowed"]);
+    expect(await tries.try("udp 4 10.0.0.2 1")).toEqual(["EPERM"]);
   });
 
-  it("are lifted when the run has ended, too", async () => {
-    control.confine(cgroup.path, termsOf([]), nobody);
+  it("end when the run has ended, too: nothing is allowed any more", async () => {
+    control.confine(cgroup.path, termsOf(["10.0.0.1"]), nobody);
     control[Symbol.dispose]();
     control = newControl();
     control.release(cgroup.path);
     expect(control.adopt(cgroup.path, nobody)).toBeUndefined();
     await using tries = await connector();
+    expect(await tries.try("udp 4 10.0.0.1 1")).toEqual(["EPERM"]);
+    const run = control.confine(cgroup.path, termsOf(["10.0.0.1"]), nobody);
+    control.release(cgroup.path);
     expect(await tries.try("udp 4 10.0.0.1 1")).toEqual(["allowed"]);
+    run[Symbol.dispose]();
   });
 
   it("are found nowhere else", () => {
     expect(control.adopt(cgroup.path, nobody)).toBeUndefined();
     control.release(cgroup.path);
     control.release("/sys/fs/cgroup/none");
+  });
+});
+
+describe("sockets that a run has handed over to a process outside of its cgroup", () => {
+  async function handedOver() {
+    const child = spawn("unshare", [
+      ...["-n", "sh", "-c", 'ip link set lo up && exec python3 "$0" "$1"'],
+      ...[handover, cgroup.path],
+    ]);
+    onTestFinished(async () => {
+      child.kill("SIGKILL");
+      await once(child, "exit");
+    });
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const answer = async (command?: string) => {
+      if (command !== undefined) child.stdin.write(`${command}\n`);
+      return (await lines.next()).value as string;
+    };
+    expect(await answer()).toBe("ready");
+    return {
+      end: async () => {
+        expect(await answer("end")).toBe("ended");
+        await until(() => cgroup.isEmpty(), "the maker has ended");
+      },
+      /** To a denied address, one that is not listed, and one that is, over TCP and UDP. */
+      tries: async () => {
+        const answers: string[] = [];
+        for (const address of ["10.0.0.2", "192.0.2.1", "10.0.0.1"])
+          for (const how of ["tcp", "udp"]) answers.push(await answer(`try ${how} ${address} 80`));
+        return answers.join(" ");
+      },
+    };
+  }
+  const terms = termsOf(["10.0.0.0/8"], ["10.0.0.2"]);
+  const asInRun = "EPERM EPERM EPERM EPERM allowed allowed";
+  const none = "EPERM EPERM EPERM EPERM EPERM EPERM";
+  const all = "allowed allowed allowed allowed allowed allowed";
+
+  it("reach nothing once the run is over, nor when the cgroup is gone; without this they would reach all", async () => {
+    const run = control.confine(cgroup.path, terms, nobody);
+    const sockets = await handedOver();
+    expect(await sockets.tries()).toBe(asInRun);
+    await sockets.end();
+    expect(await sockets.tries()).toBe(asInRun);
+    run[Symbol.dispose]();
+    expect(await sockets.tries()).toBe(none);
+    control.free(cgroup.path);
+    expect(await sockets.tries()).toBe(all);
+    control.confine(cgroup.path, terms, nobody)[Symbol.dispose]();
+    rmdirSync(cgroup.path);
+    expect(await sockets.tries()).toBe(none);
+    mkdirSync(cgroup.path);
+    control.confine(cgroup.path, termsOf(undefined, ["10.0.0.2"]), nobody);
+    expect(await sockets.tries()).toBe(none);
+  });
+
+  it("keep the run's limits while no process watches, and reach nothing once another one ends the run", async () => {
+    control.confine(cgroup.path, terms, nobody);
+    const sockets = await handedOver();
+    await sockets.end();
+    control[Symbol.dispose]();
+    expect(await sockets.tries()).toBe(asInRun);
+    control = newControl();
+    control.release(cgroup.path);
+    expect(await sockets.tries()).toBe(none);
+  });
+
+  it("keep the run's limits if its cgroup is removed before any process ends the run", async () => {
+    control.confine(cgroup.path, terms, nobody);
+    const sockets = await handedOver();
+    await sockets.end();
+    rmdirSync(cgroup.path);
+    control[Symbol.dispose]();
+    control = newControl();
+    control.release(cgroup.path);
+    mkdirSync(cgroup.path);
+    expect(await sockets.tries()).toBe(asInRun);
   });
 });
 
