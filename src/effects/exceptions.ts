@@ -29,7 +29,7 @@ export const exceptions = {
     option: "unveil_allowed",
     opens: ["files", "resources"],
     meaning:
-      "the same, for the listed paths. A list that names cgroup file systems or devices opens these, too: with `/dev`, all of the host's terminals",
+      "the same, for the listed paths. A list that names cgroup file systems or devices opens these, too: with `/dev/ptmx`, all of the host's terminals",
   },
   unveilPaths: {
     option: "unveil_paths",

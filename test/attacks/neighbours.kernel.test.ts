@@ -176,9 +176,35 @@ describe("the operator's list", () => {
     expect(await ask(`r:${base}/open/none`)).toMatch(/^UNVEIL_PATH_MISSING/);
   });
 
-  test("names devices that jobs may use", async () => {
+  test("names devices that jobs may use; a listed folder opens none of those in it", async () => {
     expect(await ask("rw:/dev/ptmx")).toBe("started");
+    const around = await startAgent({ options: { ...options, unveil_allowed: ["rw:/dev"] } });
+    for (const path of ["/dev", "/dev/ptmx", "/dev/pts", "/dev/none"])
+      expect(await refusalOf([`r:${path}`], {}, { from: around })).toEqual(notAllowed("device nodes"));
+    expect(await refusalOf(["rw:/dev/null"], {}, { from: around })).toBe("started");
   });
+
+  test.for(["bpf", "mqueue", "tracefs", "debugfs", "securityfs", "configfs"])(
+    "opens a file system of type %s only if it names a folder in it",
+    async (type, context) => {
+      const base = temporaryFolder(persistentFolders);
+      chmodSync(base, 0o755);
+      mkdirSync(`${base}/mounted`);
+      if (spawnSync("mount", ["-t", type, "none", `${base}/mounted`]).status !== 0)
+        context.skip(`NOT TESTED: this host mounts no ${type}`);
+      onTestFinished(() => void spawnSync("umount", [`${base}/mounted`]));
+      chmodSync(`${base}/mounted`, 0o755);
+      const asked = [`r:${base}`, `r:${base}/mounted`];
+      const listing = (entry: string) => startAgent({ options: { ...options, unveil_allowed: [entry] } });
+      const around = await listing(`r:${base}`);
+      const named = await listing(`r:${base}/mounted`);
+      for (const entry of asked)
+        expect(await refusalOf([entry], {}, { from: around })).toEqual(
+          expect.stringMatching(/^UNVEIL_NOT_ALLOWED /),
+        );
+      expect(await refusalOf([`r:${base}/mounted`], {}, { from: named })).toBe("started");
+    },
+  );
 
   test("does not open the agent's folders, even if it names them", async () => {
     const victim = await neighbour();

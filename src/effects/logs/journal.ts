@@ -48,8 +48,8 @@ export function journalSocket(namespace: string | null): string {
 
 /**
  * What journald reads first from a connection: identifier, unit, priority `info`, whether `<3>` at a line's begin
- * is its priority, and whether to forward to syslog, kmsg and the console. Whatever follows is lines of the task.
+ * is its priority (not: journald shows lines of priority 0 on all terminals of the host), and whether to forward to syslog, kmsg and the console. Whatever follows is lines of the task.
  */
 export function journalHeader({ identifier }: JournalStream, cgroup: string): string {
-  return `${identifier}\n${unitOf(cgroup)}\n6\n1\n0\n0\n0\n`;
+  return `${identifier}\n${unitOf(cgroup)}\n6\n0\n0\n0\n0\n`;
 }

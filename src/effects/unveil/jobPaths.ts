@@ -4,7 +4,7 @@
  * counts, not the path's name: where it is in which file system, and what is mounted below it.
  *
  * No job reaches the folders of the agent and of this driver, which hold the other allocations. cgroup file
- * systems and device nodes are only for jobs whose operator lists them.
+ * systems and others that show or control the host, and device nodes, are only for jobs whose operator lists them.
  */
 import { closeSync, constants, existsSync, fstatSync, readlinkSync, realpathSync } from "node:fs";
 import { basename, dirname } from "node:path";
@@ -176,7 +176,9 @@ export class JobPaths {
     if (kept !== undefined) throw refused(rule, kept.what, kept.hint);
     const types = [mount, ...below].map(({ type }) => specialTypes.get(type));
     const special = file.isDevice ? deviceNodes : types.find((what) => what !== undefined);
-    if (special !== undefined && !isListed(path, host)) throw refused(rule, special, listIt);
+    if (special === undefined) return;
+    const isListed = special === deviceNodes ? namesDevice(path, host) : listsPlace(path, host);
+    if (!isListed) throw refused(rule, special, special === deviceNodes ? nameIt : listIt);
   }
 
   /** @param path without symlinks */
@@ -253,16 +255,28 @@ function readHost(input: JobPathsInput): Host {
   };
 }
 
-/** Whether the operator lists a device or a cgroup folder itself, and not only a folder around many things. */
-function isListed(path: string, { listed, resolved, mounts }: Host): boolean {
-  const around = [...listed, ...resolved(), ...harmless].filter((entry) => isAtOrBelow(path, entry.path));
+/** Whether the operator lists the device itself: a folder around it has further devices, and may get new ones. */
+function namesDevice(path: string, { listed, resolved }: Host): boolean {
+  const named = [...listed, ...resolved(), ...harmless].filter((entry) => entry.path === path);
+  return named.some((entry) => fileAt(entry.path)?.isDevice === true);
+}
+
+/** Whether the operator lists a folder of such a file system, and not only a folder around many things. */
+function listsPlace(path: string, { listed, resolved, mounts }: Host): boolean {
+  const around = [...listed, ...resolved()].filter((entry) => isAtOrBelow(path, entry.path));
   return around.some((entry) => {
-    const opened = openPath(entry.path);
-    if (opened === undefined) return false;
-    const file = openedFile(opened);
-    closeSync(opened);
-    return file.isDevice || specialTypes.has(mounts.byId(file.mountId)?.type ?? "");
+    const file = fileAt(entry.path);
+    return file !== undefined && specialTypes.has(mounts.byId(file.mountId)?.type ?? "");
   });
+}
+
+/** Undefined if nothing is there. */
+function fileAt(path: string): OpenedFile | undefined {
+  const opened = openPath(path);
+  if (opened === undefined) return undefined;
+  const file = openedFile(opened);
+  closeSync(opened);
+  return file;
 }
 
 /** The paths of the task's folders, if they are the allocation's: a job's environment names them. */
@@ -290,6 +304,8 @@ function ownFolders({ folders, allocDir, taskName }: JobPathsInput): string[] {
 const never = "No option allows this: use a volume, or a path that is made for jobs";
 const listIt =
   "Only a client that lists the path itself in unveil_allowed or unveil_paths allows this; a folder around it does not count";
+const nameIt =
+  "Only a client that names the device itself in unveil_allowed or unveil_paths allows this; a folder around it does not count";
 
 /**
  * The agent's folders. Those of the tasks are bind mounts of folders in them, and so are in the same places. A
@@ -326,6 +342,7 @@ function placesOf(path: string, mounts: MountTable): Place[] {
 
 const deviceNodes = "device nodes of the host";
 const cgroups = "a cgroup file system, which shows and controls all tasks";
+const ofKernel = "a file system that shows or controls the kernel";
 
 /** File systems that are no job's, by their types in proc_filesystems(5). */
 const specialTypes: ReadonlyMap<string, string> = new Map([
@@ -333,6 +350,9 @@ const specialTypes: ReadonlyMap<string, string> = new Map([
   ["cgroup2", cgroups],
   ["devtmpfs", deviceNodes],
   ["devpts", deviceNodes],
+  ["bpf", "the host's BPF programs and maps"],
+  ["mqueue", "message queues of the host"],
+  ...["tracefs", "debugfs", "securityfs", "configfs"].map((type): [string, string] => [type, ofKernel]),
 ]);
 
 interface OpenedFile {

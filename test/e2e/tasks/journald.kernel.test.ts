@@ -42,16 +42,16 @@ async function typesOf({ id }: { readonly id: string }, { stateDir } = agent): P
 }
 
 describe("the output of a task", () => {
-  test("is in the journal in order, under its job, task and cgroup, with priorities", async () => {
+  test("is in the journal in order, under its job, task and cgroup, and no line chooses its priority", async () => {
     const allocation = makeAllocation();
-    const script = "echo one; echo two >&2; echo three; echo '<3>four'; printf 'no newline'";
+    const script = "echo one; echo two >&2; echo three; echo '<0>four'; printf 'no newline'";
     expect(await runTask(agent, allocation.config(script))).toMatchObject({ exitCode: 0 });
     const entries = journal.entries("-t", "job.main", `_SYSTEMD_UNIT=${unitOf(allocation)}`);
     expect(entries.map(({ MESSAGE, PRIORITY }) => [MESSAGE, PRIORITY])).toEqual([
       ["one", "6"],
       ["two", "6"],
       ["three", "6"],
-      ["four", "3"],
+      ["<0>four", "6"],
       ["no newline", "6"],
     ]);
     expect(allocation.cgroup.processes()).toEqual([]);

@@ -35,7 +35,12 @@ test.each([false, true])(
         folder: { run: folder, newRunFolder: () => `${folder}/run-of-task` },
         disk: new TaskDisk(recordingLogger(), folder),
       },
-      { resolved: null, confine: async () => undefined, free: async () => undefined, release: () => undefined },
+      {
+        resolved: null,
+        confine: async () => undefined,
+        free: async () => undefined,
+        release: () => undefined,
+      },
     );
     if (isReplaced) {
       await expect(preparing).rejects.toMatchObject({ code: "CGROUP_MISSING", recoverable: true });

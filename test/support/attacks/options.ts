@@ -76,11 +76,11 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
       exception: "unveilByTask",
       job: ({ ownFile }) => ({ unveil: ["r:/proc", `rwc:${folderOf(ownFile)}`] }),
     },
-    "a folder, /dev and cgroups by unveil_allowed": {
+    "a folder, a device and cgroups by unveil_allowed": {
       exception: "unveilAllowed",
-      plugin: { unveil_allowed: ["r:/proc", "rw:/dev", `rw:${cgroupRoot}`, "rwc:/var/lib"] },
+      plugin: { unveil_allowed: ["r:/proc", "rw:/dev/ptmx", `rw:${cgroupRoot}`, "rwc:/var/lib"] },
       job: ({ ownFile }) => ({
-        unveil: ["r:/proc", "rw:/dev", `rw:${cgroupRoot}`, `rwc:${folderOf(ownFile)}`],
+        unveil: ["r:/proc", "rw:/dev/ptmx", `rw:${cgroupRoot}`, `rwc:${folderOf(ownFile)}`],
       }),
     },
     "/dev by unveil_sets": {

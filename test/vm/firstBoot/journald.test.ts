@@ -90,7 +90,7 @@ describe("systemd-journald with a task's output", () => {
       pass(allocation, "go");
       const { exitCode } = await waitTask(agent, config);
       assert.equal(exitCode, 0);
-      await shows(allocation, "one", "two", "three", "four");
+      await shows(allocation, "one", "two", "<3>three", "four");
       const entries = entriesOf(allocation);
       assert.deepEqual(
         new Set(entries.map(({ SYSLOG_IDENTIFIER }) => SYSLOG_IDENTIFIER)),
@@ -98,7 +98,7 @@ describe("systemd-journald with a task's output", () => {
       );
       assert.deepEqual(
         entries.map(({ PRIORITY }) => PRIORITY),
-        ["6", "6", "3", "6"],
+        ["6", "6", "6", "6"],
       );
       assert.equal(entry?._SYSTEMD_UNIT, `exec2-test-${allocation.id}.main.scope`);
       assert.equal(entry?._TRANSPORT, "stdout");
