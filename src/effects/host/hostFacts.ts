@@ -21,6 +21,8 @@ export interface HostFacts {
   readonly root: boolean;
   /** 0 if the kernel has no Landlock or does not use it. */
   readonly landlockAbi: number;
+  /** The kernel's security modules in their order, if Landlock is not among them and they are known. */
+  readonly securityModules?: readonly string[];
   /** Mount point of cgroup v2; undefined if it is not mounted. */
   readonly cgroupMount: string | undefined;
   /** Controllers of the cgroup v2 hierarchy, without those bound to v1. */
@@ -58,12 +60,14 @@ export const assumedMhz = 1000;
 export function probeHost(topology: NodeTopology = readNodeTopology()): HostFacts {
   const mount = findCgroup2Mount();
   const mhz = nodeMhz(topology);
+  const abi = landlockAbi();
   return {
     kernel: release(),
     arch: arch(),
     bootId: bootId(),
     root: process.geteuid?.() === 0,
-    landlockAbi: landlockAbi(),
+    landlockAbi: abi,
+    ...(abi === 0 && securityModules()),
     cgroupMount: mount,
     cgroupControllers: mount === undefined ? [] : readControllers(mount, "cgroup.controllers"),
     cgroupDelegated: mount === undefined ? [] : readControllers(mount, "cgroup.subtree_control"),
@@ -77,6 +81,11 @@ export function probeHost(topology: NodeTopology = readNodeTopology()): HostFact
     mhzPerCore: mhz ?? assumedMhz,
     mhzKnown: mhz !== undefined,
   };
+}
+
+function securityModules(): Pick<HostFacts, "securityModules"> {
+  const names = readKernelFile("/sys/kernel/security/lsm")?.trim();
+  return names ? { securityModules: names.split(",") } : {};
 }
 
 const intervalMs = 30_000;

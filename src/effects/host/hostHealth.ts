@@ -187,13 +187,14 @@ function unsupportedProblems({ root, arch }: HostFacts): HostProblem[] {
   return problems;
 }
 
-function missingProblems({ landlockAbi, cgroupMount, namespaces, kernel }: HostFacts): HostProblem[] {
+function missingProblems(facts: HostFacts): HostProblem[] {
+  const { cgroupMount, namespaces, kernel } = facts;
   const problems: HostProblem[] = [];
-  if (landlockAbi === 0) {
+  if (facts.landlockAbi === 0) {
     problems.push({
       what: `the kernel (${kernel}) has no Landlock`,
       consequence: "nothing would keep tasks from the host's files",
-      remedy: "Boot Linux 5.15 or newer with landlock in its list of security modules (lsm=landlock,…)",
+      remedy: landlockRemedy(facts.securityModules),
     });
   }
   if (cgroupMount === undefined) {
@@ -212,6 +213,18 @@ function missingProblems({ landlockAbi, cgroupMount, namespaces, kernel }: HostF
     });
   }
   return problems;
+}
+
+/**
+ * A list on the kernel's command line replaces the kernel's own, so it has to name what the host uses: a list without
+ * `selinux` would turn SELinux off. The kernel always has `capability`, first:
+ * https://docs.kernel.org/admin-guide/LSM/index.html
+ */
+function landlockRemedy(modules: HostFacts["securityModules"]): string {
+  const boot = "Boot Linux 5.15 or newer with landlock in front of its security modules";
+  if (modules === undefined) return `${boot}, which /sys/kernel/security/lsm lists (lsm=landlock,…)`;
+  const own = modules.filter((name) => name !== "capability" && name !== "landlock");
+  return `${boot}. Here this is lsm=${["landlock", ...own].join(",")} on the kernel's command line`;
 }
 
 /** What each cgroup controller limits. */

@@ -36,6 +36,14 @@ describe("the health", () => {
     expect(problems).toHaveLength(2);
   });
 
+  it.each([
+    [["lockdown", "capability", "selinux"], "lsm=landlock,lockdown,selinux on the kernel's command line"],
+    [undefined, "which /sys/kernel/security/lsm lists"],
+  ])("without Landlock says how to keep the modules %j", (securityModules, remedy) => {
+    const { problems } = judgeHost({ ...good, landlockAbi: 0, ...(securityModules && { securityModules }) });
+    expect(problems.map((each) => each.remedy)).toEqual([expect.stringContaining(remedy)]);
+  });
+
   it.each<[string, Partial<HostFacts>, string, string]>([
     ["no root", { root: false }, "undetected", "the driver does not run as root: it cannot start tasks"],
     [
