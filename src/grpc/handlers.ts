@@ -13,6 +13,7 @@ import type {
 import type { Observable } from "rxjs";
 import { DriverError } from "../base/errors.ts";
 import { type Logger, stackOf } from "../base/hclog.ts";
+import type { AnswersUnderWay } from "./answersUnderWay.ts";
 import { toHeaders, toStatus } from "./status.ts";
 import { StreamWriter } from "./streamWriter.ts";
 
@@ -32,22 +33,32 @@ export interface Duplex<Request, Response> {
 
 export class Handlers {
   readonly #log: Logger;
+  readonly #answers: AnswersUnderWay;
 
   /** @param log gets unexpected failures, and warnings about readers that are too slow */
-  constructor(log: Logger) {
+  constructor(log: Logger, answers: AnswersUnderWay) {
     this.#log = log;
+    this.#answers = answers;
   }
 
-  /** One answer. `signal` is aborted when the caller cancels or disconnects. */
+  /**
+   * One answer. `signal` is aborted when the caller cancels or disconnects.
+   * @param waits whether the answer waits for a task: the plugin's end breaks the call
+   */
   readonly unary =
     <Request, Response>(
       answer: (request: Request, signal: AbortSignal) => Response | Promise<Response>,
+      { waits = false } = {},
     ): handleUnaryCall<Request, Response> =>
     async (call, callback) => {
       const cancelled = new AbortController();
       let answered = false;
+      const over = waits ? undefined : this.#answers.begin();
       // Every call emits this event at its end, even a call that was answered.
-      call.on("cancelled", () => answered || cancelled.abort());
+      call.on("cancelled", () => {
+        over?.();
+        if (!answered) cancelled.abort();
+      });
       try {
         const response = await answer(call.request, cancelled.signal);
         answered = true;

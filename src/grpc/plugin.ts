@@ -2,20 +2,30 @@
 import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { dirname } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import { format } from "node:util";
 import { messageOf } from "../base/errors.ts";
 import { createLogger, type Logger, stackOf } from "../base/hclog.ts";
 import type { DriverPort, RequestHandOver } from "../driver/driverPort.ts";
+import { AnswersUnderWay } from "./answersUnderWay.ts";
 import { DriverSlot } from "./driverSlot.ts";
 import { handshakeLine, readLaunch } from "./handshake.ts";
 import { onLauncherExit, startCleaning } from "./lifeline.ts";
 import { type Listener, listen, removeDeadSockets } from "./socket.ts";
 
-/** Milliseconds in which the answer to Shutdown can be sent. */
-const answerMs = 20;
+/** Maximum milliseconds until answers that are under way are given, such as the one to Shutdown. */
+const answersMs = 500;
 
-/** Milliseconds for the driver to release its resources. Agents kill a plugin 2 s after asking it to end. */
+/**
+ * Turns of the event loop in which a given answer is written: its headers, its message and its trailers follow
+ * each other in two. A time would be over too early on a busy machine.
+ */
+const writingTurns = 20;
+
+/**
+ * Milliseconds for the driver to release its resources. Agents kill a plugin 2 s after asking it to end, and
+ * answers come before.
+ */
 const shutdownLimitMs = 1_000;
 
 /**
@@ -88,13 +98,14 @@ async function tidyUp({ path }: Listener, log: Logger): Promise<void> {
 
 async function serve({ server: listening, path }: Listener, slot: DriverSlot, log: Logger): Promise<void> {
   const connections = new Set<Socket>();
+  const answers = new AnswersUnderWay();
   const ending = new AbortController();
   const end = () => ending.abort();
   const release = async () => {
     listening.close();
     await shutDown(slot, log);
   };
-  ending.signal.addEventListener("abort", () => void endProcess(connections, release, log));
+  ending.signal.addEventListener("abort", () => void endProcess(answers, connections, release, log));
   process.on("SIGTERM", end);
   onLauncherExit(process.env, () => {
     process.once("exit", () => startCleaning(process.env));
@@ -102,7 +113,7 @@ async function serve({ server: listening, path }: Listener, slot: DriverSlot, lo
   });
   writeSync(standardOutput, handshakeLine(path));
   const serving = import("./server.ts").then(({ createServer }) =>
-    createServer(slot, log, { connections: () => connections.size, release, end }),
+    createServer(slot, log, { answers, connections: () => connections.size, release, end }),
   );
   listening.on("connection", (connection) => {
     connections.add(connection);
@@ -114,15 +125,17 @@ async function serve({ server: listening, path }: Listener, slot: DriverSlot, lo
 }
 
 /**
- * Open calls end with their connections. Agents then know that the plugin has ended.
- * If the calls ended with a status, agents would assume that the calls have failed.
+ * Calls that wait for something else than the plugin end with their connections. Agents then know that the plugin
+ * has ended. If the calls ended with a status, agents would assume that the calls have failed.
  */
 async function endProcess(
+  answers: AnswersUnderWay,
   connections: Iterable<Socket>,
   release: () => Promise<void>,
   log: Logger,
 ): Promise<void> {
-  await delay(answerMs);
+  await Promise.race([answers.given(), delay(answersMs)]);
+  for (let turn = 0; turn < writingTurns; turn += 1) await nextTurn();
   for (const connection of connections) connection.destroy();
   await release();
   await log.flush();

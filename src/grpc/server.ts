@@ -34,14 +34,15 @@ export function createServer(
     "grpc.max_receive_message_length": maxRequestBytes,
     "grpc.enable_channelz": 0,
   });
-  const handlers = new Handlers(log);
+  const { answers } = serving;
+  const handlers = new Handlers(log, answers);
   const reflection = reflectionService(servedNames);
   server.addService(BasePluginService, { ...basePluginService(handlers, slot) });
   server.addService(DriverService, driverService(handlers, slot, log) as UntypedServiceImplementation);
   server.addService(HealthService, healthService);
   server.addService(
     GRPCControllerService,
-    controllerService(() => serving.end()),
+    controllerService(answers, () => serving.end()),
   );
   server.addService(GRPCBrokerService, brokerService);
   server.addService(GRPCStdioService, stdioService);

@@ -80,6 +80,15 @@ describe("the end of a plugin", () => {
     expect((await broken)[0]).toMatchObject({ code: status.UNAVAILABLE });
   });
 
+  test("comes after the answers that are under way", async () => {
+    const plugin = await start("slow");
+    await plugin.base.setConfig(setConfig());
+    const destroyed = plugin.driver.destroyTask({ taskId, force: true });
+    expect(await plugin.controller.shutdown({})).toEqual({});
+    expect(await destroyed).toEqual({});
+    expect(await plugin.exited).toEqual({ code: 0, signal: null });
+  });
+
   test("comes with SIGTERM too", async () => {
     const plugin = await start();
     process.kill(plugin.pid, "SIGTERM");

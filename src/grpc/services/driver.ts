@@ -93,10 +93,13 @@ function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log: Logger
       return {};
     }),
 
-    waitTask: unary(async ({ taskId }, signal) => {
-      const exit = await (await slot.driver).waitTask(toTaskId(taskId), signal);
-      return { result: exitOf(exit), err: exit.error ?? "" };
-    }),
+    waitTask: unary(
+      async ({ taskId }, signal) => {
+        const exit = await (await slot.driver).waitTask(toTaskId(taskId), signal);
+        return { result: exitOf(exit), err: exit.error ?? "" };
+      },
+      { waits: true },
+    ),
 
     stopTask: unary(async ({ taskId, timeout, signal }) => {
       await (await slot.driver).stopTask(toTaskId(taskId), msOf(timeout), signal);

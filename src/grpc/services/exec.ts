@@ -19,15 +19,18 @@ import { closeFrameBytes, errorBehind, toStatus } from "../status.ts";
 
 export function execHandlers({ unary, duplex }: Handlers, slot: DriverSlot) {
   return {
-    execTask: unary(async ({ taskId, command, timeout }, signal) => {
-      const driver = await slot.driver;
-      const { stdout, stderr, exit } = await driver.execTask(
-        toTaskId(taskId),
-        { command, timeoutMs: msOf(timeout) },
-        signal,
-      );
-      return { stdout, stderr, result: exitOf(exit) };
-    }),
+    execTask: unary(
+      async ({ taskId, command, timeout }, signal) => {
+        const driver = await slot.driver;
+        const { stdout, stderr, exit } = await driver.execTask(
+          toTaskId(taskId),
+          { command, timeoutMs: msOf(timeout) },
+          signal,
+        );
+        return { stdout, stderr, result: exitOf(exit) };
+      },
+      { waits: true },
+    ),
 
     execTaskStreaming: duplex(async (call, signal) => {
       const { value: first } = await call.requests.next();

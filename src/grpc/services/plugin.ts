@@ -3,6 +3,7 @@
  * but do not use.
  */
 import { Status as status } from "@grpc/grpc-js/build/src/constants.js";
+import type { AnswersUnderWay } from "../answersUnderWay.ts";
 import type { GRPCBrokerServer } from "../generated/goplugin/broker.ts";
 import type { GRPCControllerServer } from "../generated/goplugin/controller.ts";
 import type { GRPCStdioServer } from "../generated/goplugin/stdio.ts";
@@ -26,10 +27,12 @@ export const stdioService: GRPCStdioServer = {
   streamStdio() {},
 };
 
-/** @param end ends the process after a delay in which the answer can be sent */
-export function controllerService(end: () => void): GRPCControllerServer {
+/** @param end ends the process after the answers that are under way */
+export function controllerService(answers: AnswersUnderWay, end: () => void): GRPCControllerServer {
   return {
-    shutdown(_call, answer) {
+    shutdown(call, answer) {
+      // Every call emits this event at its end, even a call that was answered.
+      call.on("cancelled", answers.begin());
       answer(null, {});
       end();
     },

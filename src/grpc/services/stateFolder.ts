@@ -5,15 +5,17 @@
  * chosen (socket.ts). Both can already end the plugin and start tasks as root.
  */
 import type { Logger } from "../../base/hclog.ts";
+import type { AnswersUnderWay } from "../answersUnderWay.ts";
 import type { StateFolderServer } from "../generated/exec2/state_folder.ts";
 
 /** The plugin's process, as services see it. */
 export interface ServingProcess {
+  readonly answers: AnswersUnderWay;
   /** Number of open connections. */
   connections(): number;
   /** Closes the socket and releases all that the driver holds. */
   release(): Promise<void>;
-  /** Ends the process after a delay in which the answer can be sent. */
+  /** Ends the process after the answers that are under way. */
   end(): void;
 }
 
@@ -31,8 +33,10 @@ export function stateFolderService(serving: ServingProcess, log: Logger): StateF
         return;
       }
       log.info("hands the state folder over to another plugin, and ends");
+      const given = serving.answers.begin();
+      call.on("cancelled", given);
       await serving.release();
-      call.write({ handedOver: true });
+      call.write({ handedOver: true }, given);
       serving.end();
     },
   };

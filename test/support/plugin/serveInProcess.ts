@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { DriverPort } from "../../../src/driver/driverPort.ts";
+import { AnswersUnderWay } from "../../../src/grpc/answersUnderWay.ts";
 import { DriverSlot, type LoadDriver } from "../../../src/grpc/driverSlot.ts";
 import { connectPlugin, type PluginConnection } from "../../../src/grpc/pluginClient.ts";
 import { createServer } from "../../../src/grpc/server.ts";
@@ -31,6 +32,7 @@ export async function serveInProcess(driver: DriverPort | LoadDriver): Promise<S
   const sockets = new Set<Socket>();
   const slot = new DriverSlot(load);
   const serve = createServer(slot, logger, {
+    answers: new AnswersUnderWay(),
     connections: () => sockets.size,
     release: () => slot.shutdown(),
     end: () => {
