@@ -66,6 +66,7 @@ describe("the plugin", () => {
         "src/base/hclog.ts",
         "src/base/taskId.ts",
         "src/driver/taskErrors.ts",
+        "src/grpc/answersUnderWay.ts",
         "src/grpc/driverSlot.ts",
         "src/grpc/handshake.ts",
         "src/grpc/lifeline.ts",

@@ -175,9 +175,16 @@ function removeEmptyDataDir(): void {
   madeDataDir = undefined;
 }
 
-/** A user without an account on the host, whose id is in the agents' range of dynamic users. */
+const usedIds = new Set<number>();
+
+/**
+ * A user without an account on the host, whose id is in the agents' range of dynamic users. An agent gives each
+ * task another one.
+ */
 function dynamicUser() {
-  const id = randomInt(80_000, 90_000);
+  let id = randomInt(80_000, 90_000);
+  while (usedIds.has(id)) id = randomInt(80_000, 90_000);
+  usedIds.add(id);
   return { name: `nomad-${id}`, uid: id, gid: id };
 }
 
