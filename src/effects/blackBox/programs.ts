@@ -3,8 +3,9 @@
  * signals that are sent to them. They run for every process of the host, so what they do first is to leave:
  * a call that did not fail costs four instructions.
  *
- * A run has a ring of slots for failed calls, so that the last ones stay. A repeated failure goes into its
- * earlier slot, so that a program that tries again and again does not push out the others. Pure.
+ * A run has two rings of slots for failed calls, so that the last ones stay: one for what was not found, since programs
+ * look for much that is nowhere, and one for all other failures. A repeated failure goes into its earlier slot, so that
+ * a program that tries again and again does not push out the others. Pure.
  */
 import type { KernelTypes } from "../bpf/btf.ts";
 import { addressCalls, argumentOffset, CALL_NUMBERS, namingCalls, tableOf } from "../bpf/calls.ts";
@@ -17,8 +18,9 @@ import { noteKinds, noteLayout, SI_KERNEL, signalLayout } from "./notes.ts";
 /** Size of a buffer: a note, and then the length of the note's text. */
 export const BUFFER_BYTES = noteLayout.bytes + 8;
 
-/** Slots of a run for failed calls, and then for signals. */
+/** Slots of a run for failed calls, half of them for what was not found; and then for signals. */
 const CALL_SLOTS = 64;
+const RING_SLOTS = CALL_SLOTS / 2;
 const SIGNAL_SLOTS = 32;
 /** The slot of the last crash. */
 const CRASH_SLOT = CALL_SLOTS + SIGNAL_SLOTS;
@@ -44,11 +46,12 @@ export interface BoxMaps {
 export const runLayout = {
   /** Index of the run's slots, and the run's number: words of 4 bytes. */
   index: 0,
-  /** Number of its calls that have got a new slot. */
-  count: 8,
+  /** Number of its calls that have got a new slot: of those that found nothing, and of the others. */
+  absent: 8,
+  count: 16,
   /** For each value of 8 bits of a hash, the last slot of a call with such a hash. */
-  slots: 16,
-  bytes: 16 + 256,
+  slots: 24,
+  bytes: 24 + 256,
 } as const;
 
 /** Places on the stack. The base class has the others. */
@@ -74,6 +77,11 @@ export function callTable(types: KernelTypes, architecture: Architecture): Reado
   const plain = Object.fromEntries(systemCallNames.map((name) => [name, name]));
   return new Map([
     ...tableOf(plain, architecture, () => [noteKinds.plain, 0, 0, 0, ...masksOf(plainErrnos)]),
+    // A limit on processes answers so, and nobody tries again at once.
+    ...tableOf(startingCalls, architecture, () => [
+      ...[noteKinds.plain, 0, 0, 0],
+      ...masksOf([...plainErrnos, errno.EAGAIN]),
+    ]),
     ...tableOf(namingCalls[0], architecture, ({ name, folder }) => [
       noteKinds.name,
       argument(name),
@@ -91,8 +99,11 @@ export function callTable(types: KernelTypes, architecture: Architecture): Reado
   ]);
 }
 
+const startingCalls = { clone: "clone", clone3: "clone3", fork: "fork", vfork: "vfork" } as const;
+
 const errno = {
   EPERM: 1,
+  ENOENT: 2,
   EINTR: 4,
   EIO: 5,
   ENOEXEC: 8,
@@ -515,11 +526,22 @@ class BoxProgram extends TraceProgram {
       .load(4, 1, stack, own.key + 4)
       .goto("write")
       .label("new")
+      .load(4, 3, buffer, noteLayout.result)
+      .jump("equal", 3, errno.ENOENT, "absent")
       .load(8, 1, 7, runLayout.count)
       .compute("move", 2, { of: 1 })
       .compute("add", 2, 1)
       .store(8, 7, runLayout.count, { of: 2 })
-      .compute("and", 1, CALL_SLOTS - 1)
+      .compute("and", 1, RING_SLOTS - 1)
+      .compute("add", 1, RING_SLOTS)
+      .goto("slot")
+      .label("absent")
+      .load(8, 1, 7, runLayout.absent)
+      .compute("move", 2, { of: 1 })
+      .compute("add", 2, 1)
+      .store(8, 7, runLayout.absent, { of: 2 })
+      .compute("and", 1, RING_SLOTS - 1)
+      .label("slot")
       .store(1, 8, runLayout.slots, { of: 1 })
       .label("write");
   }

@@ -45,6 +45,9 @@ import { isIdmapped, isMissed, rootDirOf } from "./roots.ts";
  */
 const collectorMs = 150;
 
+/** How much longer to wait for the output of a run that seems to have none, in milliseconds. */
+const silentMs = 350;
+
 /** Maximum length of the output that is searched. */
 const maxBytes = 64 * 1024;
 
@@ -76,7 +79,7 @@ export async function diagnose(
     const { isComplete } = secrets;
     const notes = isComplete ? readNotes() : undefined;
     const recorded = notes && recordedIn(notes, context);
-    const output = isComplete ? await outputOf(context, end) : {};
+    const output = isComplete ? await outputOf(context, end, recorded !== undefined) : {};
     const evidence = { ...(await evidenceFor(output.known, context, end, recorded)), recorded };
     const known = isComplete || refused === undefined ? refused : { ...refused, object: null, program: null };
     const cause = causeOf(context, end, output, evidence, known, (text) => secrets.mask(text));
@@ -98,20 +101,33 @@ function recordedIn(notes: readonly Note[], context: TaskContext): HostEvidence[
     timeOf: ({ timeNs }) => Math.round(nowMs - Number(nowNs - timeNs) / 1e6),
     userOf: (uid) => entryOfUid(passwd, uid)?.name ?? `uid ${uid}`,
     driver: process.pid,
+    main: context.process?.task.pid,
   });
   return { record, missed: missed.map(({ facts }) => facts) };
 }
 
-async function outputOf(context: TaskContext, { oomKilled, signal, endedAt }: End): Promise<Output> {
+/** @param isRecorded whether a run that says nothing may have a cause in the record */
+async function outputOf(
+  context: TaskContext,
+  { oomKilled, signal, endedAt }: End,
+  isRecorded: boolean,
+): Promise<Output> {
   const start = context.sandbox?.output ?? null;
   if (oomKilled || signal === KILLED || start === null) return {};
   // The driver's own logger has written everything by now.
   if (context.request?.logBounds == null) await delay(Math.max(0, collectorMs - (Date.now() - endedAt)));
   const places = logPlaces(context.request);
-  const [stderr, stdout] = (["stderr", "stdout"] as const).map((stream) =>
-    ownLines(places[stream], start[stream]),
-  );
-  return laterEnd(stderr, stdout, readEnd) ?? {};
+  const read = () => {
+    const [stderr, stdout] = (["stderr", "stdout"] as const).map((stream) =>
+      ownLines(places[stream], start[stream]),
+    );
+    return laterEnd(stderr, stdout, readEnd);
+  };
+  const output = read();
+  if (output !== undefined || !isRecorded || context.request?.logBounds != null) return output ?? {};
+  // On a busy host the collector is late. A program that only seems to say nothing must not get a cause for it.
+  await delay(silentMs);
+  return read() ?? {};
 }
 
 const KILLED = 9;

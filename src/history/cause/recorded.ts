@@ -5,7 +5,9 @@ import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
 
 /** Maximum lengths of the record's lists. */
 const maxMissed = 8;
-const maxCalls = 8;
+const maxCalls = 12;
+/** The newest calls stay, whatever they are: the last one before the end tells most. */
+const newestCalls = 4;
 const maxSignals = 4;
 
 /** Maximum number of paths to look up on the host. */
@@ -41,6 +43,8 @@ export interface RecordContext {
   readonly userOf: (uid: number) => string;
   /** Pid of the driver, which sends signals for the agent. */
   readonly driver: number;
+  /** Pid of the run's main process; undefined if unknown. */
+  readonly main: number | undefined;
 }
 
 /**
@@ -61,7 +65,7 @@ export function recordOf(
       ...{ path, pid: note.pid, program: note.program },
       at: timeOf(note),
     })),
-    calls: calls.slice(-maxCalls).map((note) => ({
+    calls: chosen(calls, context.main).map((note) => ({
       ...{ call: note.call, error: note.error, object: note.path ?? note.address ?? null },
       ...{ pid: note.pid, program: note.program, at: timeOf(note) },
     })),
@@ -71,6 +75,29 @@ export function recordOf(
     })),
     crash: crashIn(notes, context),
   };
+}
+
+/**
+ * The calls to keep, in the order of their times: the newest ones, the last one of the main process, and the last one
+ * for each call and errno. What was not found comes last, because programs look for much that is nowhere.
+ */
+function chosen(calls: readonly FailedCall[], main: number | undefined): FailedCall[] {
+  const newestFirst = calls.toReversed();
+  const ofKind = new Map<string, FailedCall>();
+  for (const note of newestFirst) {
+    const kind = `${note.call} ${note.error}`;
+    if (!ofKind.has(kind)) ofKind.set(kind, note);
+  }
+  const ofMain = newestFirst.find(({ pid }) => pid === main);
+  const [absent, others] = [newestFirst.filter(isAbsent), newestFirst.filter((note) => !isAbsent(note))];
+  const kept = new Set([
+    ...newestFirst.slice(0, newestCalls),
+    ...(ofMain === undefined ? [] : [ofMain]),
+    ...[...ofKind.values()].filter((note) => !isAbsent(note)),
+    ...[...others, ...absent],
+  ]);
+  const first = new Set([...kept].slice(0, maxCalls));
+  return calls.filter((note) => first.has(note));
 }
 
 function crashIn(notes: readonly Note[], { timeOf }: RecordContext): BlackBoxRecord["crash"] {

@@ -81,6 +81,13 @@ describe("the black box", () => {
     expect(paths.slice(-2)).toEqual(["/none/same", "/none/500"]);
   });
 
+  it("keeps other failures, however much is looked for and not found after them", () => {
+    const { notes } = watch("echo x > /dev/full; for i in $(seq 500); do [ -e /none/$i ]; done");
+    const others = calls(notes).filter(({ error }) => error !== "ENOENT");
+    expect(others).toContainEqual(expect.objectContaining({ call: "write", error: "ENOSPC" }));
+    expect(calls(notes).length - others.length).toBeLessThanOrEqual(32);
+  });
+
   it("has other calls that failed, with addresses and sockets, but not what succeeded or is merely over", () => {
     const { notes } = watch(
       `exec perl -MSocket=:all -e '

@@ -54,6 +54,7 @@ describe.each(["x64", "arm64"] as const)("the black box on %s", (architecture) =
     expect(notes("connect", ECONNREFUSED) && notes("connect", ETIMEDOUT)).toBe(true);
     expect(notes("connect", EINPROGRESS)).toBe(false);
     expect(notes("write", ENOSPC)).toBe(true);
+    expect(notes("clone", EAGAIN) && notes("clone3", EAGAIN)).toBe(true);
     expect(notes("wait4", ECHILD) || notes("futex", ETIMEDOUT) || notes("read", EAGAIN)).toBe(false);
   });
 });

@@ -15,6 +15,7 @@ const context = {
   timeOf: ({ timeNs }: { timeNs: bigint }) => 1_000 + Number(timeNs),
   userOf: (uid: number) => (uid === 0 ? "root" : `uid ${uid}`),
   driver: 99,
+  main: 7,
 };
 
 describe("the record of the black box", () => {
@@ -51,7 +52,7 @@ describe("the record of the black box", () => {
       context,
     );
     expect(record.missed).toEqual([{ path: "/etc/app.conf", pid: 7, program: "perl", at: 1_001 }]);
-    expect(record.calls).toHaveLength(8);
+    expect(record.calls).toHaveLength(12);
     expect(record.calls.slice(-2)).toEqual([
       ...[
         { call: "connect", error: "ECONNREFUSED", object: "10.0.0.1:19", pid: 7, program: "perl", at: 1_029 },
@@ -63,6 +64,21 @@ describe("the record of the black box", () => {
       ...{ signal: 15, target: 7, at: 1_058 },
       sender: { pid: 11, program: "bash", user: "root", isOwn: false },
     });
+  });
+
+  it("keeps the last call of each errno and of the main process, and what was not found only if there is room", () => {
+    const refused = call(1, { call: "bind", error: "EADDRINUSE", address: "127.0.0.1:80", pid: 8 });
+    const ofMain = call(2, { call: "mkdir", error: "EROFS", path: "/srv/x" });
+    const absent = Array.from({ length: 40 }, (_, index) =>
+      call(10 + index, { path: `/none/${index}`, pid: 8 }),
+    );
+    const { calls } = recordOf([refused, ofMain, ...absent], [], context);
+    expect(calls.slice(0, 2)).toMatchObject([
+      { error: "EADDRINUSE", object: "127.0.0.1:80" },
+      { error: "EROFS", object: "/srv/x" },
+    ]);
+    expect(calls).toHaveLength(12);
+    expect(calls.at(-1)?.object).toBe("/none/39");
   });
 
   it("says of a signal that the kernel or the driver sent it", () => {
