@@ -39,6 +39,7 @@ plugin "nomad-driver-exec2" {
 
     # The users and rights of tasks.
     allow_root         = false
+    allowed_users      = ["app-*", "nobody"]
     allow_caps         = ["net_bind_service"]
     groups_by_task     = true
     dynamic_user_ids   = "80000-89999"

@@ -20,7 +20,7 @@ job "journald" {
 
       config {
         command        = "sh"
-        args           = ["-c", "echo 'a line'; echo '<3>an error' > /dev/stderr"]
+        args           = ["-c", "echo 'a line'; echo 'an error' > /dev/stderr"]
         log_collection = "journald"
       }
     }

@@ -31,7 +31,7 @@ test("journald: both lines are in the journal, under the job's name", async (con
   await eventually(() =>
     expect(journal.entries("-t", "journald.web").map((each) => [each.MESSAGE, each.PRIORITY])).toEqual([
       ["a line", "6"],
-      ["an error", "3"],
+      ["an error", "6"],
     ]),
   );
 });

@@ -1,5 +1,6 @@
 /** Builds a task's environment from the variables that the agent sends. Pure. */
 import { DriverError } from "../../base/errors.ts";
+import { matchesGlob } from "../../base/globs.ts";
 
 /** The `PATH` of a task for which the agent sends none: the program folders that are unveiled by default. */
 export const defaultPath = "/usr/local/bin:/usr/bin:/bin";
@@ -65,27 +66,4 @@ function checkVariable(name: string, value: string): void {
 
 function unusable(summary: string): DriverError {
   return new DriverError("CONFIG_INVALID", summary, { hint: "Correct the job's env block or template" });
-}
-
-/**
- * Whether a text matches a pattern. In a pattern, `*` stands for any characters.
- *
- * Takes time linear in the text's length, whatever the number of stars. A backtracking expression could take
- * polynomial time, and jobs choose the text.
- */
-function matchesGlob(glob: string, text: string): boolean {
-  const [first = "", ...parts] = glob.split("*");
-  const last = parts.pop();
-  if (last === undefined) return text === glob;
-  if (text.length < first.length + last.length || !text.startsWith(first) || !text.endsWith(last))
-    return false;
-  const end = text.length - last.length;
-  let at = first.length;
-  // The leftmost match of each part leaves the most text for the following parts.
-  for (const part of parts) {
-    const found = text.indexOf(part, at);
-    if (found === -1 || found + part.length > end) return false;
-    at = found + part.length;
-  }
-  return true;
 }

@@ -44,6 +44,13 @@ export const usersOptions = {
         "whether tasks may run as the host's root, with the capabilities of `allow_caps` ([users](#users))",
       example: true,
     }),
+    allowedUsers: list(text().min(1, "must not be empty"))
+      .optional()
+      .meta({
+        description:
+          "the host's users that tasks may run as, by their names, in which `*` stands for any characters; `[]` for none. Dynamic users need no entry, and root needs `allow_root` instead. By default all users but root ([users](#users))",
+        example: ["app-*", "nobody"],
+      }),
     allowCaps: list(capabilityName())
       .default(["net_bind_service"])
       .meta({

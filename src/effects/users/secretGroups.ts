@@ -20,6 +20,10 @@ export const secretGroups = {
   incus: "becomes root through its service",
   "incus-admin": "becomes root through its service",
   libvirt: "becomes root through its service",
+  adm: "reads the host's logs",
+  "systemd-journal": "reads the host's journal",
+  tty: "writes to the terminals of others",
+  utmp: "changes the record of who is logged in",
   "ssl-cert": "reads the host's private keys",
 } as const satisfies Readonly<Record<string, string>>;
 

@@ -8,6 +8,7 @@ import { execFile } from "node:child_process";
 import { closeSync, fstatSync, openSync, readFileSync, type Stats, statSync } from "node:fs";
 import { promisify } from "node:util";
 import { DriverError, errnoOf, messageOf } from "../../base/errors.ts";
+import { matchesGlob } from "../../base/globs.ts";
 import { isInRanges, parseId } from "./idRanges.ts";
 import { entryOfName, entryOfUid, gidOfName, isSubordinate, nameOfGid, servicesOf } from "./passwd.ts";
 import { secretOf } from "./secretGroups.ts";
@@ -24,6 +25,8 @@ export interface TaskUser {
 export interface UserRules {
   /** Whether tasks may run as uid 0. */
   readonly allowRoot: boolean;
+  /** Patterns of the names of the host's users that tasks may run as; undefined: all but root. */
+  readonly allowedUsers?: readonly string[] | undefined;
   /** Ranges of the ids of dynamic users. */
   readonly dynamicUserIds: string;
   /** Ranges of ids that no task may have. */
@@ -37,6 +40,7 @@ export interface UserRules {
  * @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`
  */
 export async function resolveUser(user: string, rules: UserRules): Promise<TaskUser> {
+  refuseUnlisted(user, rules);
   const found = isDynamicUser(user)
     ? await resolveDynamicUser(user, rules.dynamicUserIds)
     : (findUser(user, readDatabase("passwd"), rules) ??
@@ -51,6 +55,23 @@ export async function resolveUser(user: string, rules: UserRules): Promise<TaskU
     "Run the task as another user",
   );
   return found;
+}
+
+/**
+ * Refuses a user of the host that the operator does not list, whether there is one of this name or not. Root has an
+ * option of its own.
+ * @throws DriverError `USER_FORBIDDEN`
+ */
+function refuseUnlisted(user: string, { allowedUsers }: Pick<UserRules, "allowedUsers">): void {
+  if (allowedUsers === undefined || user === "" || user === "root" || isDynamicUser(user)) return;
+  if (allowedUsers.some((pattern) => matchesGlob(pattern, user))) return;
+  throw new DriverError(
+    "USER_FORBIDDEN",
+    `user ${JSON.stringify(user)} is none that this client allows to tasks`,
+    {
+      hint: `It is not in allowed_users (${allowedUsers.join(", ") || "none"}) of the client's plugin block. Leave \`user\` out, and the agent gives the task a dynamic user`,
+    },
+  );
 }
 
 /**

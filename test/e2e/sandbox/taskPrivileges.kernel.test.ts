@@ -88,8 +88,8 @@ describe("capabilities", () => {
 
 describe("supplementary groups", () => {
   test("are those that the job names, by name and number, once each", async () => {
-    const { status } = await sleeping({ groups: ["adm", "84999", "4"] });
-    expect(status).toMatchObject({ Groups: "4 84999" });
+    const { status } = await sleeping({ groups: ["video", "84999", "44"] });
+    expect(status).toMatchObject({ Groups: "44 84999" });
   });
 
   test.each([

@@ -15,7 +15,8 @@ const name = "nomad-driver-exec2";
 
 const agentBlock = `plugin "nomad-driver-exec2" {
   config {
-    unveil_allowed = ["r:/etc/mime.types", "r:/etc/ssl", "rx:/opt", "rx:/usr"]
+    unveil_allowed = ["r:/etc/mime.types", "r:/etc/ssl", "rx:/usr"]
+    allowed_users  = []
     egress_denied  = ${JSON.stringify(metadataAddresses).replaceAll(",", ", ")}
   }
 }`;
