@@ -11,6 +11,33 @@ const alone = [
   "test/attacks/execSession.kernel.test.ts",
 ];
 
+/** Tests of the inspector's page in a browser. */
+const inBrowser = [
+  "test/inspector/bundle/bundlePage.test.ts",
+  "test/inspector/chart.test.ts",
+  "test/inspector/compare/compare.test.ts",
+  // Each view of the page, in each width and theme.
+  "test/inspector/everyView.test.ts",
+  "test/inspector/failures.test.ts",
+  "test/inspector/keyboard.test.ts",
+  "test/inspector/lanes/lanesPage.test.ts",
+  "test/inspector/logs/logPanel.test.ts",
+  "test/inspector/page.test.ts",
+  "test/inspector/realTasks.kernel.test.ts",
+  "test/inspector/token.test.ts",
+  "test/inspector/transfer.test.ts",
+  "test/inspector/usagePanel.test.ts",
+  "test/inspector/widths.test.ts",
+];
+
+/** Tests of programs that `npm test` does not install: a JDK, a browser, PHP, Redis, shells. */
+const ofPrograms = [
+  "test/cli/commands/programs.kernel.test.ts",
+  "test/cli/reference/completions.test.ts",
+  "test/e2e/programs/**/*.test.ts",
+  "test/effects/seccomp/programs.kernel.test.ts",
+];
+
 /** Tests that `npm test` has with a few rounds or cases, and `npm run test:long` with all: test/support/rounds.ts. */
 const withRounds = [
   "test/cli/damagedLogs.kernel.test.ts",
@@ -18,6 +45,8 @@ const withRounds = [
   "test/e2e/tasks/ownLogs.kernel.test.ts",
   "test/effects/landlock/ruleset.kernel.test.ts",
   "test/effects/logs/logger.kernel.test.ts",
+  // The runner for arm64 needs an emulator of half a gigabyte.
+  "test/effects/plan/runner.test.ts",
   "test/store/lmdb/damagedLog.kernel.test.ts",
   "test/store/lmdb/lmdbProcesses.kernel.test.ts",
   "test/store/lmdb/pageAllocator.kernel.test.ts",
@@ -26,6 +55,8 @@ const withRounds = [
 
 /** Tests of `npm run test:long` alone. */
 const long = [
+  ...inBrowser,
+  ...ofPrograms,
   // What dozens of programs need is learned, and tried without each part of it.
   "test/e2e/learn/**/*.test.ts",
   "test/cli/commands/learn.kernel.test.ts",
@@ -43,8 +74,6 @@ const long = [
   "test/e2e/package/**/*.test.ts",
   // Defects are planted in the simulated driver until each is found.
   "test/simulation/mutants.test.ts",
-  // Each view of the page, in each width and theme.
-  "test/inspector/everyView.test.ts",
   // The bindings are generated anew, with packages that only this needs.
   "test/grpc/generated.test.ts",
   // The executable is built once more.

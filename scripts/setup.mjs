@@ -1,7 +1,8 @@
 // Prepares a fresh clone, with any version of Node. Installs the npm packages, including
 // the pinned runtime, if they are missing or out of date. Options:
 //
-//   --debian   also installs the Debian packages and the collector that the tests use
+//   --debian   also installs the Debian packages and the collector that `npm test` uses
+//   --long     also installs those of `npm run test:long`: among them a JDK and a browser
 //   --release  also installs the Debian packages that a release needs
 //   --vm       also installs the Debian packages of the virtual machine
 //   --arm64    also installs the Debian packages of the arm64 machine
@@ -22,88 +23,25 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { missingFrom, onPath, releasePackages } from "./hostPackages.mjs";
+import { missingFrom, onPath, packagesFor, releasePackages } from "./hostPackages.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** A collector of OpenTelemetry data, for tests. Only machines with x86-64 install its binary. */
 const collector = join(root, "test/fixtures/collector");
 const wanted = new Set(process.argv.slice(2));
 
-/** Commands that the tests call, with the Debian packages that provide them. */
-const debianPackages = {
-  as: "binutils",
-  "aarch64-linux-gnu-as": "binutils-aarch64-linux-gnu",
-  "qemu-aarch64": "qemu-user",
-  cc: "build-essential",
-  ip: "iproute2",
-  "mkfs.xfs": "xfsprogs",
-  python3: "python3",
-  getent: "libc-bin",
-  promtool: "promtool",
-  // Ordinary programs that run as tasks. Their packages start no services. The JDK takes some 300 MB.
-  openssl: "openssl",
-  curl: "curl",
-  git: "git",
-  php: "php-cli",
-  "redis-check-rdb": "redis-tools",
-  sqlite3: "sqlite3",
-  javac: "default-jdk-headless",
-  // For the tests of the completions and of the manual page.
-  zsh: "zsh",
-  fish: "fish",
-  man: "man-db",
-  // For the tests of the Debian package, which also install the package in a small Debian.
-  "dpkg-deb": "dpkg",
-  lintian: "lintian",
-  debootstrap: "debootstrap",
-  // The browser for tests of the inspector's page, and a program that runs as a task. Without a screen, it takes
-  // half of the processor time of the package chromium. With its dependencies it takes some 300 MB.
-  "chromium-headless-shell": "chromium-headless-shell",
-};
-
-/**
- * Programs whose packages start a service when they are installed. These packages are installed only if the
- * machine's policy forbids services, as in most containers. Other machines skip the tests of missing
- * programs.
- */
-const servicePackages = { haproxy: "haproxy" };
-
-/** Commands and files that the virtual machine and its suites need; a path may contain one `*`. */
-const machinePackages = {
-  "virtme-run": "virtme-ng",
-  "qemu-system-x86_64": "qemu-system-x86",
-  "/usr/libexec/virtiofsd": "virtiofsd",
-  "/boot/vmlinuz-*-cloud-amd64": "linux-image-cloud-amd64",
-  "mkfs.ext4": "e2fsprogs",
-  "mkfs.xfs": "xfsprogs",
-  unshare: "util-linux",
-  busybox: "busybox-static",
-  depmod: "kmod",
-  dmsetup: "dmsetup",
-  ip: "iproute2",
-  mdadm: "mdadm",
-  perl: "perl-base",
-  nft: "nftables",
-};
-
-/** Commands that make and emulate the arm64 machine. */
-const arm64Packages = {
-  "qemu-system-aarch64": "qemu-system-arm",
-  mmdebstrap: "mmdebstrap",
-  cpio: "cpio",
-  "mkfs.ext4": "e2fsprogs",
-  unshare: "util-linux",
-};
-
-if (wanted.has("--debian")) {
-  installDebianPackages({ ...debianPackages, ...(startsServices() ? {} : servicePackages) });
-  await installPackages(collector);
-}
-if (wanted.has("--release")) installDebianPackages(releasePackages(["x64", "arm64"]));
-if (wanted.has("--vm")) installDebianPackages(machinePackages);
-if (wanted.has("--arm64")) installDebianPackages(arm64Packages);
+const flags = { "--debian": ["test"], "--long": ["test", "long"], "--vm": ["vm"], "--arm64": ["arm64"] };
+const wantedGroups = Object.entries(flags).flatMap(([flag, groups]) => (wanted.has(flag) ? groups : []));
+const services = wantedGroups.length > 0 && startsServices();
+await installDebianPackages(
+  Object.assign(
+    wanted.has("--release") ? releasePackages(["x64", "arm64"]) : {},
+    ...wantedGroups.map((group) => packagesFor(group, { services })),
+  ),
+);
+if (wanted.has("--debian") || wanted.has("--long")) await installPackages(collector);
 await installPackages(root);
-linkRuntime();
+await linkRuntime();
 for (const tool of ["proto", "fuzz"]) {
   if (wanted.has(`--${tool}`)) await installPackages(join(root, "tools", tool));
 }
@@ -118,7 +56,11 @@ async function installPackages(folder) {
   const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--loglevel=error"];
   console.error(`[setup] npm ${args.join(" ")} --prefix ${folder}`);
   const npm = spawn("npm", [...args, "--prefix", folder], { cwd: root, stdio: ["ignore", 2, 2] });
-  const stop = showProgress(folder, packagesOf(lock));
+  const packages = packagesOf(lock);
+  const stop = showProgress(() => {
+    const done = packages.filter((path) => existsSync(join(folder, path, "package.json"))).length;
+    return done === 0 ? undefined : `${done} of ${packages.length} packages`;
+  });
   const [status] = await once(npm, "exit").catch(({ message }) => fail(`npm ci failed: ${message}`));
   stop();
   if (status !== 0) fail(`npm ci failed: exit code ${status}`);
@@ -131,7 +73,7 @@ async function installPackages(folder) {
  * and that a minimal Debian lacks. As long as the runtime cannot start, there is no link to it, so that the machine's
  * own Node runs this script again.
  */
-function linkRuntime() {
+async function linkRuntime() {
   const file = `node-linux-${process.arch}/bin/node`;
   const runtime = join(root, "node_modules", file);
   const link = join(root, "node_modules/.bin/node");
@@ -139,7 +81,7 @@ function linkRuntime() {
   let trouble = troubleOf(runtime);
   if (trouble?.includes("libatomic.so.1")) {
     rmSync(link, { force: true });
-    installDebianPackages({ "libatomic.so.1": "libatomic1" });
+    await installDebianPackages({ "libatomic.so.1": "libatomic1" });
     trouble = troubleOf(runtime);
   }
   if (trouble !== undefined) {
@@ -173,37 +115,65 @@ function packagesOf(lock) {
 }
 
 /**
- * Shows how many packages a folder has: in one line of a terminal, or as a few lines of a log.
+ * Shows how far something is: in one line of a terminal, or as a few lines of a log.
+ * @param state the text to show, or undefined as long as there is none
  * @returns a function that ends the display
  */
-function showProgress(folder, packages) {
+function showProgress(state) {
   const terminal = process.stderr.isTTY;
-  let told = 0;
+  let told;
   const timer = setInterval(
     () => {
-      const done = packages.filter((path) => existsSync(join(folder, path, "package.json"))).length;
-      if (done === told) return;
-      told = done;
-      process.stderr.write(
-        `${terminal ? "\r" : ""}[setup] ${done} of ${packages.length} packages${terminal ? "" : "\n"}`,
-      );
+      const text = state();
+      if (text === told) return;
+      told = text;
+      process.stderr.write(`${terminal ? "\r" : ""}[setup] ${text}${terminal ? "" : "\n"}`);
     },
     terminal ? 200 : 5_000,
   );
   return () => {
     clearInterval(timer);
-    if (terminal && told > 0) process.stderr.write("\n");
+    if (terminal && told !== undefined) process.stderr.write("\n");
   };
 }
 
-function installDebianPackages(packages) {
+/** Installs Debian packages, and tells before how much that is, and then how far it is. */
+async function installDebianPackages(packages) {
   const { needed, names } = missingFrom(packages);
   if (names.length === 0) return;
   if (!onPath("apt-get") || process.getuid?.() !== 0) {
     fail(`this machine lacks ${needed.join(", ")}. On Debian, as root: apt-get install ${names.join(" ")}`);
   }
   run("apt-get", ["update", "-qq"]);
-  run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...names]);
+  const install = ["install", "--no-install-recommends", ...names];
+  console.error(`[setup] apt-get ${install.join(" ")}`);
+  const env = { ...process.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" };
+  const { stdout } = spawnSync("apt-get", ["--assume-no", ...install], { env, encoding: "utf8" });
+  for (const line of stdout?.match(/^(?:Need to get|After this operation).*$/gm) ?? []) {
+    console.error(`[setup] ${line}`);
+  }
+  const apt = spawn("apt-get", ["-y", "-qq", "-o", "APT::Status-Fd=3", ...install], {
+    env,
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+  });
+  let said = "";
+  for (const stream of [apt.stdout, apt.stderr]) {
+    stream.setEncoding("utf8").on("data", (text) => {
+      said += text;
+    });
+  }
+  let status = "";
+  apt.stdio[3].setEncoding("utf8").on("data", (text) => {
+    status = (status + text).slice(-4_096);
+  });
+  const stop = showProgress(() => {
+    const [, phase, percent] = [...status.matchAll(/^(dl|pm)status:[^:\n]*:([\d.]+):/gm)].at(-1) ?? [];
+    if (percent === undefined) return undefined;
+    return `Debian packages: ${phase === "dl" ? "downloaded" : "installed"} ${Math.floor(percent)} %`;
+  });
+  const [code] = await once(apt, "close").catch(({ message }) => [message]);
+  stop();
+  if (code !== 0) fail(`${said.trim()}\n[setup] apt-get ${install.join(" ")} failed: ${code}`);
 }
 
 /** Whether packages may start services here. policy-rc.d exits with 101 if they may not: invoke-rc.d(8). */

@@ -15,7 +15,7 @@ import { readLog } from "../../support/agent/logReader.ts";
 import { expectRefusal, startWarmAgent } from "../../support/agent/refusal.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { eventually } from "../../support/host/eventually.ts";
-import { Journal, requireJournald, startJournal } from "../../support/host/journal.ts";
+import { hasJournald, Journal, requireJournald, startJournal } from "../../support/host/journal.ts";
 
 // Without limits on the rate, but where a test sets them.
 const journal = new Journal(["RateLimitIntervalSec=0"]);
@@ -25,6 +25,7 @@ const optionsFor = ({ namespace }: Journal) => ({
 });
 let agent: Agent;
 beforeAll(async () => {
+  if (!hasJournald()) return;
   await journal.start();
   agent = await startAgent({ options: optionsFor(journal) });
 });

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, type TestContext } from "vitest";
 import type { Architecture } from "../../../src/effects/kernel/systemCalls.ts";
 import { loggerState, newStream, parseLogRecord } from "../../../src/effects/logs/logger.ts";
 import { stepAt } from "../../../src/effects/plan/assemble.ts";
@@ -26,7 +26,7 @@ import {
   TABLE_ADDRESS,
   TABLE_BYTES,
 } from "../../../src/effects/plan/table.ts";
-import { requireTools } from "../../support/host/requireTools.ts";
+import { requireTools, tryTools } from "../../support/host/requireTools.ts";
 import { folderOfFile } from "../../support/host/temporaryFolder.ts";
 import { assemblePlan } from "../../support/launch/tableInterpreter.ts";
 
@@ -110,6 +110,12 @@ const closeTable = { name: "close the table", call: "close", args: [3] } as cons
 
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, n) => first + n);
 
+/** The emulator is large: set-up installs it for `npm run test:long`. */
+function requireEmulator(context: TestContext, emulator: string): void {
+  if (process.env.TEST_LONG) requireTools(context, emulator);
+  else tryTools(context, emulator);
+}
+
 describe.each(runners)(
   "the runner for $architecture",
   ({ architecture, bytes, listing, tools, emulator }) => {
@@ -152,7 +158,8 @@ describe.each(runners)(
     });
 
     it("becomes the logger of two pipes", (context) => {
-      requireTools(context, "bash", ...(native ? [] : [emulator]));
+      requireTools(context, "bash");
+      if (!native) requireEmulator(context, emulator);
       const [executable, table, logs] = ["logger", "logger.table", "logs"].map((name) =>
         join(folder, `${architecture}.${name}`),
       ) as [string, string, string];
@@ -188,7 +195,7 @@ describe.each(runners)(
     });
 
     it("executes a table, and reports the failed step", (context) => {
-      if (!native) requireTools(context, emulator);
+      if (!native) requireEmulator(context, emulator);
       const executable = join(folder, architecture);
       const table = join(folder, `${architecture}.table`);
       writeFileSync(executable, Buffer.from(bytes, "base64"), { mode: 0o755 });

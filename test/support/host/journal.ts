@@ -11,7 +11,7 @@ import { journalSocket } from "../../../src/effects/logs/journal.ts";
 import { leaveOut } from "./requireTools.ts";
 import { until } from "./until.ts";
 
-const program = "/lib/systemd/systemd-journald";
+const program = "/usr/lib/systemd/systemd-journald";
 
 /** An entry of the journal: its fields. */
 export type Entry = Readonly<Record<string, string>>;
