@@ -4,6 +4,7 @@ import { DriverError } from "../../base/errors.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
 import type { CgroupWrite } from "./cgroupPlan.ts";
 import type { NodeTopology } from "./nodeTopology.ts";
+import { needsCores } from "./options.ts";
 
 const cpuFolder = "/sys/devices/system/cpu";
 const nodeFolder = "/sys/devices/system/node";
@@ -60,12 +61,7 @@ export function cpuinfoMhz(cpuinfo: string): ReadonlyMap<number, number> {
  * @throws DriverError `CGROUP_UNSUPPORTED` if no node of the cores has memory
  */
 export function planNumaMemory(cpus: string): CgroupWrite[] {
-  if (cpus === "") {
-    throw new DriverError("CONFIG_INVALID", "numa_memory needs cores that are reserved for the task", {
-      option: "numa_memory",
-      hint: "Set cores in the task's resources, best with a numa block; or leave out numa_memory",
-    });
-  }
+  if (cpus === "") throw needsCores();
   const all = readKernelFile(`${nodeFolder}/has_memory`);
   if (all === undefined) return [];
   const own = new Set(parseCpuList(cpus));

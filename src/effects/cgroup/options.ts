@@ -166,3 +166,11 @@ const ioBlocks = () => textBlocks("limits", ioProblem);
 /** MiB of swap; -1 means no limit. */
 const swapLimit = () =>
   wholeNumber().refine((limit) => limit >= -1, "must be a number of MiB, or -1 for no limit");
+
+/** The error of `numa_memory` in a task without reserved cores. */
+export function needsCores(): DriverError {
+  return new DriverError("CONFIG_INVALID", "numa_memory needs cores that are reserved for the task", {
+    option: "numa_memory",
+    hint: "Set cores in the task's resources, best with a numa block; or leave out numa_memory",
+  });
+}

@@ -185,6 +185,26 @@ function checkTarget(target: string, folders: TaskFolders): void {
   }
 }
 
+/**
+ * The folder that `root_dir` is in, and the path below.
+ * @throws DriverError `ROOT_DIR_INVALID` if it can be in none
+ */
+export function rootDirPlace(
+  name: string,
+  { rootDir, taskDir, allocDir }: TaskFolders,
+): { readonly anchor: string; readonly rest: string } {
+  const plain = name.split("/").filter((part) => part !== "" && part !== ".");
+  const [first, ...rest] = plain;
+  if (!name.startsWith("/") && first === "alloc" && rest.length > 0)
+    return { anchor: allocDir, rest: rest.join("/") };
+  const path = name.startsWith("/") ? `/${plain.join("/")}` : `${rootDir}/${plain.join("/")}`;
+  const anchor = [taskDir, allocDir].find((folder) => path !== folder && isAtOrBelow(path, folder));
+  if (anchor !== undefined && !plain.includes("..")) return { anchor, rest: path.slice(anchor.length + 1) };
+  throw new DriverError("ROOT_DIR_INVALID", `root_dir ${JSON.stringify(name)} is not in local/ or alloc/`, {
+    hint: "Name a folder there, such as local/rootfs, into which an artifact is unpacked",
+  });
+}
+
 function noVolumeAt(target: string, placed: readonly PlacedMount[]): DriverError {
   const volumes = placed.flatMap((mount) => (mount.kind === "volume" ? [mount.target] : []));
   const known = volumes.length === 0 ? "The task has none" : `Its volumes are at ${volumes.join(", ")}`;

@@ -17,7 +17,7 @@ import {
   RESOLVE_NO_SYMLINKS,
 } from "../kernel/constants.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
-import { hostPath, mountAround, type PlacedMount, type TaskFolders } from "../layout/layout.ts";
+import { hostPath, mountAround, type PlacedMount, rootDirPlace, type TaskFolders } from "../layout/layout.ts";
 import { isAtOrBelow } from "../paths/paths.ts";
 import type { RootDirEntry as RootEntry } from "../unveil/unveilRules.ts";
 
@@ -35,7 +35,7 @@ export class RootFolder implements Disposable {
    * @throws DriverError `ROOT_DIR_INVALID`
    */
   constructor(name: string, folders: TaskFolders, mounts: readonly PlacedMount[]) {
-    const { anchor, rest } = placeOf(name, folders);
+    const { anchor, rest } = rootDirPlace(name, folders);
     this.name = name;
     this.#view = { folders, mounts };
     const around = tryOpenat2(AT_FDCWD, anchor, { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS });
@@ -117,20 +117,6 @@ export class RootFolder implements Disposable {
 
 /** Each entry takes a rule, which init adds. */
 const maxEntries = 256;
-
-/** The folders that `root_dir` may be in, and the path below. */
-function placeOf(name: string, { rootDir, taskDir, allocDir }: TaskFolders) {
-  const plain = name.split("/").filter((part) => part !== "" && part !== ".");
-  const [first, ...rest] = plain;
-  if (!name.startsWith("/") && first === "alloc" && rest.length > 0)
-    return { anchor: allocDir, rest: rest.join("/") };
-  const path = name.startsWith("/") ? `/${plain.join("/")}` : `${rootDir}/${plain.join("/")}`;
-  const anchor = [taskDir, allocDir].find((folder) => path !== folder && isAtOrBelow(path, folder));
-  if (anchor !== undefined && !plain.includes("..")) return { anchor, rest: path.slice(anchor.length + 1) };
-  throw new DriverError("ROOT_DIR_INVALID", `root_dir ${JSON.stringify(name)} is not in local/ or alloc/`, {
-    hint: "Name a folder there, such as local/rootfs, into which an artifact is unpacked",
-  });
-}
 
 function notOpened(name: string, errno: string): DriverError {
   const [problem, hint] = problems[errno] ?? [

@@ -6,9 +6,15 @@ import {
   parsePluginOptions,
   pluginOptionsSpec,
 } from "../../driver/options/pluginOptions.ts";
+import { needsCores } from "../../effects/cgroup/options.ts";
+import { capabilitySet, noCapabilities } from "../../effects/kernel/capabilities.ts";
+import { foldersIn, placeMounts, rootDirPlace } from "../../effects/layout/layout.ts";
 import { logDestination } from "../../effects/logs/options.ts";
+import { isHostName } from "../../effects/names/hostNames.ts";
+import { limitWithin } from "../../effects/options/fields.ts";
 import { InvalidOptions } from "../../effects/options/hclOptions.ts";
 import { parseTaskOptions, type TaskOptions, taskOptionsSpec } from "../../effects/parts.ts";
+import { refuseDisallowed, wantedCapabilities } from "../../effects/users/capabilityOptions.ts";
 import { specOf } from "../../grpc/options.ts";
 import { type Group, hostVolumeOf, type Job, type Task } from "../jobspec/job.ts";
 import {
@@ -62,11 +68,18 @@ export async function checkFile(
     const plugin = pluginOptionsOf(config);
     const job = await readChecked(file, variables, plugin);
     checkVolumes(file, job);
-    const warnings = tasksOf(job).flatMap((place) => [
+    const effects = tasksOf(job).flatMap((place) => [
       ...checkLogs(file, place, plugin),
       ...checkWeight(file, place),
     ]);
-    const lacking = collected(file);
+    for (const place of tasksOf(job))
+      for (const problem of clientsDecisions(file, place, plugin)) report(file, problem);
+    // Without a client's block, what it decides is not wrong.
+    const { pluginConfig } = config;
+    const isAtHand = Object.keys(pluginConfig).some((name) => name !== "unveil_by_task");
+    const open = isAtHand ? [] : collected(file).filter(isClientsDecision);
+    const lacking = collected(file).filter((each) => !open.includes(each));
+    const warnings = [...effects, ...open];
     if (lacking.some((each) => !each.lacking)) throw new InvalidFile(lacking);
     return { kind: "job", job, lacking, warnings };
   }
@@ -168,6 +181,131 @@ function checkTask(file: JobFile, place: TaskPlace, plugin: PluginOptions): void
   if (task.driver !== "exec2") return;
   const { config } = sampleOf(file, place);
   checkOptions(file, `${at}.config`, config, () => parseTaskOptions(config, plugin));
+  checkOptions(file, `${at}.config`, config, () => acceptedOptions(file, place, plugin));
+  checkBeyondOptions(file, place, plugin);
+}
+
+/** What depends on the job's other blocks, and is refused at a task's start: every client refuses it. */
+function checkBeyondOptions(file: JobFile, place: TaskPlace, plugin: PluginOptions): void {
+  const { group, task } = place;
+  const { config, mounts, hostname } = sampleOf(file, place);
+  const options = acceptedOptionsIfAny(file, place, plugin);
+  if (options === undefined) return;
+  const at = `${pathOf(place)}.config`;
+  if (options.numaMemory !== undefined && task.resources.cores === 0)
+    checkOptions(file, at, config, () => {
+      throw needsCores();
+    });
+  const { rootDir } = options;
+  if (rootDir !== undefined) checkOptions(file, at, config, () => rootDirPlace(rootDir, sampleFolders));
+  const targets = mounts.map(({ destination, readOnly, source }) => ({
+    ...{ source, target: destination, readOnly, propagation: "private" as const },
+  }));
+  if (mounts.every(({ destination }) => destination !== ""))
+    checkOptions(file, at, config, () =>
+      placeMounts({ mounts: targets, devices: [] }, sampleFolders, options.idmappedVolumes),
+    );
+  for (const mount of task.volumeMounts)
+    if (mount.propagation === "bidirectional")
+      report(file, {
+        place: inside(mount.place, "propagation_mode"),
+        message: "Landlock lets no task mount anything, so nothing could reach the host",
+        hint: 'Write propagation_mode = "host-to-task"',
+      });
+  if (hostname !== undefined && hostname !== "" && !isHostName(hostname))
+    report(file, {
+      place: `job.${place.job.id}.group.${group.name}.network.hostname`,
+      message: `${JSON.stringify(hostname)} cannot be the name of a host`,
+      hint: "It has letters, digits, hyphens and dots, 64 at most",
+    });
+}
+
+/**
+ * What only a client's block of this driver decides, beyond its options alone.
+ * @returns nothing wrong in the job itself
+ */
+function clientsDecisions(file: JobFile, place: TaskPlace, plugin: PluginOptions): Problem[] {
+  if (place.task.driver !== "exec2") return [];
+  const options = acceptedOptionsIfAny(file, place, plugin);
+  if (options === undefined) return [];
+  const checks = [
+    () => refuseDisallowed(capabilitySet(plugin.allowCaps), wantedCapabilities(noCapabilities, options)),
+    () => limitWithin("logMaxFiles", options.logMaxFiles, plugin.logMaxFiles),
+    () => limitWithin("logMaxFileSize", options.logMaxFileSize, plugin.logMaxFileSize),
+    () => refuseTmpSize(options, plugin),
+  ];
+  const at = `${pathOf(place)}.config`;
+  return checks.flatMap((check) =>
+    optionProblems(check).map(({ option, ...problem }) => ({
+      ...problem,
+      place: option === undefined ? at : inside(at, option),
+    })),
+  );
+}
+
+function refuseTmpSize({ tmpSize }: TaskOptions, { privateTmp }: PluginOptions): void {
+  if (tmpSize === undefined || privateTmp) return;
+  throw new DriverError(
+    "CONFIG_INVALID",
+    "tmp_size needs a /tmp of the task's own, and the plugin has private_tmp = false",
+    {
+      option: "tmp_size",
+      hint: "Remove it, or set private_tmp = true in the client's plugin block of this driver",
+    },
+  );
+}
+
+/**
+ * A task's options, without those that this client does not allow and another may. The file collects these.
+ * @throws DriverError `CONFIG_INVALID` for what no client accepts
+ */
+function acceptedOptions(file: JobFile, place: TaskPlace, plugin: PluginOptions): TaskOptions {
+  const generous = everythingAllowed(plugin);
+  // Each option that is refused hides the next.
+  withoutRefused(file, place, plugin);
+  return parseTaskOptions(withoutRefused(file, place, generous), generous);
+}
+
+/** A task's config without the options that this client does not allow. The file collects these. */
+function withoutRefused(file: JobFile, place: TaskPlace, plugin: PluginOptions): ResolvedTask["config"] {
+  let { config } = sampleOf(file, place);
+  for (;;) {
+    const tried = config;
+    const work = () => parseTaskOptions(tried, plugin);
+    const refused = optionProblems(work).flatMap((each) =>
+      isClientsDecision(each) ? (each.option ?? []) : [],
+    );
+    const removed = refused.filter((option) => tried[option] !== null && tried[option] !== undefined);
+    if (removed.length === 0) return tried;
+    checkOptions(file, `${pathOf(place)}.config`, tried, work);
+    config = { ...tried, ...Object.fromEntries(removed.map((option) => [option, null])) };
+  }
+}
+
+/** @returns undefined if no client accepts the options */
+function acceptedOptionsIfAny(
+  file: JobFile,
+  place: TaskPlace,
+  plugin: PluginOptions,
+): TaskOptions | undefined {
+  let options: TaskOptions | undefined;
+  optionProblems(() => {
+    options = acceptedOptions(file, place, plugin);
+  });
+  return options;
+}
+
+/** The plugin's options, with all that it can allow by a flag. */
+function everythingAllowed(plugin: PluginOptions): PluginOptions {
+  const flags = Object.entries(plugin).filter(
+    ([name, value]) => value === false && /^(allow|unveilByTask)/.test(name),
+  );
+  return { ...plugin, ...Object.fromEntries(flags.map(([name]) => [name, true])) };
+}
+
+/** Errors whose remedy is in a client's configuration say so in these words. */
+function isClientsDecision({ hint }: Pick<Problem, "hint">): boolean {
+  return hint?.includes("client's plugin block") ?? false;
 }
 
 function pathOf({ job, group, task }: TaskPlace): string {
@@ -264,6 +402,8 @@ function isUnresolved(file: JobFile, place: string, option: string): boolean {
   return [...file.unresolved].some((each) => isAtOrIn(each, at));
 }
 
+const refusals = ["CONFIG_INVALID", "ROOT_DIR_INVALID", "MOUNT_TARGET_INVALID"];
+
 function optionProblems(
   work: () => unknown,
 ): (Omit<Problem, "place"> & { readonly option?: string | undefined })[] {
@@ -272,8 +412,9 @@ function optionProblems(
     return [];
   } catch (thrown) {
     if (thrown instanceof InvalidOptions) return [...thrown.problems];
-    if (!(thrown instanceof DriverError) || thrown.code !== "CONFIG_INVALID") throw thrown;
-    const { option, summary: message, hint } = thrown;
+    if (!(thrown instanceof DriverError) || !refusals.includes(thrown.code)) throw thrown;
+    const { summary: message, hint } = thrown;
+    const option = thrown.option ?? (thrown.code === "ROOT_DIR_INVALID" ? "root_dir" : undefined);
     return [{ option, message, hint }];
   }
 }
@@ -281,9 +422,13 @@ function optionProblems(
 /** Sample values in place of the facts of an allocation. Options that refer to them must stay valid. */
 function sampleFacts({ node, upstreams }: JobFile, { network }: Group): AllocationFacts {
   return {
-    allocId: "00000000-0000-4000-8000-000000000000",
+    allocId: sampleId,
     allocIndex: 0,
-    folders: { alloc: "/alloc", task: "/task/local", secrets: "/task/secrets" },
+    folders: {
+      alloc: sampleFolders.allocDir,
+      task: sampleFolders.taskDir,
+      secrets: sampleFolders.secretsDir,
+    },
     ports: network.ports.map(({ label, static: port = 20_000, to = port }) => ({
       label,
       ip: "127.0.0.1",
@@ -297,6 +442,11 @@ function sampleFacts({ node, upstreams }: JobFile, { network }: Group): Allocati
     upstreams,
   };
 }
+
+const sampleId = "00000000-0000-4000-8000-000000000000";
+
+/** Below a folder that no volume has as its destination. */
+const sampleFolders = foldersIn(`/${sampleId}`, "task");
 
 const sampleNode = Object.fromEntries(
   [

@@ -61,10 +61,14 @@ const withLogs = (logs: string, config: string) =>
 
 it("validate says who writes a task's log files if nobody or two would", async () => {
   const asks = 'log_collection = "driver"';
-  const refused = await call(["validate", withLogs("disabled = false", asks)]);
+  const both = withLogs("disabled = false", asks);
+  const told = await call(["validate", both]);
+  expect(told.code).toBe(0);
+  expect(told.stderr).toMatch(/^warning: job.web.group.g.task.a.config.log_collection: .*both would write/);
+  expect(told.stderr).toContain("Set logs { disabled = true } in the task");
+  const refused = await call(["validate", "-o", "log_collection=agent", both]);
   expect(refused.code).toBe(1);
   expect(refused.stderr).toMatch(/:10:9: .*both would write the same files/);
-  expect(refused.stderr).toContain("Set logs { disabled = true } in the task");
   expect(await call(["validate", withLogs("disabled = true", asks)])).toMatchObject({ code: 0, stderr: "" });
   const config = join(temporaryFolder(), "plugin.hcl");
   writeFileSync(config, 'plugin "nomad-driver-exec2" {\n  config {\n    log_collection = "driver"\n  }\n}\n');

@@ -259,3 +259,75 @@ it("a plugin's block must have the name of the executable, not of the driver", a
   expect(await check("nomad-driver-exec2")).toMatchObject({ kind: "plugin" });
   expect(await check("docker")).toMatchObject({ kind: "agent" });
 });
+
+describe("a job with options beyond those of a client", () => {
+  const refusedBy = (config: object, lines: string, around: { task?: string; group?: string } = {}) => {
+    const source = job(around.task ?? "", around.group ?? "").replace('"true"', `"true"\n${lines}`);
+    const hostVolumes = new Map([["v", "/x"]]);
+    const pluginConfig = { unveil_by_task: true, ...config };
+    return checkFile(jobFile("t.hcl", source, { hostVolumes }), variables, { stateDir: "/x", pluginConfig });
+  };
+  const plainPlaces = (found: readonly { readonly place: string }[]) =>
+    found.map(({ place }) => place.replace("job.web.group.g.task.web.config.", ""));
+
+  it.each([
+    ['cap_add = ["net_raw"]', "allow_caps", { allow_caps: ["net_raw"] }],
+    ["log_max_files = 11", "log_max_files", { log_max_files: 20 }],
+    ["log_max_file_size = 50", "log_max_file_size", { log_max_file_size: 50 }],
+    ["pids_limit = 5000", "pids_limit", { pids_limit: 6000 }],
+    ['root = "host"', "allow_host_root", { allow_host_root: true }],
+  ])(
+    "%s: names what the client's block decides, and is wrong only beside that block",
+    async (line, option, allowed) => {
+      const name = line.replace(/ =.*/, "");
+      const { warnings } = await refusedBy({}, line);
+      expect(plainPlaces(warnings)).toEqual([name]);
+      expect(warnings[0]?.hint).toContain(option);
+      const atHand = { usage_interval: "10s" };
+      await expect(refusedBy(atHand, line)).rejects.toMatchObject({
+        problems: [{ hint: warnings[0]?.hint }],
+      });
+      expect((await refusedBy({ ...atHand, ...allowed }, line)).warnings).toEqual([]);
+    },
+  );
+
+  it("names each, and not only the first", async () => {
+    const { warnings } = await refusedBy({}, 'root = "host"\n pids_limit = 5000\n cap_add = ["net_raw"]');
+    expect(plainPlaces(warnings).sort()).toEqual(["cap_add", "pids_limit", "root"]);
+  });
+
+  it("is wrong if no client accepts it, whatever its block allows", async () => {
+    const refusals = [
+      ['numa_memory = "local"', {}, "numa_memory", { task: "resources {\n cores = 1\n}" }],
+      ['root_dir = "/srv"', {}, "root_dir", undefined],
+      ['idmapped_volumes = ["/w"]', { task: mount, group: volume }, "idmapped_volumes", undefined],
+      ["tmp_size = 0", {}, "tmp_size", undefined],
+      [
+        "",
+        { task: mount.replace("}", 'propagation_mode = "bidirectional"\n}'), group: volume },
+        "propagation_mode",
+        undefined,
+      ],
+      ["", { group: 'network {\n mode = "bridge"\n hostname = "a b"\n}' }, "hostname", undefined],
+    ] as const;
+    for (const [line, around, place, mended] of refusals) {
+      await expect(refusedBy({}, line, around), place).rejects.toMatchObject({
+        problems: [{ place: expect.stringMatching(new RegExp(`${place}$`)) }],
+      });
+      if (mended) expect((await refusedBy({}, line, mended)).warnings).toEqual([]);
+    }
+    const fine = await refusedBy({}, 'idmapped_volumes = ["/v"]\n root_dir = "local/rootfs"', {
+      task: mount,
+      group: volume,
+    });
+    expect(plainPlaces(fine.warnings).sort()).toEqual(["idmapped_volumes", "root_dir"]);
+    expect(
+      (await refusedBy({}, "", { group: 'network {\n mode = "bridge"\n hostname = "a-b"\n}' })).warnings,
+    ).toEqual([]);
+  });
+
+  it("asks for a /tmp that the client does not give", async () => {
+    await expect(refusedBy({ private_tmp: false }, "tmp_size = 5")).rejects.toThrow(/tmp_size needs a .tmp/);
+    expect((await refusedBy({}, "tmp_size = 5")).warnings).toEqual([]);
+  });
+});
