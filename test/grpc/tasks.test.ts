@@ -1,4 +1,5 @@
 import { status } from "@grpc/grpc-js";
+import { of } from "rxjs";
 import { describe, expect, test } from "vitest";
 import { DriverError } from "../../src/base/errors.ts";
 import { toTaskId } from "../../src/base/taskId.ts";
@@ -18,7 +19,10 @@ describe("StartTask", () => {
     const { fake, driver } = await configured();
     await driver.startTask({
       task: taskConfig({
-        deviceEnv: new Map([["GPU", "0"]]),
+        deviceEnv: new Map([
+          ["GPU", "0"],
+          ["NOMAD_TASK_NAME", "overridden by the job's own"],
+        ]),
         resources: {
           allocatedResources: {
             cpu: { cpuShares: 500 },
@@ -377,6 +381,22 @@ test.each(["waitTask", "inspectTask"] as const)(
     });
   },
 );
+
+test("throttling is told in nanoseconds, and only if it is measured", async () => {
+  const cpuOf = async (throttled: { periods: number; us: number } | undefined) => {
+    const total = { cpu: { userPercent: 1, systemPercent: 2, mhz: 3, throttled }, memory: {} };
+    const { driver } = await configured({
+      taskStats: async () => of({ timeMs: 1, total, processes: new Map() }),
+    });
+    const [answer] = await driver.taskStats({ taskId }).toArray();
+    return answer?.stats?.aggResourceUsage?.cpu;
+  };
+  const measured = await cpuOf({ periods: 7, us: 81_234 });
+  expect(measured).toMatchObject({ throttledPeriods: 7, throttledTime: 81_234_000 });
+  const unmeasured = await cpuOf(undefined);
+  expect(unmeasured).toMatchObject({ throttledPeriods: 0, throttledTime: 0 });
+  expect((measured?.measuredFields.length ?? 0) - (unmeasured?.measuredFields.length ?? 0)).toBe(2);
+});
 
 test("a driver that throws instead of rejecting fails only the call, and is logged", async () => {
   const { driver, logged } = await configured({

@@ -146,6 +146,13 @@ describe("the cause of an end", () => {
     expect(text).toContain("The agent sent it SIGHUP [5].");
     expect(text).toContain("killed by SIGHUP");
     expect(text).toContain("as the agent requested [6]");
+    const undelivered = why(
+      ...running(),
+      event("signalled", { signal: 1, delivered: false }),
+      exited({ exitCode: 129, signal: 1 }),
+    );
+    expect(undelivered).toContain("killed by SIGHUP");
+    expect(undelivered).not.toContain("as the agent requested");
   });
 
   it("can be a denied port, and the advice keeps the ports that the request has", () => {

@@ -167,8 +167,11 @@ describe("a logger that is killed", () => {
     const launched = await run.startLogged(
       `until [ -e ${run.logs}/go ]; do seq 1 5000; sleep 0.02; done; echo end >&2`,
     );
+    const writtenBytes = () => run.logContent("stdout").length;
     for (let killed = 0; killed < rounds(10, 100); killed += 1) {
-      await sleep(20);
+      const before = writtenBytes();
+      // Each logger writes something before it is killed.
+      await until(() => writtenBytes() > before, "the logger has written");
       const logger = run.record()?.logger;
       if (logger === undefined) throw new Error("no logger");
       process.kill(logger.pid, "SIGKILL");

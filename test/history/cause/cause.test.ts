@@ -153,6 +153,8 @@ describe("with a black box, the cause", () => {
     expect(of(killedBy(15), sent(15, systemd), sent(9, null))).toBe(
       "signal: ended by SIGTERM, sent by pid 4711 (systemd), user root",
     );
+    const earlier = { ...systemd, pid: 11, program: "bash" };
+    expect(of(killedBy(15), sent(15, earlier), sent(15, systemd))).toContain("sent by pid 4711 (systemd)");
     expect(of(killedBy(9), sent(9, null))).toBe("signal: killed by the kernel itself, not by a process");
     expect(of(killedBy(15), sent(15, { ...systemd, isOwn: true }))).toBe(
       "signal: ended by SIGTERM, sent by pid 4711 (systemd), a process of the task",
@@ -172,7 +174,7 @@ describe("with a black box, the cause", () => {
   });
 
   it("names no sender of a signal to another process", () => {
-    const signals = [sent(9, systemd, 99)];
+    const signals = [sent(9, { ...systemd, pid: 11 }, 98), sent(9, systemd, 99)];
     expect(named("", { end: killedBy(9), ...recorded({ signals }) })).not.toContain("4711");
     expect(named("", { end: { ...failed, exitCode: 137 }, ...recorded({ signals }) })).toBe(
       "signal: exit code 137: one of its processes got SIGKILL, sent by pid 4711 (systemd), user root",
@@ -226,6 +228,14 @@ describe("a refused access", () => {
         paths: [file("/usr/local/key", { uid: 80001, gid: 80001, mode: 0o100600, isFolder: false })],
       }),
     ).toBe("unknown: its cause is not known");
+  });
+  it("is not blamed on a mode that lets a group of the task read", () => {
+    const paths = [file("/usr/local/key", { uid: 0, gid: 44, mode: 0o100640, isFolder: false })];
+    const asMemberOf = (groups: number[]) => named(says, { paths, context: taskWith({ groups }) });
+    expect(asMemberOf([43, 44])).toBe("unknown: its cause is not known");
+    expect(asMemberOf([43])).toMatch(
+      /^permission: file \/usr\/local\/key belongs to root, gid 44, mode 0640/,
+    );
   });
   it.each([
     "nginx: [emerg] bind() to 0.0.0.0:80 failed (13: Permission denied)",
