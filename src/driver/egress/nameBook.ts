@@ -9,6 +9,9 @@ import type { NameAnswer } from "../../effects/network/resolveName.ts";
 const minTtlMs = 10_000;
 const maxTtlMs = 300_000;
 
+/** Addresses of one answer that are used. The answer is whoever's the name is, and each address takes time and memory. */
+export const maxAddresses = 64;
+
 /** The time until a failed look-up is tried again: doubles from the first to the last. */
 const firstRetryMs = 5_000;
 const maxRetryMs = 60_000;
@@ -28,7 +31,7 @@ export interface WatchedName extends Disposable {
    * the last answer.
    */
   readonly addresses: readonly string[];
-  /** Why the last look-up failed; null if it did not. */
+  /** Why the last look-up failed, or how many addresses of it are not used; null if all is well. */
   readonly problem: string | null;
   /** Resolves after the first look-up, whether it failed or not. */
   readonly tried: Promise<void>;
@@ -120,11 +123,13 @@ class KnownName {
 
   /** @returns the time until the next look-up, in milliseconds */
   #take({ addresses, ttlMs }: NameAnswer): number {
-    const latest = sorted(addresses);
+    const all = sorted(addresses);
+    const latest = all.slice(0, maxAddresses);
     this.addresses = sorted([...this.latest, ...latest]);
     this.latest = latest;
     this.isResolved = true;
-    this.problem = null;
+    const unused = all.length - latest.length;
+    this.problem = unused === 0 ? null : `${unused} more of its addresses are not used`;
     this.#retryMs = firstRetryMs;
     return Math.min(Math.max(ttlMs, minTtlMs), maxTtlMs);
   }

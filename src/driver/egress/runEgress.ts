@@ -20,6 +20,7 @@ import { isAlive } from "../../machines/taskMachine.ts";
 import type { RunDenials } from "../denials/runDenials.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { requestedOptions } from "../history/startEvents.ts";
+import type { PluginOptions } from "../options/pluginOptions.ts";
 import type { NameBook, WatchedName } from "./nameBook.ts";
 import type { TaskEgress } from "./taskEgress.ts";
 
@@ -36,6 +37,7 @@ const maxPauseMs = 600_000;
 interface Services {
   readonly egress: TaskEgress;
   readonly log: Logger;
+  readonly options: Pick<PluginOptions, "egress">;
 }
 
 export class RunEgress implements EgressOfRun {
@@ -169,7 +171,11 @@ export class RunEgress implements EgressOfRun {
 
   #watch(book: NameBook, servers: readonly string[]): void {
     const names = namesIn(this.#lists?.allowed ?? []);
-    this.#watched = names.map((name) => book.watch(name, servers, () => this.#apply()));
+    // Otherwise a job would say by its name server where the operator's entry leads.
+    const ofOperator = new Set(namesIn(this.#services().options.egress ?? []));
+    this.#watched = names.map((name) =>
+      book.watch(name, ofOperator.has(name) ? [] : servers, () => this.#apply()),
+    );
   }
 
   /** The names as they are known now. One that this process has not resolved keeps its addresses. */

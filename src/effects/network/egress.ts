@@ -55,6 +55,9 @@ export interface EgressOptions {
 
 export const maxEgressEntries = 256;
 
+/** Maximum number of names in a list: each is looked up, again and again, and may have many addresses. */
+export const maxEgressNames = 64;
+
 /** What is wrong with an entry; undefined if nothing is. */
 export function egressProblem(text: string): OptionProblem | undefined {
   const read = parse(text);

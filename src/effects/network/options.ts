@@ -9,7 +9,15 @@ import {
   wholeNumber,
 } from "../options/fields.ts";
 import { hclName } from "../options/hclOptions.ts";
-import { deniedProblem, egressBeyond, egressProblem, egressWithin, maxEgressEntries } from "./egress.ts";
+import {
+  deniedProblem,
+  egressBeyond,
+  egressProblem,
+  egressWithin,
+  maxEgressEntries,
+  maxEgressNames,
+  namesIn,
+} from "./egress.ts";
 import { type PortLimits, portOptions } from "./ports.ts";
 
 export const networkOptions = {
@@ -153,10 +161,16 @@ function portListWithin(
 
 /** A list of destinations. */
 const egressList = (problemOf: typeof egressProblem) =>
-  list(checkedText(problemOf)).refine(
-    (entries) => entries.length <= maxEgressEntries,
-    `must have at most ${maxEgressEntries} entries: name ranges around them`,
-  );
+  list(checkedText(problemOf))
+    .refine(
+      (entries) => entries.length <= maxEgressEntries,
+      `must have at most ${maxEgressEntries} entries: name ranges around them`,
+    )
+    .refine(
+      (entries) =>
+        entries.some((each) => problemOf(each) !== undefined) || namesIn(entries).length <= maxEgressNames,
+      `must have at most ${maxEgressNames} names: use ranges for the others`,
+    );
 
 /** A list of ports. `minPort` is 0 if the list may have 0, which means any free port. */
 const ports = (minPort: 0 | 1) =>

@@ -8,7 +8,7 @@ export const resolvedName = z.object({
   name: z.string(),
   /** The addresses that the task may connect to, sorted. */
   addresses: z.array(z.string()),
-  /** Why the last attempt to resolve the name failed; null if it did not. */
+  /** Why the last attempt to resolve the name failed, or how many addresses are not used; null if all is well. */
   problem: z.string().nullable(),
 });
 

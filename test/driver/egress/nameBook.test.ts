@@ -40,6 +40,18 @@ describe("a name", () => {
     expect(server.asked).toEqual(["db@10.0.0.53", "db"]);
   });
 
+  it("has at most 64 addresses of an answer, and says how many are left out", async () => {
+    const many = Array.from({ length: 6_400 }, (_, index) => `10.0.${index >> 8}.${index & 255}`);
+    const { book, server } = bookWith(answer(30_000, ...many));
+    const name = book.watch("many", [], () => undefined);
+    await name.tried;
+    expect([name.addresses.length, name.latest.length]).toEqual([64, 64]);
+    expect(name.problem).toBe("6336 more of its addresses are not used");
+    server.answer = answer(30_000, "10.0.0.1");
+    await later(30_000);
+    expect(name).toMatchObject({ latest: ["10.0.0.1"], problem: null });
+  });
+
   it("keeps the addresses of the last two answers, and tells of changes only", async () => {
     const { book, server } = bookWith(answer(60_000, "10.0.0.1"));
     const onChange = vi.fn();

@@ -264,6 +264,27 @@ describe("in a network of its own, a task", () => {
     });
   });
 
+  test("does not say by its name server where a name of the client's list leads", async (context) => {
+    const [name, address] = ["internal.exec2.test", "198.51.100.8"];
+    const spec = groupNetwork(context, [address]);
+    const names = nameServer({ [name]: address });
+    const dns = { servers: [names.address], searches: [], options: [] };
+    const [port] = await served(address, spec.path);
+    const tries = { ...attempts(`tcp:${address}:${port}`), egress: [`${name}:${port}`] };
+    const outcomes = [];
+    for (const egress of [["0.0.0.0/0", "::/0"], [name]])
+      outcomes.push(
+        await outcomesOf(tries, await startAgent({ options: { egress } }), {
+          networkIsolationSpec: spec,
+          dns,
+        }),
+      );
+    expect(outcomes).toEqual([
+      [`tcp:${address}:${port} ok`],
+      [`tcp:${address}:${port} Operation not permitted`],
+    ]);
+  });
+
   test("is refused rather than without a route in mode none", async () => {
     const networkIsolationSpec = { mode: modes.none, path: "", labels: new Map<string, string>() };
     const tries = attempts("tcp:192.0.2.1:1", "tcp:127.0.0.1:1");

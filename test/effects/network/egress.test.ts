@@ -12,6 +12,7 @@ import {
   namesIn,
   parseEgress,
 } from "../../../src/effects/network/egress.ts";
+import { networkOptions } from "../../../src/effects/network/options.ts";
 
 describe("an entry", () => {
   test.each([
@@ -246,4 +247,13 @@ describe("the operator's list", () => {
       "169.254.169.254:80",
     ]);
   });
+});
+
+test("a list has at most 64 names", () => {
+  const { egress } = networkOptions.task();
+  const names = (count: number) => Array.from({ length: count }, (_, index) => `name-${index}.example.org`);
+  expect(egress.safeParse([...names(64), "10.0.0.1", "name-1.example.org:443"]).success).toBe(true);
+  expect(egress.safeParse(names(65)).error?.issues).toMatchObject([
+    { message: "must have at most 64 names: use ranges for the others" },
+  ]);
 });
