@@ -65,18 +65,20 @@ function foundCause(
 /** A cgroup whose peak stayed below this share of its limit has never been full. */
 const fullShare = 0.9;
 
-function memoryCause({ oom }: End): Cause {
+function memoryCause({ oom, signal }: End): Cause {
   const { limitBytes = null, peakBytes = null } = oom ?? {};
+  // A run that ends by itself soon after a kill has lost another process than its main one.
+  const what = signal > 0 ? "killed by the kernel" : "the kernel killed one of its processes";
   if (limitBytes === null || (peakBytes !== null && peakBytes < limitBytes * fullShare)) {
     const own = limitBytes === null ? "the task itself has no limit" : "the task's own limit was not full";
     return witnessed(
       "host_memory",
-      `killed by the kernel: the host, or a cgroup above the task's, ran out of memory; ${own}`,
+      `${what}: the host, or a cgroup above the task's, ran out of memory; ${own}`,
     );
   }
   return witnessed(
     "memory_limit",
-    `killed by the kernel: ${formatBytes(limitBytes)} memory limit was full; raise memory or memory_max`,
+    `${what}: ${formatBytes(limitBytes)} memory limit was full; raise memory or memory_max`,
   );
 }
 

@@ -3,6 +3,7 @@
  * it. Without a record, nobody knows whether the program went on: the text then says where the name comes from, and
  * has no advice that opens the sandbox. Pure.
  */
+import { constants } from "node:os";
 import { NOT_EXECUTABLE, NOT_FOUND } from "../../base/taskEnd.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import { FIRST_FREE_PORT, LOW_PORTS } from "../../effects/seccomp/portRestrictions.ts";
@@ -39,7 +40,10 @@ export function outputCause(
   end: End,
   evidence: HostEvidence,
 ): Cause | undefined {
-  const call = callFor(finding, evidence.recorded?.record, end.endedAt);
+  const found = callFor(finding, evidence.recorded?.record, end.endedAt);
+  // A main process that ends with a code of its own, after another process has failed, has gone on.
+  const isOwn = found?.pid === context.process?.task.pid;
+  const call = isOwn || passedOn.includes(end.exitCode) || isErrno(found, end) ? found : undefined;
   const message = { finding, context, end, evidence, call };
   const { kind, line, name } = finding;
   const say = (text: string | undefined) => (text === undefined ? undefined : witnessed(kind, text, line));
@@ -73,8 +77,7 @@ export function outputCause(
       return say(connectionRefused(message));
     case "disk_full":
       return say(
-        limitText(context, end, /EDQUOT|quota/i.test(line) && context.sandbox?.disk !== undefined) ??
-          diskFull(message),
+        limitText(context, end, call?.error === "EDQUOT") ?? toldLimit(message) ?? diskFull(message),
       );
     case "read_only":
       return say(readOnly(message));
@@ -96,6 +99,16 @@ export function outputCause(
       return undefined;
   }
 }
+
+/** Perl's `die` exits with the errno of the last failed call. */
+function isErrno(call: Message["call"], { exitCode }: End): boolean {
+  return call !== undefined && errnos[call.error] === exitCode;
+}
+
+const errnos: Readonly<Record<string, number | undefined>> = constants.errno;
+
+/** Codes with which programs fail at a call, and which shells pass on. */
+const passedOn: readonly number[] = [1, 2, NOT_EXECUTABLE, NOT_FOUND];
 
 function missingPath({ finding: { line }, context, evidence, call }: Message): string | undefined {
   const { sandbox } = context;
@@ -223,6 +236,12 @@ export function limitText({ sandbox }: TaskContext, { disk }: End, isTold: boole
   const isFull = disk !== undefined && disk.bytes >= limit.limitBytes * fullDiskShare;
   if (!isFull && !isTold) return undefined;
   return `its disk limit of ${formatBytes(limit.limitBytes)} was full; raise disk_limit`;
+}
+
+/** The kernel's error is that of a limit, but the folders that the driver measures have room. */
+function toldLimit({ finding: { line }, context: { sandbox } }: Message): string | undefined {
+  if (sandbox?.disk === undefined || !/EDQUOT|quota/i.test(line)) return undefined;
+  return `its last line tells of a quota, and it has a disk limit of ${formatBytes(sandbox.disk.limitBytes)} (disk_limit)`;
 }
 
 /** A file system counts as full with less than this share of it free, or with less than this size. */

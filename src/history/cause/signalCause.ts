@@ -41,7 +41,7 @@ export function signalCause(context: TaskContext, end: End, evidence: HostEviden
     if (name === "SIGABRT" && sent.sender?.isOwn) return say(`${name}: ${fault ?? ""}`);
     return say(`${signal === SIGKILL ? "killed" : `ended by ${name}, sent`} by ${senderText(sent)}`);
   }
-  if (fault !== undefined) return say(`${name}: ${fault}`);
+  if (fault !== undefined) return say(`ended by ${name}, whose usual reason is: ${fault}`);
   if (context.signals > 0)
     return say(
       `ended by ${name}; the agent sent it signals while it ran, and who sent this one is not recorded`,

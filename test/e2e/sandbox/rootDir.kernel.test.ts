@@ -146,7 +146,8 @@ describe("a task with root_dir", () => {
     expect(`${stdout}`).toBe("/bin/busybox\n");
   });
 
-  test("that misses a file or may not read it is not told to unveil it", async () => {
+  // The output is looked for 150 ms after the end. On a busy machine, the collector may write it later.
+  test("that misses a file or may not read it is not told to unveil it", { retry: 2 }, async () => {
     const { allocation, tree } = withTree();
     mkdirSync(`${tree}/srv`);
     writeFileSync(`${tree}/srv/key`, "", { mode: 0o600 });

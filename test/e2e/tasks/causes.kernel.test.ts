@@ -66,7 +66,10 @@ describe("the exit message", late, () => {
       "its last line names the variable DB_PASSWORD, which its environment does not have",
     ],
     ["no-such-command", "its shell did not find the command no-such-command"],
-    ["kill -SEGV $$", "SIGSEGV: it accessed memory that is not its own, which is a bug in the program"],
+    [
+      "kill -SEGV $$",
+      "ended by SIGSEGV, whose usual reason is: it accessed memory that is not its own, which is a bug in the program",
+    ],
     ["kill -KILL $$", "ended by SIGKILL, which the driver did not send; who did is not recorded"],
   ])("of %j says: %s", async (script, text) => {
     const message = await messageOf(script);

@@ -193,6 +193,14 @@ describe("a missing path", () => {
       'missing_path: nothing at /etc/adduser.conf in its root; the host has it: unveil = ["r:/etc/adduser.conf"]',
     );
   });
+  it("comes with no advice if another process missed it, and the main one ended with a code of its own", () => {
+    const paths = [file("/etc/adduser.conf")];
+    const end = { ...failed, exitCode: 7 };
+    expect(named(says, { paths, end, ...missedBy(main + 1) })).toMatch(
+      /: its last line names .*; the host has it$/,
+    );
+    expect(named(says, { paths, end, ...missedBy(main) })).toContain("unveil =");
+  });
   it("that nobody has is said to be nowhere", () => {
     const paths = [{ path: "/etc/adduser.conf", found: undefined }];
     expect(named(says, { paths })).toBe(
@@ -284,6 +292,11 @@ describe("a lack of memory", () => {
       "memory_limit: killed by the kernel: 64 MiB memory limit was full; raise memory or memory_max",
     );
   });
+  it("of another process than the main one is not said to have killed the task", () => {
+    expect(named("", { end: { ...end(oom), exitCode: 3, signal: 0 } })).toMatch(
+      /^memory_limit: the kernel killed one of its processes: 64 MiB memory limit was full/,
+    );
+  });
   it("of the host is not blamed on the task's limit", () => {
     for (const each of [
       { ...oom, peakBytes: 2 ** 20 },
@@ -305,7 +318,7 @@ describe("a signal", () => {
     [
       killedBy(11),
       undefined,
-      "signal: SIGSEGV: it accessed memory that is not its own, which is a bug in the program",
+      "signal: ended by SIGSEGV, whose usual reason is: it accessed memory that is not its own, which is a bug in",
     ],
     [
       killedBy(9),
@@ -426,7 +439,11 @@ describe("a limit on the task's disk", () => {
 
   it("is the cause of a failure if it was full, or if the kernel's error names it", () => {
     expect(named(noSpace, { context, end: using(limitBytes - 4096) })).toBe(full);
-    expect(named("dd: error writing 'x': Disk quota exceeded", { context, end: using(0) })).toBe(full);
+    const told = "dd: error writing 'x': Disk quota exceeded";
+    expect(named(told, { context, end: using(0), ...failedCall("write", "EDQUOT", null) })).toBe(full);
+    expect(named(told, { context, end: using(0) })).toBe(
+      "disk_full: its last line tells of a quota, and it has a disk limit of 300 MiB (disk_limit)",
+    );
     expect(named("", { context, end: using(limitBytes) })).toBe(full);
   });
 
