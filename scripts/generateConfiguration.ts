@@ -108,12 +108,12 @@ export function optionTable(schema: z.ZodObject): string {
   return tableOf(["option", "type", "default", "meaning", "example"], rows);
 }
 
-/** An option in HCL: `nice = 10`, `ulimit { core = "0" }`. */
+/** An option in HCL: `nice = 10`, `ulimit { core = "0" }`. A block in one line has one attribute: HCL2 has no more. */
 function assignment(name: string, value: unknown): string {
   const [block] = Array.isArray(value) ? value : [];
   if (typeof block !== "object") return `${name} = ${literal(value)}`;
-  const entries = Object.entries(block).map(([key, each]) => `${key} = ${literal(each)}`);
-  return `${name} { ${entries.join("; ")} }`;
+  const [[key, each] = []] = Object.entries(block);
+  return key === undefined ? `${name} {}` : `${name} { ${key} = ${literal(each)} }`;
 }
 
 function literal(value: unknown): string {

@@ -3,7 +3,10 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { optionTable, renewPage } from "../../scripts/generateConfiguration.ts";
 import { pluginSchema } from "../../src/driver/options/pluginOptions.ts";
+import { hclName } from "../../src/effects/options/hclOptions.ts";
 import { taskSchema } from "../../src/effects/parts.ts";
+import { checkFile } from "../../src/localAgent/files/checkFile.ts";
+import { jobFile } from "../../src/localAgent/jobspec/jobFile.ts";
 
 const page = readFileSync(`${import.meta.dirname}/../../docs/configuration.md`, "utf8");
 const schemas = { plugin: pluginSchema, task: taskSchema() };
@@ -53,4 +56,64 @@ test.each([z.object({ bare: z.string() }), z.object({ bare: z.string().meta({ de
 
 test("a page without the generator's marks is refused", () => {
   expect(() => renewPage("# Configuration")).toThrow("no marks for its plugin options");
+});
+
+const profiles = `seccomp_profiles {
+  offline = ["-socket"]
+  browser = ["+chroot"]
+}`;
+
+/** What an option needs beside it. */
+const around: Readonly<Record<string, string>> = {
+  "plugin seccomp": profiles,
+  "plugin allowSeccomp": profiles,
+  "task rootDirWritable": 'root_dir = "local/rootfs"',
+};
+
+/** The last column of the table of each option. */
+function exampleOf(owner: string, name: string): string | undefined {
+  const [, table = ""] = page.split(`<!-- generated: ${owner} options -->`);
+  const row = table.split("\n").find((line) => line.startsWith(`| \`${name}\` |`));
+  return /\| `([^`]+)` \|$/.exec(row ?? "")?.[1];
+}
+
+test.each(fields)("the example of the $owner option $key is valid in a file", async ({ owner, key }) => {
+  const example = exampleOf(owner, hclName(key));
+  expect(example).toBeDefined();
+  const command = key === "command" ? "" : 'command = "true"';
+  const source =
+    owner === "plugin"
+      ? `plugin "nomad-driver-exec2" {
+           config {
+             ${around[`${owner} ${key}`] ?? ""}
+             ${example}
+           }
+         }`
+      : `job "j" {
+           group "g" {
+             volume "v" {
+               type   = "host"
+               source = "v"
+             }
+             task "t" {
+               driver = "exec2"
+               volume_mount {
+                 volume      = "v"
+                 destination = "/srv/data"
+               }
+               resources {
+                 cores = 1
+               }
+               config {
+                 ${command}
+                 ${around[`${owner} ${key}`] ?? ""}
+                 ${example}
+               }
+             }
+           }
+         }`;
+  const config = { stateDir: "/x", pluginConfig: { unveil_by_task: true } };
+  await expect(
+    checkFile(jobFile("x.hcl", source), { given: {}, environment: {} }, config),
+  ).resolves.toBeDefined();
 });

@@ -16,11 +16,17 @@ export const runningTask =
 export const taskOrBundle = `${anyTask}; or a bundle`;
 
 /** The constants below hold the arguments for commander's `option`. */
-export const stateDirOption = ["--state-dir <folder>", "the driver's state_dir", defaultStateDir] as const;
+export const stateDirOption = [
+  "--state-dir <folder>",
+  "the driver's state_dir",
+  parseFolder,
+  defaultStateDir,
+] as const;
 
 export const stateDirOrBundleOption = [
   "--state-dir <folder>",
   "the driver's state_dir, or a bundle",
+  parseFolder,
   defaultStateDir,
 ] as const;
 
@@ -132,6 +138,12 @@ export type Assignments = Readonly<Record<string, readonly string[]>>;
 /** The last value of each name. */
 export function single(assignments: Assignments = {}): Record<string, string> {
   return Object.fromEntries(Object.entries(assignments).map(([name, values]) => [name, values.at(-1) ?? ""]));
+}
+
+/** An empty value, as of a variable that is not set, would mean the current folder. */
+export function parseFolder(text: string): string {
+  if (text === "") throw new InvalidArgumentError("Expected a folder.");
+  return text;
 }
 
 /** A parser for a repeatable option. */

@@ -63,7 +63,7 @@ const ownShape = () => ({
   }),
   stateDir: absolutePath().default(defaultStateDir).meta({
     description:
-      "the folder of the event log and the files of runs. Only root may have access (0700). It is created if its parent exists. Each agent of a host needs its own ([recovery](recovery.md#a-state-folder-that-cannot-be-used))",
+      "the folder of the event log and the files of runs. Only root may have access (0700). It is created, with its parents. Each agent of a host needs its own ([recovery](recovery.md#a-state-folder-that-cannot-be-used))",
     example: "/srv/nomad-driver-exec2",
   }),
 });

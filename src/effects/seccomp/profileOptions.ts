@@ -133,7 +133,7 @@ function profileNamed(profile: string, plugin: SeccompPluginOptions): SeccompPro
   const entries = profiles.get(profile);
   if (entries === undefined) {
     const text = `The task's config has option "seccomp" with ${JSON.stringify(profile)}, and this client has no such profile`;
-    const hint = suggestion(profile, profileNames(plugin));
+    const hint = `${suggestion(profile, profileNames(plugin))} Or define it with seccomp_profiles in the client's plugin block of this driver`;
     throw new DriverError("CONFIG_INVALID", text, { option: "seccomp", hint });
   }
   const named = (sign: string) =>

@@ -41,7 +41,10 @@ function builtInSet(name: string, defined: readonly string[]) {
   const known = [...new Set([...defined, ...Object.keys(builtInSets)])].sort();
   throw new DriverError(
     "CONFIG_INVALID",
-    `The task's config has option "unveil_sets" with ${JSON.stringify(name)}, which this client does not define${suggestion(name, known)}`,
-    { option: "unveil_sets", hint: `There are ${known.join(", ")}` },
+    `The task's config has option "unveil_sets" with ${JSON.stringify(name)}, which this client does not define. ${suggestion(name, known)}`,
+    {
+      option: "unveil_sets",
+      hint: "Correct it, or define it with unveil_sets in the client's plugin block of this driver",
+    },
   );
 }

@@ -302,3 +302,11 @@ it("validate refuses a named pipe, on which it would wait for ever", async () =>
     stderr: expect.stringContaining(`JOB_INVALID: the job file is a named pipe: ${pipe}`),
   });
 });
+
+it("an empty --state-dir, as of a variable that is not set, is refused: it would mean the current folder", async () => {
+  for (const verb of [["ps"], ["doctor"], ["run", "examples/hello.nomad.hcl"]]) {
+    const { code, stderr } = await call([...verb, "--state-dir", ""]);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain("Expected a folder.");
+  }
+});

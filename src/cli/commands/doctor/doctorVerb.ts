@@ -2,6 +2,7 @@ import {
   type AddVerb,
   type JobFileOptions,
   jsonOption,
+  parseFolder,
   pluginConfigOption,
   pluginOption,
   withJobFileOptions,
@@ -31,7 +32,7 @@ export const addDoctor: AddVerb = (program, exit) => {
     .option("--show-args", "with --plan: show arguments of commands, which may contain secrets")
     .option(...pluginOption)
     .option(...pluginConfigOption)
-    .option("--state-dir <folder>", "the driver's state_dir")
+    .option("--state-dir <folder>", "the driver's state_dir", parseFolder)
     .addHelpText(
       "after",
       `

@@ -145,7 +145,9 @@ class Learning {
 
   async #learn(seen: Trial): Promise<number> {
     const { options, observer } = this.#input;
-    if (seen.tasks.length === 0) return seen.exitCode;
+    const isUsed = accessesOf(seen).length > 0;
+    // A task that could not be started used nothing, and the run has said why.
+    if (seen.tasks.length === 0 || (!isUsed && seen.failures.length > 0)) return seen.exitCode;
     requireObserved(seen);
     const jobTasks = this.#jobTasks(seen);
     this.#policies = this.#policiesOf(jobTasks);

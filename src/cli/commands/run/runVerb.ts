@@ -3,6 +3,7 @@ import { parseDuration } from "../../../units/durations.ts";
 import {
   type AddVerb,
   type JobFileOptions,
+  parseFolder,
   pluginConfigOption,
   pluginOption,
   withJobFileOptions,
@@ -32,7 +33,11 @@ export const addRun: AddVerb = (program, exit) => {
     .option("--raw", "pass the tasks' output on unchanged, without their names, even to a terminal")
     .option(...pluginOption)
     .option(...pluginConfigOption)
-    .option("--state-dir <folder>", "the driver's state_dir; the run's event log is in its subfolder local/")
+    .option(
+      "--state-dir <folder>",
+      "the driver's state_dir; the run's event log is in its subfolder local/",
+      parseFolder,
+    )
     .option("--keep", "keep the tasks' folders")
     .option("--json", "print what happens as JSON, one object per line: the last one has the exit code")
     .option("--learn", "find out which options the tasks need, and print them")
