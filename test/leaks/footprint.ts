@@ -38,9 +38,14 @@ export function footprintOf(pid: number, { stateDir, cgroups, ownFolders, logFol
   let watches = 0;
   for (const descriptor of readdirSync(`/proc/${pid}/fd`)) {
     const kind = kindOf(linkOf(`/proc/${pid}/fd/${descriptor}`));
+    if (kind === "anon_inode:inotify") {
+      const own = countOf(/^inotify wd:/gm, `/proc/${pid}/fdinfo/${descriptor}`);
+      watches += own;
+      // Node opens its own with the first file that it watches, such as that of a cgroup whose processes are not
+      // gone yet, and keeps it.
+      if (own === 0) continue;
+    }
     if (kind !== undefined) descriptors[kind] = (descriptors[kind] ?? 0) + 1;
-    if (kind === "anon_inode:inotify")
-      watches += countOf(/^inotify wd:/gm, `/proc/${pid}/fdinfo/${descriptor}`);
   }
   const threads = readdirSync(`/proc/${pid}/task`);
   const below = cgroups.flatMap((cgroup) => foldersIn(cgroup).map((name) => `${cgroup}/${name}`));
