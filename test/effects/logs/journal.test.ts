@@ -21,7 +21,7 @@ describe("a stream in the journal", () => {
     const identifier = journalIdentifier("a\nb\n7\n1\n1\n1\n1\n", "t\r\nx");
     const lines = (name: string) =>
       journalHeader({ identifier, namespace: null }, `/sys/fs/cgroup/nomad.slice/${name}`).split("\n");
-    const rest = ["6", "1", "0", "0", "0", ""];
+    const rest = ["6", "0", "0", "0", "0", ""];
     expect(lines("6f2d.web.scope")).toEqual([identifier, "6f2d.web.scope", ...rest]);
     for (const name of ["a\nx.service\n0\n1\n1\n1\n1\n", "a b", "$(reboot)", "täsk", "a\rb", "a'b"])
       expect(lines(`6f2d.${name}.scope`)).toEqual([identifier, "", ...rest]);

@@ -43,6 +43,7 @@ test("the plugin's options have this hclspec", () => {
       seccomp: withDefault(attr("seccomp", "string"), '"default"'),
       seccomp_profiles: attr("seccomp_profiles", "list(map(list(string)))"),
       allow_seccomp: attr("allow_seccomp", "list(string)"),
+      allowed_users: attr("allowed_users", "list(string)"),
       groups_by_task: withDefault(attr("groups_by_task", "bool"), "false"),
       dynamic_user_ids: withDefault(attr("dynamic_user_ids", "string"), '"80000-89999"'),
       shared_dynamic_ids: withDefault(attr("shared_dynamic_ids", "string"), '"refuse"'),
