@@ -17,11 +17,19 @@ import { formatTable } from "../terminal/table.ts";
 interface Checked extends CheckReport {
   /** What is wrong with the bundle's signature; undefined if nothing is, or if none was asked for. */
   readonly signature?: DriverError | undefined;
+  /** The key with which somebody has signed the bundle, by its fingerprint; undefined if its owner is known, or without. */
+  readonly signer?: string | undefined;
 }
 
 /** Whether a check found nothing. */
 export function isVerified({ findings, damage, signature }: Checked): boolean {
   return findings.length === 0 && damage.length === 0 && signature === undefined;
+}
+
+/** Whoever changes a bundle can sign it again with a key of their own. Only a known key verifies where it comes from. */
+function goodWords({ signer }: Checked): string {
+  if (signer === undefined) return "all verified";
+  return `all intact, and unchanged since somebody signed it (key ${signer}, unknown to you: --key checks whose it is)`;
 }
 
 /** The result in a few words. Damage of the log comes before a signature that does not fit because of it. */
@@ -46,7 +54,7 @@ export class FindingView {
   report(found: Checked, { driver }: MachineVersion): string {
     const { streams, events, findings, damage, signature } = found;
     const checked = `${countOf(events, "event")} of ${countOf(streams, "task")}, with the machine of version ${driver}`;
-    const result = isVerified(found) ? this.#style.green("all verified") : this.#style.red(badWords(found));
+    const result = isVerified(found) ? this.#style.green(goodWords(found)) : this.#style.red(badWords(found));
     return [
       ...findings.map((finding) => `${this.#finding(finding)}\n`),
       ...damage.map((each) => `The log itself: ${this.#style.red(visible(each))}\n`),
@@ -58,13 +66,17 @@ export class FindingView {
   }
 
   /** All findings and the summary's figures as one JSON object. */
-  json({ streams, events, findings, damage, signature }: Checked, { driver }: MachineVersion): string {
+  json(
+    { streams, events, findings, damage, signature, signer }: Checked,
+    { driver }: MachineVersion,
+  ): string {
     const masked = findings.map((finding) =>
       "event" in finding ? { ...finding, event: this.#masked(finding.event) } : finding,
     );
     const { code, summary } = signature ?? {};
     const problem = signature === undefined ? {} : { signature: { code, problem: summary } };
-    return visibleJson({ driver, streams, events, findings: masked, damage, ...problem });
+    const signed = signer === undefined ? {} : { signedByUnknownKey: signer };
+    return visibleJson({ driver, streams, events, findings: masked, damage, ...problem, ...signed });
   }
 
   #finding(finding: Finding): string {

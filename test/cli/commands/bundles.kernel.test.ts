@@ -149,6 +149,26 @@ describe("a bundle of a run", () => {
       code: 0,
       stdout: expect.stringContaining("all verified"),
     });
+    for (const verb of [
+      ["replay", "--check", "--state-dir", bundle],
+      ["import", bundle],
+    ]) {
+      const unknown = await call(verb);
+      expect(unknown.code).toBe(0);
+      expect(unknown.stdout).toMatch(
+        /: all intact, and unchanged since somebody signed it \(key [0-9a-f]{32}, unknown to you/,
+      );
+      expect(unknown.stdout).not.toContain("verified");
+    }
+    const changed = join(folder, "changed.jsonl");
+    const signed = readFileSync(bundle, "utf8");
+    writeFileSync(changed, signed.replace('"samples":[]', '"samples": []'));
+    expect(readFileSync(changed, "utf8")).not.toBe(signed);
+    const late = await call(["replay", "--check", "--state-dir", changed]);
+    expect([late.code, late.stdout]).toEqual([
+      1,
+      expect.stringContaining("SIGNATURE_INVALID: the bundle was changed after it was signed"),
+    ]);
     const strange = await check(bundle, other.shared);
     expect(strange.code).toBe(1);
     expect(strange.stdout).toMatch(/^SIGNATURE_INVALID: the bundle's signature does not fit/m);

@@ -9,6 +9,7 @@ import { makeFolder, replaceFile } from "../../../store/folder/files.ts";
 import { importedBundle } from "../../../store/folder/logFolders.ts";
 import { formatTime } from "../../../units/times.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
+import { unknownSigner } from "../../histories/bundleSigner.ts";
 import { FindingView, isVerified } from "../../histories/findingView.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor } from "../../terminal/style.ts";
@@ -20,7 +21,7 @@ import { styleFor } from "../../terminal/style.ts";
  */
 export async function importBundle(path: string, to: string | undefined, json: boolean): Promise<number> {
   const bundle = await loadBundle(path);
-  const report = checkLog(bundle.reader);
+  const report = { ...checkLog(bundle.reader), ...unknownSigner(path) };
   const view = new FindingView(styleFor(process.stdout), false);
   if (to !== undefined) keep(path, to);
   const { streams, ...header } = bundle.header;

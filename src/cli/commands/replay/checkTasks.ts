@@ -19,6 +19,7 @@ import { loadMachine } from "../../../history/replay/check/loadMachine.ts";
 import { checkStream, type Finding } from "../../../history/replay/check/streamCheck.ts";
 import { outcomeMachine } from "../../../history/replay/check/tableMachine.ts";
 import { type MachineVersion, thisMachine } from "../../../machines/machineVersion.ts";
+import { unknownSigner } from "../../histories/bundleSigner.ts";
 import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
 import { FindingView, isVerified } from "../../histories/findingView.ts";
 import { print } from "../../terminal/output.ts";
@@ -62,7 +63,10 @@ export async function checkTasks({
     place.name === undefined
       ? await checkAll(logs, machine, { path: place.path, against })
       : checkOne(logs, place, machine);
-  const report = { ...checked, signature: key === undefined ? undefined : signatureOf(place.path, key) };
+  const report = {
+    ...checked,
+    ...(key === undefined ? unknownSigner(place.path) : { signature: signatureOf(place.path, key) }),
+  };
   print(json ? view.json(report, machine) : view.report(report, machine));
   return isVerified(report) ? 0 : 1;
 }

@@ -174,16 +174,19 @@ export function samplesIn(line: string, stream: string): UsageSample[] | undefin
   return withChecksum({ usage, samples }) === line ? samples.map(fromNumbers) : undefined;
 }
 
-const signatureSchema = z.strictObject({ signature: z.base64().length(88) });
+const signatureSchema = z.strictObject({ signature: z.base64().length(88), key: z.base64().length(44) });
 
-/** The last line of a signed bundle. @param signature of Ed25519, in base64 */
-export function signatureLine(signature: string): string {
-  return JSON.stringify({ signature });
+/** A signature of Ed25519, and the public key that it fits, both in base64. */
+export type BundleSignature = z.infer<typeof signatureSchema>;
+
+/** The last line of a signed bundle. */
+export function signatureLine(signature: BundleSignature): string {
+  return JSON.stringify(signature);
 }
 
 /** The signature in a line; undefined if the line is of another kind. */
-export function signatureIn(line: string): string | undefined {
-  return signatureSchema.safeParse(parseJsonOrNothing(line)).data?.signature;
+export function signatureIn(line: string): BundleSignature | undefined {
+  return signatureSchema.safeParse(parseJsonOrNothing(line)).data;
 }
 
 function withChecksum(fields: object): string {

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bundleLines } from "../../../../src/history/replay/bundle/exportBundle.ts";
 import { parseBundle } from "../../../../src/history/replay/bundle/loadBundle.ts";
-import { BundleSigner, signatureProblem } from "../../../../src/history/replay/bundle/signature.ts";
+import { BundleSigner, signatureProblem, signerOf } from "../../../../src/history/replay/bundle/signature.ts";
 import { life } from "../../../support/history/history.ts";
 import { RecordedLog } from "../../../support/history/recordedLog.ts";
 import { temporaryFolder } from "../../../support/host/temporaryFolder.ts";
@@ -44,6 +44,10 @@ describe("a signed bundle", () => {
     const lines = bundle(mask);
     const text = signed(lines, own);
     expect(signatureProblem(Buffer.from(text), shared)).toBeUndefined();
+    expect(signerOf(Buffer.from(text))).toMatch(/^[0-9a-f]{32}$/);
+    expect(signerOf(Buffer.from(text))).toBe(signerOf(Buffer.from(signed(lines.slice(1), own))));
+    expect(signerOf(Buffer.from(`${lines.join("\n")}\n`))).toBeUndefined();
+    expect(signerOf(Buffer.from(`x${text}`))).toMatchObject({ code: "SIGNATURE_INVALID" });
     expect(parseBundle(text, "b").header).toEqual(parseBundle(`${lines.join("\n")}\n`, "b").header);
   });
 
