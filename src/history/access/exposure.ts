@@ -108,10 +108,11 @@ const looks: readonly Look[] = [
   writable("task", "unveil", "unveilByTask"),
   writable("plugin", "unveil_paths", "unveilPaths"),
   ({ sandbox: { unveiled } }) => {
-    const readOnly = unveiled.filter(
-      ({ mode, source }) => /\b(?:task|plugin)\b/.test(source) && !/[wc]/.test(mode),
-    );
-    if (readOnly.length === 0) return "no host path beyond the default ones";
+    const added = unveiled.filter(({ source }) => /\b(?:task|plugin)\b/.test(source));
+    const readOnly = added.filter(({ mode }) => !/[wc]/.test(mode));
+    // Writable ones are openings of their own.
+    if (readOnly.length === 0)
+      return `no ${added.length > 0 ? "further " : ""}host path beyond the default ones`;
     const wide = readOnly.some(({ path }) => path === "/" || path.split("/").length <= 2);
     return opening(
       wide ? "medium" : "low",

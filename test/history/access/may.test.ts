@@ -219,6 +219,14 @@ describe("the exposure", () => {
     expect(closed).toContain("cgroups, which it cannot change");
   });
 
+  it("does not say that there is no host path beyond the default ones beside one that is open", () => {
+    const closedWith = (source: string, mode: string) =>
+      exposureOf(runWith({}, { unveiled: [{ path: "/srv/x", mode, source }] })).closed;
+    expect(closedWith("default", "rw")).toContain("no host path beyond the default ones");
+    expect(closedWith("task", "rw")).toContain("no further host path beyond the default ones");
+    expect(closedWith("task", "r").filter((each) => each.includes("host path"))).toEqual([]);
+  });
+
   it("says what cgroups of a task's own mean", () => {
     const { open, closed } = exposureOf(runWith({ cgroup_delegate: true }));
     expect(open).toContainEqual({
