@@ -162,6 +162,13 @@ describe("a task's cgroup", () => {
     await removeScope(path);
   });
 
+  it("is made although runs that end remove the slice meanwhile", async () => {
+    const rounds = async () => {
+      for (let round = 0; round < 50; round++) await (await makeScope(randomUUID(), "web", owner)).remove();
+    };
+    await Promise.all([rounds(), rounds(), rounds()]);
+  });
+
   it("kills the processes in it when it is removed", async () => {
     const { path, remove } = await makeScope(randomUUID(), "web", owner);
     const child = spawn("sleep", ["1000"]);

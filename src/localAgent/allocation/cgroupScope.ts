@@ -128,14 +128,9 @@ function namesIn(slice: string): string[] {
  * @throws DriverError `CGROUP_MISSING`
  */
 export async function makeScope(allocId: string, task: string, owner: ScopeOwner): Promise<OwnScope> {
-  const mount = mountPoint();
-  const slice = join(mount, localSlice);
   const path = scopePath(allocId, task);
   try {
-    await mkdir(slice, { recursive: true });
-    // From the root down: a cgroup can delegate only the controllers that its parent delegated to it.
-    for (const parent of [mount, slice]) await delegateControllers(parent);
-    await mkdir(path);
+    await makeFolder(path);
     const descriptor = hold(path, owner);
     const remove = async () => {
       await removeScope(path);
@@ -144,6 +139,24 @@ export async function makeScope(allocId: string, task: string, owner: ScopeOwner
     return { path, remove };
   } catch (thrown) {
     throw DriverError.from(thrown, "CGROUP_MISSING", "the task's cgroup cannot be created");
+  }
+}
+
+/** After this many attempts a slice that is gone each time is an error. */
+const maxAttempts = 20;
+
+async function makeFolder(scope: string): Promise<void> {
+  const slice = dirname(scope);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await mkdir(slice, { recursive: true });
+      // From the root down: a cgroup can delegate only the controllers that its parent delegated to it.
+      for (const parent of [dirname(slice), slice]) await delegateControllers(parent);
+      return await mkdir(scope);
+    } catch (thrown) {
+      // Another run that ends removes the slice, as long as no scope is in it.
+      if (errnoOf(thrown) !== "ENOENT" || attempt === maxAttempts) throw thrown;
+    }
   }
 }
 

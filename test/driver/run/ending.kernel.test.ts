@@ -28,13 +28,16 @@ interface Kind {
   /** What is done to the run once it goes on. */
   readonly act?: (run: Launched) => void;
   /** Events after `started`, as the plugin that began the run has recorded them. */
-  readonly after?: readonly TaskEvent[];
+  readonly after?: (run: Launched) => readonly TaskEvent[];
   readonly sandboxed?: Partial<EventData<"sandboxed">>;
   readonly end: object;
 }
 
-/** After any end, so that no end comes too late to be its consequence. */
-const refusals = sampleData("denied").refusals.map((each) => ({ ...each, firstAt: Date.now() + 3_600_000 }));
+/** Refused to the main process, and after any end: no end comes too late to be its consequence. */
+function refusalsOf(pid: number) {
+  const firstAt = Date.now() + 3_600_000;
+  return sampleData("denied").refusals.map((each) => ({ ...each, pid, firstAt }));
+}
 
 const kinds: Readonly<Record<string, Kind>> = {
   success: { script: "exit 0", end: { exitCode: 0, signal: 0, source: "status", cause: null } },
@@ -58,19 +61,20 @@ const kinds: Readonly<Record<string, Kind>> = {
   "a refusal": {
     script: "exit 1",
     sandboxed: { unrecordedDenials: null },
-    after: [event("denied", { ...sampleData("denied"), refusals })],
+    after: ({ task }) => [event("denied", { ...sampleData("denied"), refusals: refusalsOf(task.pid) })],
     end: { exitCode: 1, cause: { kind: "denied" } },
   },
   "a forced stop": {
     script: "sleep 600",
     act: ({ task }) => killTask(task),
-    after: [event("destroyRequested", { force: true }), event("forceKilled")],
+    after: () => [event("destroyRequested", { force: true }), event("forceKilled")],
     end: { signal: 9, source: "status" },
   },
 };
 
 /** A run that has ended, and the events of its start. */
-async function ended({ script, act, sandboxed = {} }: Kind) {
+async function ended(kind: Kind) {
+  const { script, act, sandboxed = {} } = kind;
   const cgroup = new TestCgroup(`exec2-ending-${process.pid}-${Math.random().toString(36).slice(2)}.scope`);
   onTestFinished(() => cgroup.remove());
   const run = new TestRun();
@@ -90,7 +94,8 @@ async function ended({ script, act, sandboxed = {} }: Kind) {
       ...sandboxed,
     }),
   ];
-  return { prepared, started: event("started", { ...launched, bootId: bootId() }) };
+  const started = event("started", { ...launched, bootId: bootId() });
+  return { prepared, started, after: kind.after?.(launched) };
 }
 
 function services(): DriverServices {
@@ -139,13 +144,13 @@ function comparable(exited: EventData<"exited">): object {
 
 describe.each(Object.entries(kinds))("the end of a run by %s", (_name, kind) => {
   it("is the same event, whoever notices it", async () => {
-    const { prepared, started } = await ended(kind);
-    const events = [...prepared, started, ...(kind.after ?? [])];
+    const { prepared, started, after } = await ended(kind);
+    const events = [...prepared, started, ...(after ?? [])];
     const unseen = await endOf(fold(events), services());
     expect(unseen).toMatchObject({ type: "exited", data: kind.end });
     const told = comparable(unseen?.data as EventData<"exited">);
     expect(comparable(await watched(fold(events)))).toEqual(told);
-    if (kind.after !== undefined) return;
+    if (after !== undefined) return;
     const { events: settled } = await settleStart(taskId, fold(prepared), services());
     expect(settled.map(({ type }) => type)).toEqual(["started", "exited"]);
     expect(comparable(settled[1]?.data as EventData<"exited">)).toEqual(told);

@@ -14,7 +14,7 @@ import type { DenialHistory } from "../../../src/machines/events/denied.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
 import { type Agent, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
-import { makeAllocation } from "../../support/agent/allocation.ts";
+import { makeAllocation, noCollector } from "../../support/agent/allocation.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { setConfig } from "../../support/agent/requests.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -314,7 +314,8 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
 
   test("a denial that a task repeats until it gives up is the cause of its failure", async () => {
     const gives = "for i in $(seq 12); do cat /etc/passwd; sleep 0.25; done; exit 3";
-    const task = makeAllocation().config({ command: "sh", args: ["-c", gives] });
+    const command = { command: "sh", args: ["-c", gives], log_collection: "driver" };
+    const task = makeAllocation().config(command, noCollector);
     expect(await runTask(agent, task)).toMatchObject({ exitCode: 3 });
     const history = await historyOf(agent, task.id);
     expect(history.finalState.context.exit?.cause).toMatchObject({

@@ -10,7 +10,7 @@ import {
   startTask,
   waitTask,
 } from "../../support/agent/agent.ts";
-import { Allocation, type Command, makeAllocation } from "../../support/agent/allocation.ts";
+import { Allocation, type Command, makeAllocation, noCollector } from "../../support/agent/allocation.ts";
 import { killLoggers, loggersIn } from "../../support/agent/loggers.ts";
 import { followLog, readLog, readLogTail } from "../../support/agent/logReader.ts";
 import { expectRefusal } from "../../support/agent/refusal.ts";
@@ -319,19 +319,18 @@ test("a logger that is killed is replaced, and the task loses nothing that was n
 });
 
 describe("one task whose job has its logs disabled", () => {
-  const disabled = { stdoutPath: "/dev/null", stderrPath: "/dev/null" };
   const asks = { command: "echo", args: ["kept"], log_collection: "driver" };
 
   test("has log files if it asks the driver for them, where the agent collects", async () => {
     const collecting = await startAgent();
     const allocation = makeAllocation();
-    expect(await runTask(collecting, allocation.config(asks, disabled))).toMatchObject({ exitCode: 0 });
+    expect(await runTask(collecting, allocation.config(asks, noCollector))).toMatchObject({ exitCode: 0 });
     expect(textOf(allocation)).toBe("kept\n");
   });
 
   test("has none otherwise", async () => {
     const allocation = makeAllocation();
-    expect(await runTask(agent, allocation.config("echo lost", disabled))).toMatchObject({ exitCode: 0 });
+    expect(await runTask(agent, allocation.config("echo lost", noCollector))).toMatchObject({ exitCode: 0 });
     expect(readdirSync(folderOf(allocation))).toEqual([]);
   });
 });

@@ -30,6 +30,9 @@ export type Differing = Partial<Omit<TaskConfig, "env">> & {
   readonly env?: Readonly<Record<string, string>>;
 };
 
+/** A task with `logs { disabled = true }`. */
+export const noCollector: Differing = { stdoutPath: "/dev/null", stderrPath: "/dev/null" };
+
 export interface AllocationOptions {
   readonly id?: string;
   readonly taskName?: string;

@@ -172,6 +172,7 @@ export const closing: Readonly<Record<string, string>> = {
   identityFiles: "files of the task's own",
   dynamicUserIds: "which ids are dynamic users'",
   sharedDynamicIds: "the users of two tasks, which are the same one in all these attacks",
+  allowedUsers: "which accounts of the host a job may run as: it takes users away",
   deniedHostUids: "takes users away",
   deniedHostGids: "takes groups away",
   groupsByTask: "further groups, which have what the host gives them",
