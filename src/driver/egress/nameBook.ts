@@ -10,7 +10,7 @@ const minTtlMs = 10_000;
 const maxTtlMs = 300_000;
 
 /** Addresses of one answer that are used. The answer is whoever's the name is, and each address takes time and memory. */
-export const maxAddresses = 64;
+const maxAddresses = 64;
 
 /** The time until a failed look-up is tried again: doubles from the first to the last. */
 const firstRetryMs = 5_000;
