@@ -7,7 +7,7 @@ import { status } from "@grpc/grpc-js";
 import type { TaskHandle, WaitTaskResponse } from "../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../src/grpc/status.ts";
 import type { Allocation } from "../support/agent/allocation.ts";
-import { killIfAlive, killLoggers, loggersOf } from "../support/agent/loggers.ts";
+import { killIfAlive, loggersIn, loggersOf } from "../support/agent/loggers.ts";
 import { readLog } from "../support/agent/logReader.ts";
 import { prepareStart } from "../support/agent/taskClient.ts";
 import type { Journal } from "../support/host/journal.ts";
@@ -86,7 +86,8 @@ export class TaskLife {
     this.doing = "waits";
     const ended = this.#wait();
     ended.catch(() => undefined);
-    void this.#killLogger();
+    // The round may be over before there is one.
+    void this.#killLogger().catch(() => undefined);
     await delay(this.plan.afterMs);
     this.doing = this.plan.agent;
     await this.#act();
@@ -213,9 +214,21 @@ export class TaskLife {
     const { loggerDiesMs } = this.plan;
     if (loggerDiesMs === undefined) return;
     await delay(loggerDiesMs);
-    if (this.#agent.journal === undefined) killLoggers(this.#logFolder);
-    else for (const pid of loggersOf(this.allocation.cgroup.processes())) killIfAlive(pid);
+    // It has its name a little after the start, for which a task waits that goes on writing.
+    const mayWait = this.plan.task === "writes" && this.#agent.logs !== "agent";
+    let loggers = this.#loggers;
+    while (mayWait && loggers.length === 0 && existsSync(this.#logFolder)) {
+      await delay(10);
+      loggers = this.#loggers;
+    }
+    for (const pid of loggers) killIfAlive(pid);
     writeFileSync(`${this.allocation.taskFolder}/local/go`, "");
+  }
+
+  get #loggers(): readonly number[] {
+    return this.#agent.journal === undefined
+      ? loggersIn(this.#logFolder)
+      : loggersOf(this.allocation.cgroup.processes());
   }
 
   get #logFolder(): string {
