@@ -84,7 +84,7 @@ function viewsWith(bundleKey: string): Readonly<Record<string, View>> {
       seen: "text=They diverge after",
     },
     bundleUnasked: { fragment: "#/bundle", seen: "text=Choose a file" },
-    bundle: { fragment: `#/bundle/${bundleKey}`, seen: "text=Verified: each event" },
+    bundle: { fragment: `#/bundle/${bundleKey}`, seen: "text=Consistent: each event" },
     bundleGone: { fragment: "#/bundle/gone", seen: "text=The inspector no longer has this bundle" },
     taskOfGoneBundle: { fragment: task(killed, "?in=gone"), seen: "text=There is no such task" },
     bundleTask: { fragment: task(inBundle, `?in=${bundleKey}`), seen: "text=From a bundle that was dropped" },
@@ -112,7 +112,7 @@ async function keyOfDropped(page: Page): Promise<string> {
   await page.goto(new URL("#/bundle", page.url()).href);
   const file = { name: "outOfMemory.jsonl", mimeType: "application/jsonl", buffer: Buffer.from(bundle) };
   await page.getByLabel("Bundle", { exact: true }).setInputFiles(file);
-  await page.getByText("Verified: each event").waitFor();
+  await page.getByText("Consistent: each event").waitFor();
   return new URL(page.url()).hash.replace("#/bundle/", "");
 }
 

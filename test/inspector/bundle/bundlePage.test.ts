@@ -69,7 +69,7 @@ describe("a bundle", () => {
       await page.getByText("No task has run here yet").waitFor();
       await drop(page, "ticket-4711.jsonl", readFileSync(path, "utf8"));
       await page.getByRole("heading", { name: "ticket-4711.jsonl" }).waitFor();
-      await page.getByText("Verified: each event is as it was exported").waitFor();
+      await page.getByText("Consistent: each event fits its hash").waitFor();
       await expectAccessible(page);
       await page.screenshot({ path: screenshot(`bundle-${colorScheme}-${width}`) });
       await page.getByRole("link", { name: "web" }).click();
@@ -103,7 +103,7 @@ describe("a bundle", () => {
     await page.getByLabel("Bundle", { exact: true }).setInputFiles(other);
     await page.getByText("notes.txt is not a whole bundle").waitFor();
     await page.getByLabel("Bundle", { exact: true }).setInputFiles(path);
-    await page.getByText("Verified: each event is as it was exported").waitFor();
+    await page.getByText("Consistent: each event fits its hash").waitFor();
   });
 });
 

@@ -46,8 +46,8 @@ function Verification({ about }: { readonly about: BundleView }) {
       <p class="headline">
         <Mark tone={tone} />
         {tone === "good"
-          ? "Verified: each event is as it was exported, and this version computes the same results"
-          : "The bundle cannot be verified completely"}
+          ? "Consistent: each event fits its hash, and this version computes the same results"
+          : "The bundle cannot be checked completely"}
       </p>
       {findings.slice(0, maxFindings).map((finding) => (
         <p key={finding}>{finding}.</p>
