@@ -246,7 +246,7 @@ job "test" {
 
   it("stops a service after a time, or at Ctrl-C, and runs it again under the policy", async () => {
     const folder = hostFolder("page");
-    const job = shellJob(`trap 'exit 0' INT; cat ${folder}/page; while :; do sleep 0.05; done`);
+    const job = shellJob(`trap 'exit 3' INT; cat ${folder}/page; while :; do sleep 0.05; done`);
     const timed = await learn(["--stop-after", "500ms", job]);
     expect(timed).toMatchObject({ code: 0, stdout: expect.stringContaining(`"r:${folder}/page"`) });
     expect(timed.stdout).toMatch(/ran until it was stopped .*\n.*it did the same/);

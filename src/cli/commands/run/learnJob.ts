@@ -58,7 +58,7 @@ const maxTrialMs = 120_000;
 
 /**
  * @param path path of the job file; `-` reads standard input
- * @returns the exit code of the job under the learned options
+ * @returns the exit code of the job under the learned options; 0 if it did the same with them until `--stop-after`
  * @throws DriverError if no task could be started, or the kernel does not report what tasks use
  */
 export async function learnJob(path: string, options: LearnOptions): Promise<number> {
@@ -162,6 +162,7 @@ class Learning {
     if (write && enforced.same) await this.#write(tasks);
     else if (write)
       process.stderr.write("Nothing was written, because the tasks do not work with these options.\n");
+    if (enforced.same && seen.stopped && options.stopAfterMs !== undefined) return 0;
     return enforced.trial?.exitCode ?? seen.exitCode;
   }
 
