@@ -48,7 +48,7 @@ const changes: { readonly [T in EventType]?: Change<T> } = {
 type Options = EventData<"requested">["options"];
 
 /** Options that the driver reads in the history of a running task, as they stand. */
-const readOptions: ReadonlySet<string> = new Set([
+export const readOptions: ReadonlySet<string> = new Set([
   ...["seccomp", "seccomp_allow", "seccomp_deny", "root_dir", "idmapped_volumes", "pressure"],
   ...["cgroup_delegate", "egress", "extra_hosts"],
 ]);

@@ -1,0 +1,76 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { Secrets } from "../../../src/base/masking.ts";
+import { maskedEvent, readOptions } from "../../../src/driver/history/maskedEvent.ts";
+import { sampleData } from "../../support/history/history.ts";
+
+const value = "hunter2-of-the-shop";
+const secrets = new Secrets({ DB_PASSWORD: value }, true);
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it is what stands for the value
+const mask = "${DB_PASSWORD}";
+
+describe("a request", () => {
+  const requested = (options: object) =>
+    maskedEvent("requested", { ...sampleData("requested"), options: options as never }, secrets).options;
+
+  it("has the names of variables instead of their values, wherever the job has them", () => {
+    const options = { args: ["--password", value], unveil: [`r:/srv/${value}`], env: { nested: value } };
+    expect(requested(options)).toEqual({
+      args: ["--password", mask],
+      unveil: [`r:/srv/${mask}`],
+      env: { nested: mask },
+    });
+  });
+
+  it("keeps the options that the driver reads again, which the page on security lists", () => {
+    const kept = Object.fromEntries([...readOptions].map((name) => [name, value]));
+    expect(requested({ ...kept, args: [value] })).toEqual({ ...kept, args: [mask] });
+    const page = readFileSync(join(import.meta.dirname, "../../../docs/security.md"), "utf8");
+    const [, listed = ""] = /recorded as they stand: (.*)\.$/m.exec(page) ?? [];
+    expect([...listed.matchAll(/`(\w+)`/g)].map(([, name]) => name)).toEqual([...readOptions].sort());
+  });
+
+  it("refers to the values in a stop command, which can be put back", () => {
+    const options = requested({ stop_command: ["stop", `--key=${value}`] });
+    const stored: string[] = Object(options).stop_command;
+    expect(stored).toEqual(["stop", `--key=${mask}`]);
+    expect(stored.map((word) => secrets.expand(word))).toEqual(["stop", `--key=${value}`]);
+  });
+});
+
+describe("what the task itself chooses", () => {
+  const denied = sampleData("denied");
+  const refusals = [`/srv/${value}`, "192.0.2.1:443"].flatMap((object) =>
+    denied.refusals.slice(0, 1).map((each) => ({ ...each, object, program: value })),
+  );
+
+  it("is masked in denials", () => {
+    const shown = maskedEvent("denied", { ...denied, refusals }, secrets).refusals;
+    expect(shown.map(({ object, program }) => [object, program])).toEqual([
+      [`/srv/${mask}`, mask],
+      ["192.0.2.1:443", mask],
+    ]);
+  });
+
+  it("is left out of denials if nobody knows the values", () => {
+    const shown = maskedEvent("denied", { ...denied, refusals }, Secrets.unknown).refusals;
+    expect(shown.map(({ object, program }) => [object, program])).toEqual([
+      [null, null],
+      ["192.0.2.1:443", null],
+    ]);
+  });
+
+  it("is masked in the cause and the changes of an end", () => {
+    const exited = {
+      ...sampleData("exited"),
+      cause: { kind: "unknown", grade: "words", text: `it says ${value}`, line: value } as never,
+      changes: [`args: ${value}`],
+    };
+    expect(maskedEvent("exited", exited, secrets)).toEqual({
+      ...exited,
+      cause: { ...Object(exited.cause), text: `it says ${mask}`, line: mask },
+      changes: [`args: ${mask}`],
+    });
+  });
+});
