@@ -6,22 +6,19 @@ import type { LogTail } from "../../src/inspector/views/answers.ts";
 import { appendUsage } from "../../src/store/usage/usageFile.ts";
 import { makeOutput } from "../support/agent/taskOutput.ts";
 import { lifeFrom, runOf } from "../support/history/allocation.ts";
-import { life } from "../support/history/history.ts";
+import { life, portInUse } from "../support/history/history.ts";
 import { eventually } from "../support/host/eventually.ts";
 import { usageSample } from "../support/metrics/usage.ts";
 import { expectAccessible, openPage, screenshot } from "../support/screen/browserPage.ts";
 import { type Inspected, idOf, startInspector } from "../support/screen/inspector.ts";
 
 const begin = Date.now() - 60_000;
-const cause = {
-  grade: "witnessed",
-  kind: "port_in_use",
-  text: "port 80 is already in use",
-  line: null,
-} as const;
 
 /** A run that fails, ten seconds after its start. @param stderr bytes of earlier runs in the same file */
-function failure(request: object, { at = begin, stderr = 0, exit = { exitCode: 1, cause } as object } = {}) {
+function failure(
+  request: object,
+  { at = begin, stderr = 0, exit = { exitCode: 1, cause: portInUse } as object } = {},
+) {
   return lifeFrom(at, [
     ["requested", 0, request],
     ["fingerprinted", 1],

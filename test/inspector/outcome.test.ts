@@ -3,14 +3,8 @@ import { describe, expect, it } from "vitest";
 import { causeOf, outcomeOf } from "../../src/inspector/views/outcome.ts";
 import type { TaskEvent } from "../../src/machines/events.ts";
 import { fold } from "../../src/machines/taskMachine.ts";
-import { allLives, event, type Life, life, requestWith } from "../support/history/history.ts";
+import { allLives, event, type Life, life, portInUse, requestWith } from "../support/history/history.ts";
 
-const cause = {
-  grade: "witnessed",
-  kind: "port_in_use",
-  text: "port 80 is already in use",
-  line: null,
-} as const;
 const killed = {
   grade: "witnessed",
   kind: "signal",
@@ -52,7 +46,7 @@ describe("the outcome of a task", () => {
       "bad",
       "Failed with exit code 3; since the last good run: variable PATH is missing",
     ],
-    [{ exitCode: 1, cause }, "failed", "bad", "Failed: port 80 is already in use"],
+    [{ exitCode: 1, cause: portInUse }, "failed", "bad", "Failed: port 80 is already in use"],
     [{ exitCode: 139, signal: 11 }, "killed", "bad", "Killed by SIGSEGV"],
     [{ exitCode: 137, signal: 9, oomKilled: true }, "out of memory", "bad", "Out of memory"],
     [{ exitCode: 137, signal: 9, cause: killed }, "killed", "bad", "Killed by pid 4711 (systemd), user root"],
@@ -92,7 +86,7 @@ describe("the cause of a failure", () => {
   const causeOnceBegun = (...events: TaskEvent[]) => causeOf(fold([...begun, ...events]));
 
   it.each([
-    ["port 80 is already in use", { exitCode: 3, cause }],
+    ["port 80 is already in use", { exitCode: 3, cause: portInUse }],
     ["exit code 3: web of shop", { exitCode: 3 }],
     ["SIGSEGV: web of shop", { exitCode: 139, signal: 11 }],
     ["out of memory: web of shop", { exitCode: 137, signal: 9, oomKilled: true }],

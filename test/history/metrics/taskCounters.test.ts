@@ -3,7 +3,7 @@ import { familyLines } from "../../../src/history/metrics/exposition.ts";
 import { TaskCounters } from "../../../src/history/metrics/taskCounters.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/taskMachine.ts";
-import { event, life } from "../../support/history/history.ts";
+import { event, life, portInUse } from "../../support/history/history.ts";
 import { parseScrape } from "../../support/metrics/scraped.ts";
 
 /** The counters after these lives, each of a separate task. */
@@ -71,13 +71,7 @@ describe("the counters", () => {
   });
 
   it("count the failures of each cause", () => {
-    const cause = {
-      grade: "witnessed",
-      kind: "port_in_use",
-      text: "port 80 is already in use",
-      line: null,
-    } as const;
-    const failed = [...life("ended").slice(0, 4), event("exited", { exitCode: 1, cause })];
+    const failed = [...life("ended").slice(0, 4), event("exited", { exitCode: 1, cause: portInUse })];
     expect(counted([failed, failed, life("ended")])).toMatchObject({
       'exec2_task_failures_total{cause="port_in_use"}': 2,
       'exec2_task_failures_total{cause="denied"}': 0,

@@ -3,15 +3,9 @@ import { describe, expect, it } from "vitest";
 import { History } from "../../../src/history/replay/history.ts";
 import { earlierRunSentences } from "../../../src/history/why/earlierRuns.ts";
 import type { EventData, TaskEvent } from "../../../src/machines/events.ts";
-import { event, numberedId, sampleData } from "../../support/history/history.ts";
+import { event, numberedId, portInUse, sampleData } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 
-const cause = {
-  grade: "witnessed",
-  kind: "port_in_use",
-  text: "port 80 is already in use",
-  line: null,
-} as const;
 let runs = 0;
 
 /** A run that began so many seconds after the first. */
@@ -45,7 +39,7 @@ function run(
 }
 
 const failed = (second: number, more: Parameters<typeof run>[1] = {}) =>
-  run(second, { exit: { exitCode: 1, cause }, ...more });
+  run(second, { exit: { exitCode: 1, cause: portInUse }, ...more });
 const texts = (own: History, ...earlier: History[]) =>
   earlierRunSentences(own, earlier).map(({ text }) => text);
 const request = sampleData("requested");

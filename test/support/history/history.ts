@@ -186,6 +186,14 @@ export function requestWith(options: object): TaskEvent {
   return event("requested", { options: { ...samples.requested.options, ...options } });
 }
 
+/** A cause that a witness has named. */
+export const portInUse = {
+  grade: "witnessed",
+  kind: "port_in_use",
+  text: "port 80 is already in use",
+  line: null,
+} as const;
+
 export const eventTypes = Object.keys(samples) as EventType[];
 
 const begun = ["requested", "fingerprinted", "sandboxed", "started"] as const;
