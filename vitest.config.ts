@@ -5,6 +5,8 @@ import { defineConfig } from "vitest/config";
 const alone = [
   // All processes share the kernel's audit, which drops records if many are denied something at once.
   "test/e2e/denials/**/*.test.ts",
+  // Makes and removes a default path of the host, which every task would have.
+  "test/effects/unveil/knownPaths.kernel.test.ts",
   // Counts what plugins leave behind on the host.
   "test/e2e/recovery/leaks.kernel.test.ts",
   // Hundreds of processes fork without end.

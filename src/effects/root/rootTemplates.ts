@@ -144,11 +144,14 @@ export async function findRootProblem(roots?: RootTemplates): Promise<string | u
     return await findRootProblem(temporary);
   }
   const paths = defaultEntries.map(({ path }) => ({ path, writable: false, unveiled: true }));
-  try {
-    using _ = await roots.hold({ paths, links: [], places: [{ path: "/proc", isFolder: true }] });
-    return undefined;
-  } catch (thrown) {
-    return messageOf(thrown);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      using _ = await roots.hold({ paths, links: [], places: [{ path: "/proc", isFolder: true }] });
+      return undefined;
+    } catch (thrown) {
+      // A path that was there may be gone a moment later. For that, no node does without roots until its next start.
+      if (attempt === 3) return messageOf(thrown);
+    }
   }
 }
 
