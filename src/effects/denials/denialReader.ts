@@ -74,6 +74,8 @@ export class DenialReader implements Disposable {
   #dropped = 0;
   /** The kernel's count of lost records; undefined before the first look at it. */
   #lost: number | undefined;
+  /** The kernel's, once it was read: an end may look several times. */
+  #commandLine: string | undefined;
   /** Time of the newest denial that was read, in milliseconds since the epoch. */
   #newestMs = Number.NEGATIVE_INFINITY;
   #hasRead = false;
@@ -133,7 +135,8 @@ export class DenialReader implements Disposable {
 
   async #look(): Promise<AuditStatus> {
     const status = await auditStatus();
-    const lost = lostSince(this.#lost, status, readFileSync("/proc/cmdline", "utf8"));
+    this.#commandLine ??= readFileSync("/proc/cmdline", "utf8");
+    const lost = lostSince(this.#lost, status, this.#commandLine);
     this.#lost = status.lost;
     if (lost > 0) this.#sink.dropped(lost);
     return status;
