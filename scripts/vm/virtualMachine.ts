@@ -10,6 +10,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -29,6 +30,11 @@ export interface BootRequest {
   readonly emulatorLog: string;
   /** Milliseconds after which the machine is switched off. */
   readonly limitMs: number;
+  /**
+   * Milliseconds until the first line, which the command writes at once. A machine without one by then has hung and is
+   * booted anew. Default: `limitMs`.
+   */
+  readonly upMs?: number;
   /** Called with each line that is written to the port `exec2.results`. */
   readonly onLine: (line: string) => void;
 }
@@ -44,12 +50,38 @@ export interface Machine {
   command(request: BootRequest, port: string): readonly string[];
 }
 
+/**
+ * Boots the machine, and waits for its end. The emulator loses a timer of the second processor now and then: the
+ * kernel then hangs before it runs anything. That is told on standard error, and the console's log is kept.
+ */
 export async function bootMachine(machine: Machine, request: BootRequest): Promise<Failure> {
+  const deadline = performance.now() + request.limitMs;
+  for (let hung = 0; ; hung++) {
+    const limitMs = Math.max(0, deadline - performance.now());
+    const failure = await bootOnce(machine, { ...request, limitMs });
+    if (failure !== "hung") return failure;
+    if (hung === maxHung) return `it hung ${hung + 1} times before it ran the command`;
+    const kept = `${request.consoleLog}.hung${hung + 1}`;
+    renameSync(request.consoleLog, kept);
+    console.error(`!!! The emulated machine hung before it ran the command, and is booted anew: ${kept}`);
+    console.error(lastLines(kept, 5));
+  }
+}
+
+/** How often a machine that hangs is booted anew. */
+const maxHung = 2;
+
+async function bootOnce(machine: Machine, request: BootRequest): Promise<Failure | "hung"> {
   // The path is short, because the folder will have sockets. The folder also gets the files that a killed
   // virtme-run leaves behind.
   const temporary = mkdtempSync(join(tmpdir(), "exec2-vm-"));
   const log = openSync(request.emulatorLog, "w");
-  const server = createServer((socket) => followLines(socket, request.onLine));
+  let isUp = request.upMs === undefined;
+  const onLine = (line: string) => {
+    isUp = true;
+    request.onLine(line);
+  };
+  const server = createServer((socket) => followLines(socket, onLine));
   try {
     const port = join(temporary, "results");
     await once(server.listen(port), "listening");
@@ -58,9 +90,18 @@ export async function bootMachine(machine: Machine, request: BootRequest): Promi
       env: { ...process.env, TMPDIR: temporary },
     });
     const ended = once(emulator, "exit");
-    const limit = setTimeout(() => switchOff(emulator.pid as number), request.limitMs);
+    const off = () => switchOff(emulator.pid as number);
+    const limit = setTimeout(off, request.limitMs);
+    let hung = false;
+    const upLimit = setTimeout(() => {
+      if (isUp) return;
+      hung = true;
+      off();
+    }, request.upMs);
     const [code, signal] = await ended;
     clearTimeout(limit);
+    clearTimeout(upLimit);
+    if (hung) return "hung";
     if (signal === "SIGKILL")
       return `the command had not ended after ${Math.round(request.limitMs / 1000)} s`;
     return code === 0 ? undefined : `the emulator ended with ${signal ?? `exit code ${code}`}`;

@@ -42,5 +42,6 @@ it("the list works line by line", () => {
   const expected = lines
     .filter((line) => !line.includes(" & "))
     .map((line) => `ended ${serves(line) ? 124 : 0} ${line}`);
-  expect(ended, stderr).toEqual(expected);
+  const differing = ended.filter((line) => !expected.includes(line));
+  expect(ended, `${differing.join("; ")}\n${stdout}\n${stderr}`).toEqual(expected);
 }, 180_000);
