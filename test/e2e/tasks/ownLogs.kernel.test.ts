@@ -16,9 +16,11 @@ import { followLog, readLog, readLogTail } from "../../support/agent/logReader.t
 import { expectRefusal } from "../../support/agent/refusal.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { eventually } from "../../support/host/eventually.ts";
+import { smallFileSystem } from "../../support/host/smallFileSystem.ts";
 import { rounds } from "../../support/rounds.ts";
 import { call } from "../../support/screen/commandLine.ts";
 
+const MiB = 2 ** 20;
 const options = { log_collection: "driver", log_max_files: 1_000 };
 /** Of a test with many plugins or tasks, on a busy machine. */
 const patienceMs = rounds(120_000, 1_200_000);
@@ -150,6 +152,22 @@ describe("the driver's own log files", () => {
     );
     // The reader begins at the first line of a file.
     expect(written[written.length - kept.length - 1]).toBe("\n");
+  });
+
+  test("are not more than the task asks for, also when an earlier run has left more", async () => {
+    const allocation = makeAllocation();
+    const filesOf = (stream: string) =>
+      readdirSync(folderOf(allocation))
+        .filter((name) => name.startsWith(`main.${stream}.`))
+        .map((name) => Number(name.split(".")[2]))
+        .sort((a, b) => a - b);
+    await runTask(agent, allocation.config(smallFiles("seq 1 700000; seq 1 400000 >&2")));
+    const before = { stdout: filesOf("stdout"), stderr: filesOf("stderr") };
+    expect([before.stdout.length, before.stderr.length]).toEqual([5, 3]);
+    await runTask(agent, allocation.config(smallFiles("echo again", 2)));
+    expect(filesOf("stdout")).toEqual(before.stdout.slice(-2));
+    expect(filesOf("stderr")).toEqual(before.stderr.slice(-2));
+    expect(textOf(allocation).endsWith("700000\nagain\n")).toBe(true);
   });
 
   test("have everything that a task wrote until it was removed, without a gap", async () => {
@@ -316,6 +334,50 @@ test("a logger that is killed is replaced, and the task loses nothing that was n
   expect(await waitTask(agent, config)).toMatchObject({ exitCode: 0 });
   expect(textOf(allocation)).toBe(`one\n${numbered(1, 300_000)}`);
   expect(await dataOf("loggerReplaced", config)).toMatchObject({ logger: { pid: expect.any(Number) } });
+});
+
+describe("output that does not fit onto the disk", () => {
+  const lossesOf = async ({ id }: { readonly id: string }) =>
+    (await eventsOf(agent.stateDir, id)).filter(({ type }) => type === "outputLost").map(({ data }) => data);
+  /** Bytes that a file has of those that were written. */
+  const keptOf = (allocation: Allocation, stream: "stdout" | "stderr") =>
+    statSync(`${folderOf(allocation)}/main.${stream}.0`).size;
+
+  test("is told while the task runs, also if it is standard error alone", async () => {
+    const allocation = makeAllocation({ dataDir: smallFileSystem("2m") });
+    const gate = allocation.gate();
+    const { config } = await startedTask(
+      agent,
+      `head -c ${4 * MiB} /dev/zero >&2; read -r _ < "$NOMAD_TASK_DIR/gate"`,
+      allocation,
+    );
+    // All of it has been read once the figures add up.
+    const lost = () => ({ stdout: 0, stderr: 4 * MiB - keptOf(allocation, "stderr"), errno: "ENOSPC" });
+    await eventually(async () => expect((await lossesOf(config)).at(-1)).toEqual(lost()));
+    gate();
+    expect(await waitTask(agent, config)).toMatchObject({ exitCode: 0 });
+    expect((await lossesOf(config)).at(-1)).toEqual(lost());
+  });
+
+  test("before and after its logger was replaced is told in one sum", async () => {
+    const allocation = makeAllocation({ dataDir: smallFileSystem("2m") });
+    const gate = allocation.gate();
+    const write = `head -c ${3 * MiB} /dev/zero`;
+    const { config } = await startedTask(
+      agent,
+      `${write}; read -r _ < "$NOMAD_TASK_DIR/gate"; ${write}`,
+      allocation,
+    );
+    const lostOf = (written: number) => ({
+      ...{ stdout: written - keptOf(allocation, "stdout"), stderr: 0, errno: "ENOSPC" },
+    });
+    await eventually(async () => expect((await lossesOf(config)).at(-1)).toEqual(lostOf(3 * MiB)));
+    killLoggers(folderOf(allocation));
+    await eventually(async () => expect(await dataOf("loggerReplaced", config)).toBeDefined());
+    gate();
+    expect(await waitTask(agent, config)).toMatchObject({ exitCode: 0 });
+    expect((await lossesOf(config)).at(-1)).toEqual(lostOf(6 * MiB));
+  });
 });
 
 describe("one task whose job has its logs disabled", () => {

@@ -3,19 +3,22 @@
  */
 import {
   appendFileSync,
+  chownSync,
   closeSync,
   linkSync,
   mkdirSync,
+  readdirSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { mkfifo } from "../../../src/effects/kernel/libc.ts";
-import { LogFiles, logPlaces, readAt } from "../../../src/effects/logs/logFiles.ts";
+import { LogFiles, logPlaces, openOwnLogs, readAt } from "../../../src/effects/logs/logFiles.ts";
 import { LogStream, maxSeekBytes } from "../../../src/effects/logs/logStream.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
@@ -99,6 +102,64 @@ describe("log files", () => {
     const disabled = { allocDir: "/a", stdoutPath: "/dev/null", stderrPath: "/dev/null" };
     for (const request of [null, disabled]) expect(() => logPlaces(request)).toThrow(/LOG_MISSING|logs/);
   });
+});
+
+describe("the driver's own files at the start of a run", () => {
+  it("are as many as may be kept: older ones are removed, but none that a task has made", () => {
+    const { allocDir, pipe } = makeLogs();
+    const logs = dirname(pipe);
+    const request = { allocDir, stdoutPath: pipe, stderrPath: join(logs, ".web.stderr.fifo") };
+    for (const name of ["stdout.1", "stdout.2", "stdout.3", "stdout.4", "stdout.9", "stderr.0"])
+      writeFileSync(join(logs, `web.${name}`), name);
+    for (const name of ["stdout.1", "stdout.9"]) chownSync(join(logs, `web.${name}`), 65_534, 65_534);
+    const namesKept = (maxFiles: number) => {
+      const { folder, begin } = openOwnLogs(request, maxFiles);
+      closeSync(folder);
+      expect(begin).toEqual({ stdout: { file: 4, bytes: 8 }, stderr: { file: 0, bytes: 8 } });
+      return readdirSync(logs).sort();
+    };
+    const all = ["stderr.0", "stdout.0", "stdout.1", "stdout.2", "stdout.3", "stdout.4", "stdout.9"];
+    const without = (...gone: string[]) =>
+      all.filter((name) => !gone.includes(name)).map((name) => `web.${name}`);
+    expect(namesKept(5)).toEqual(without());
+    expect(namesKept(3)).toEqual(without("stdout.0"));
+    expect(namesKept(1)).toEqual(without("stdout.0", "stdout.2", "stdout.3"));
+  });
+});
+
+describe("a stream that is followed", () => {
+  it.each([
+    ["is not", 0],
+    ["is", 4],
+  ])(
+    "has what was added to a file after its end was read, before the next file: which %s held",
+    (_, held) => {
+      const place = makeLogs();
+      const logs = dirname(place.pipe);
+      const log = new LogStream(place);
+      onTestFinished(() => log.close());
+      const next = () => log.read()?.toString();
+      expect([next(), next()]).toEqual(["own\n", undefined]);
+      // The writer goes on between the reader's look at the file and its look for a next one.
+      const { indexes } = LogFiles.prototype;
+      const listed = vi.spyOn(LogFiles.prototype, "indexes").mockImplementationOnce(function (
+        this: LogFiles,
+      ) {
+        appendFileSync(join(logs, "web.stdout.0"), "late\n");
+        writeFileSync(join(logs, "web.stdout.1"), "next\n");
+        return indexes.call(this);
+      });
+      onTestFinished(() => listed.mockRestore());
+      expect([next(), next(), next()]).toEqual(["late\n", "next\n", undefined]);
+      for (const index of [2, 3]) writeFileSync(join(logs, `web.stdout.${index}`), `${index}\n`);
+      log.hold(held);
+      for (const index of [0, 1, 2]) rmSync(join(logs, `web.stdout.${index}`));
+      expect([next(), next(), next()]).toEqual(
+        held > 0 ? ["2\n", "3\n", undefined] : ["3\n", undefined, undefined],
+      );
+      expect(log.skipped).toBe(held > 0 ? 0 : 1);
+    },
+  );
 });
 
 describe("the last lines of a stream", () => {
