@@ -65,7 +65,7 @@ export const unveilOptions = {
     }),
     privateTmp: flag().default(true).meta({
       description:
-        "whether a task's `/tmp` is its own `tmp` folder. If an entry unveils `/tmp` or a path below it, the task sees the host's `/tmp`",
+        "whether a task's `/tmp` is its own `tmp` folder. Otherwise, and if an entry unveils `/tmp` or a path below it, the task has what is unveiled of the host's `/tmp`",
       example: false,
     }),
   }),

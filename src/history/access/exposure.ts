@@ -6,6 +6,7 @@ import { type ExceptionKey, exceptions } from "../../effects/exceptions.ts";
 import { portNames, portOptions } from "../../effects/network/ports.ts";
 import { isSharedFolder } from "../../effects/unveil/pathRights.ts";
 import type { UnveilSource } from "../../effects/unveil/unveil.ts";
+import { showsHostTmp } from "../../machines/events/starting.ts";
 import type { SandboxedRun } from "./may.ts";
 
 export const risks = ["high", "medium", "low"] as const;
@@ -129,10 +130,12 @@ const looks: readonly Look[] = [
       ? opening("medium", "writable_logs", meaningOf("writableLogs"))
       : "logs that it cannot write";
   },
-  ({ sandbox: { sharedTmpReason } }) =>
-    sharedTmpReason === null
-      ? "its own /tmp"
-      : opening("medium", "the host's /tmp", `it has no /tmp of its own: ${sharedTmpReason}`),
+  ({ sandbox }) => {
+    const { sharedTmpReason } = sandbox;
+    if (sharedTmpReason === null) return "its own /tmp";
+    if (!showsHostTmp(sandbox)) return "no /tmp";
+    return opening("medium", "the host's /tmp", `it has no /tmp of its own: ${sharedTmpReason}`);
+  },
   ({ request: { network } }) =>
     network.mode === "host"
       ? opening(

@@ -1,5 +1,6 @@
 /** Events from the request to the running task, or to a failed start. Pure. */
 import { z } from "zod";
+import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { defineEvent, MASK } from "./defineEvent.ts";
 import { type NameHistory, nameText, resolvedName, withNames } from "./names.ts";
@@ -188,7 +189,7 @@ const sandboxed = defineEvent({
     return [
       `uid ${uid}, ${unveiled.length} ${unveiled.length === 1 ? "path" : "paths"} unveiled${skipped.length > 0 ? ` (${skipped.length} not there)` : ""}`,
       ...(root === "private" ? ["its own root"] : []),
-      `${privateTmp ? "its own" : "the host's"} /tmp`,
+      tmpText({ privateTmp, root, unveiled }),
       ...(runCgroup === null ? [] : ["in the host's pid namespace"]),
       ...profileText(seccomp),
       ...egressText(egress),
@@ -252,6 +253,22 @@ const startFailed = defineEvent({
 });
 
 export const starting = { requested, fingerprinted, sandboxed, started, startFailed };
+
+/** Whether anything of the host's `/tmp` is there for a task without a `/tmp` of its own. */
+export function showsHostTmp({ root, unveiled }: TmpPlace): boolean {
+  return root === "host" || unveiled.some(({ path }) => isAtOrBelow(path, "/tmp"));
+}
+
+interface TmpPlace {
+  readonly root: "private" | "host";
+  readonly unveiled: readonly { readonly path: string }[];
+}
+
+/** The summary's words on `/tmp`. */
+function tmpText({ privateTmp, ...place }: TmpPlace & { readonly privateTmp: boolean }): string {
+  if (privateTmp) return "its own /tmp";
+  return showsHostTmp(place) ? "the host's /tmp" : "no /tmp";
+}
 
 /** The summary's words on the filter of system calls; none for the unchanged default profile. */
 function profileText(seccomp: { profile: string; allow: string[]; deny: string[] } | null): string[] {

@@ -611,7 +611,8 @@ describe("a run that is interrupted", () => {
     );
     await seen("more");
     child.stdout?.destroy();
-    const { stderr } = await ended;
+    const { code, stderr } = await ended;
+    expect(code).toBe(130);
     expect(stderr).toContain("the reader of the output has gone: stopping the tasks");
   });
 });

@@ -96,6 +96,7 @@ describe("wait --json", () => {
     const { code, stdout } = await waiting;
     expect(code).toBe(137);
     expect(JSON.parse(stdout)).toEqual({
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
       event: "ended",
       task: expect.stringMatching(/^[0-9a-f]{8}\/task$/),
       id: expect.stringMatching(/^[0-9a-f-]{36}\/task\/[0-9a-f]{8}$/),
@@ -115,6 +116,7 @@ describe("wait --json", () => {
     const { code, stdout } = await call(["wait", "--json", "t", "--state-dir", stateDir]);
     expect(code).toBe(125);
     expect(JSON.parse(stdout)).toMatchObject({
+      time: null,
       exitCode: null,
       signal: null,
       reason: expect.stringMatching(/^COMMAND_NOT_FOUND: .*no-such-command/),

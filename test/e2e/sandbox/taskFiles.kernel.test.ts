@@ -47,7 +47,7 @@ describe("/tmp", () => {
 });
 
 describe("/tmp with private_tmp = false", () => {
-  test("is the host's /tmp, and closed unless it is unveiled", async () => {
+  test("has what is unveiled of the host's /tmp, and else nothing is there", async () => {
     const shared = await startAgent({ options: { private_tmp: false, unveil_by_task: true } });
     const folder = temporaryFolder("/tmp");
     chmodSync(folder, 0o777);
@@ -59,6 +59,8 @@ describe("/tmp with private_tmp = false", () => {
       const command = { command: "cat", args: [`${folder}/file`], unveil };
       expect(await runTask(shared, makeAllocation().config(command))).toMatchObject({ exitCode });
     }
+    const none = { command: "ls", args: ["/tmp"] };
+    expect(await runTask(shared, makeAllocation().config(none))).toMatchObject({ exitCode: 2 });
   });
 });
 

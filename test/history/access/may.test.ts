@@ -227,6 +227,12 @@ describe("the exposure", () => {
     expect(closedWith("task", "r").filter((each) => each.includes("host path"))).toEqual([]);
   });
 
+  it("has no /tmp of the host where nothing of it is in the task's own root", () => {
+    const { open, closed } = exposureOf(runWith({}, { sharedTmpReason: "private_tmp is false" }));
+    expect(closed).toContain("no /tmp");
+    expect(open.map(({ what }) => what)).not.toContain("the host's /tmp");
+  });
+
   it("says what cgroups of a task's own mean", () => {
     const { open, closed } = exposureOf(runWith({ cgroup_delegate: true }));
     expect(open).toContainEqual({
@@ -259,7 +265,12 @@ describe("the exposure", () => {
     [{ seccomp: null }, "high", "no filter of system calls"],
     [{ seccomp: { profile: "unconfined", allow: [], deny: [] } }, "high", 'seccomp = "unconfined"'],
     [{ runCgroup: "/sys/fs/cgroup/x" }, "medium", 'pid_mode = "host"'],
-    [{ sharedTmpReason: "work_dir is there" }, "medium", "the host's /tmp"],
+    [{ root: "host", sharedTmpReason: "work_dir is there" }, "medium", "the host's /tmp"],
+    [
+      { sharedTmpReason: "x", unveiled: [{ path: "/tmp/a", mode: "r", source: "task" }] },
+      "medium",
+      "the host's /tmp",
+    ],
     [
       { limits: [{ file: "memory.max", value: "1", applied: false, reason: "no controller" }] },
       "medium",

@@ -25,11 +25,15 @@ export async function waitForTask(name: string, { stateDir, json }: WaitOptions)
   const run = logs.find({ name, back: undefined });
   await logs.untilOver(run);
   const { context } = foldReadable(readHistory(run.reader, run.id));
-  if (json) print(visibleJson({ event: "ended", task: shortNameOf(run.id), id: run.id, ...endOf(context) }));
+  if (json) {
+    const { exit } = context;
+    const time = exit && new Date(exit.endedAt).toISOString();
+    print(visibleJson({ time, event: "ended", task: shortNameOf(run.id), id: run.id, ...endOf(context) }));
+  }
   return codeToPassOn(knownEnd(context.exit) ?? unknownEnd);
 }
 
-/** As in the events of `run --json`. Unknown values are null. */
+/** As in the events of `run --json`, with the cause. Unknown values are null. */
 function endOf(context: TaskContext) {
   const end = knownEnd(context.exit);
   const { failure } = context;

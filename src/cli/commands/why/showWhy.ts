@@ -3,6 +3,7 @@ import { History } from "../../../history/replay/history.ts";
 import { maskEvent } from "../../../history/replay/mask.ts";
 import { earlierRunSentences } from "../../../history/why/earlierRuns.ts";
 import { explain } from "../../../history/why/explain.ts";
+import { asOnHost } from "../../../history/why/presence.ts";
 import { waitingOutput } from "../../../history/why/waitingOutput.ts";
 import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
@@ -25,7 +26,7 @@ export async function showWhy(place: TaskPlace, json: boolean): Promise<number> 
   );
   const explained = explain(masked, logs.usage(place), others);
   const waiting = waitingOutput(whole.finalState.context);
-  const explanation = { ...explained, sentences: [...explained.sentences, ...waiting] };
+  const explanation = asOnHost({ ...explained, sentences: [...explained.sentences, ...waiting] }, whole);
   const { stdout } = process;
   const text = json ? whyJson(explanation) : whyText(explanation, note, styleFor(stdout), widthOf(stdout));
   print(text);
