@@ -135,8 +135,9 @@ function typeOf(field: unknown): string {
   if (field instanceof z.ZodDefault || field instanceof z.ZodOptional) return typeOf(field.unwrap());
   if (field instanceof z.ZodBoolean) return "bool";
   if (field instanceof z.ZodNumber) return "number";
+  if (field instanceof z.ZodPipe) return "size";
   if (field instanceof z.ZodEnum) return field.options.map((value) => `\`"${value}"\``).join(" or ");
-  if (field instanceof z.ZodRecord) return "map of numbers";
+  if (field instanceof z.ZodRecord) return "map of sizes";
   if (!(field instanceof z.ZodArray)) return "string";
   if (field.element instanceof z.ZodRecord) return "block";
   return field.element instanceof z.ZodNumber ? "list of numbers" : "list of strings";

@@ -10,7 +10,23 @@ export function formatBytes(bytes: number): string {
   return `${rounded(bytes / 1024 ** power)} ${units[power]}`;
 }
 
-/** `64MiB`, `1.5GiB`. @returns bytes; undefined if the text is not a size */
+/** A number of MiB: `300 MiB`; one that is not whole, as 64 MB are, like {@link formatBytes}. */
+export function formatMebibytes(mebibytes: number): string {
+  return Number.isInteger(mebibytes) ? `${mebibytes} MiB` : formatBytes(mebibytes * 2 ** 20);
+}
+
+/**
+ * `50MB`, `1.5GB`, `48MiB`: a size with the unit that people mean, in powers of 1000 or of 1024.
+ * @returns whole bytes; undefined if the text is not such a size
+ */
+export function parseAnySize(text: string): number | undefined {
+  const [, amount, prefix = "", binary] = /^(\d+(?:\.\d+)?) ?([kKMGT]?)(i?)B$/.exec(text) ?? [];
+  if (amount === undefined || (binary === "i" && prefix === "")) return undefined;
+  const power = ["", "k", "m", "g", "t"].indexOf(prefix.toLowerCase());
+  return Math.round(Number(amount) * (binary === "i" ? 1024 : 1000) ** power);
+}
+
+/** `64MiB`, `1.5GiB`, as sizes are shown. @returns bytes; undefined if the text is not a size */
 export function parseSize(text: string): number | undefined {
   const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)([A-Za-z]+)$/.exec(text) ?? [];
   return units.includes(unit) ? Number(amount) * 1024 ** units.indexOf(unit) : undefined;

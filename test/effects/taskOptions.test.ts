@@ -154,6 +154,18 @@ describe("parseTaskOptions", () => {
     [{ command: "x", pids_limit: 9_000_000 }, 'option "pids_limit" must be from 2'],
     [{ command: "x", root: "mine" }, 'option "root" must be "private" or "host"'],
     [{ command: "x", shm_size: 0 }, 'option "shm_size" must be from 1 to 1048576'],
+    [{ command: "x", shm_size: 67_108_864 }, "must be from 1 to 1048576, in MiB, or a size with its unit"],
+    [{ command: "x", shm_size: "1kB" }, 'option "shm_size" must be from 1 to 1048576'],
+    [
+      { command: "x", shm_size: "64XB" },
+      'must be a whole number of MiB, or a size with its unit, such as "64MB"',
+    ],
+    [
+      { command: "x", shm_size: "1.5" },
+      'must be a whole number of MiB, or a size with its unit, such as "64MB"',
+    ],
+    [{ command: "x", shm_size: true }, "not true"],
+    [{ command: "x", tmp_size: [1] }, "not a list"],
     [{ command: "x", disk_limit: 0 }, 'option "disk_limit" must be from 1 to 1073741824'],
     [{ command: "x", tmp_size: 0 }, 'option "tmp_size" must be from 1 to 1048576'],
     [{ command: "x", privileged: true }, 'unknown option "privileged"'],
@@ -195,6 +207,31 @@ describe("parseTaskOptions", () => {
   });
 
   test.each([
+    [64, 64],
+    [64n, 64],
+    ["64", 64],
+    ["64MiB", 64],
+    ["1GiB", 1_024],
+    ["64MB", 64_000_000 / 2 ** 20],
+    ["1.5 GB", 1_500_000_000 / 2 ** 20],
+  ])("takes the size %o as %d MiB", (size, mebibytes) => {
+    const sizes = { shm_size: size, tmp_size: size, disk_limit: size, log_max_file_size: size };
+    expect(parseTaskOptions({ command: "x", ...sizes }, open)).toMatchObject({
+      ...{ shmSize: mebibytes, tmpSize: mebibytes, diskLimit: mebibytes, logMaxFileSize: mebibytes },
+    });
+    const operators = parsePluginOptions({ swap_limit: size, disk_limit: size, log_max_file_size: size });
+    expect(operators).toMatchObject({
+      ...{ swapLimit: mebibytes, diskLimit: mebibytes, logMaxFileSize: mebibytes },
+    });
+    expect(parseTaskOptions({ command: "x", swap_limit: size }, operators).swapLimit).toBe(mebibytes);
+  });
+
+  test("takes -1, no limit of swap, also as the text into which a client converts it", () => {
+    const unlimited = parsePluginOptions({ swap_limit: "-1" });
+    expect(parseTaskOptions({ command: "x", swap_limit: "-1" }, unlimited).swapLimit).toBe(-1);
+  });
+
+  test.each([
     ["unveil", ["r:/etc/os-release"], [], "unveil_by_task"],
     ["groups", ["video"], [], "groups_by_task"],
     ["ipc_mode", "host", "private", "allow_host_ipc"],
@@ -226,8 +263,8 @@ describe("parseTaskOptions", () => {
   });
 
   test.each([
-    [0, 1, /"swap_limit" 1, but this client allows 0\. Lower it/],
-    [256, -1, /"swap_limit" without a limit, but this client allows 256/],
+    [0, 1, /"swap_limit" 1 MiB, but this client allows 0 MiB\. Lower it/],
+    [256, -1, /"swap_limit" without a limit, but this client allows 256 MiB/],
   ])("with a plugin's swap_limit of %o, refuses %o", (plugin, task, reason) => {
     const options = parsePluginOptions({ swap_limit: plugin });
     const error = errorOf(() => parseTaskOptions({ command: "x", swap_limit: task }, options));

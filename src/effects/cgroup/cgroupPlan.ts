@@ -6,6 +6,7 @@
  * one, and the task's init survives to record the task's end.
  */
 
+import { formatMebibytes } from "../../units/sizes.ts";
 import type { HugePages } from "./hugePages.ts";
 import type { TaskResources } from "./nodeTopology.ts";
 
@@ -74,7 +75,7 @@ function swapWrite(limit: number): CgroupWrite {
   const file = "memory.swap.max";
   if (limit === 0) return { file, value: "0", why: "no swap: memory.max does not limit swapped-out memory" };
   if (limit < 0) return { file, value: "max", why: "no limit of swap, by swap_limit" };
-  return { file, value: bytes(limit), why: `${limit} MiB of swap, by swap_limit` };
+  return { file, value: bytes(limit), why: `${formatMebibytes(limit)} of swap, by swap_limit` };
 }
 
 function cpuWrites(resources: TaskResources, mhzPerCore: number, hardLimit: boolean): CgroupWrite[] {
@@ -118,7 +119,7 @@ function hugePageWrites(task: HugePages, plugin: HugePages): CgroupWrite[] {
     const isRequired = Object.hasOwn(task, size);
     const limit = {
       value: String(mb * 2 ** 20),
-      why: `${mb} MiB in huge pages of ${size}`,
+      why: `${formatMebibytes(mb)} in huge pages of ${size}`,
       ...(isRequired && { isRequired: true as const }),
     };
     return ["rsvd.max", "max"].map((name) => ({ file: `hugetlb.${size}.${name}`, ...limit }));

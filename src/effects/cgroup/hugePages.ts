@@ -2,6 +2,7 @@
 
 import { DriverError } from "../../base/errors.ts";
 import { suggestion } from "../../base/suggest.ts";
+import { formatMebibytes } from "../../units/sizes.ts";
 import type { OptionProblem } from "../options/optionProblem.ts";
 
 /** MiB by the size of the pages, as the controller's files name it. */
@@ -25,11 +26,12 @@ export function hugePagesProblem(size: string, mb: number): OptionProblem | unde
     const hint = suggestion(size, Object.keys(pageMb));
     return { message: `has ${JSON.stringify(size)}, which is no size of huge pages`, hint };
   }
-  const isValid = Number.isInteger(mb) && mb >= 0 && mb <= 1_073_741_824 && Number.isInteger(mb / page);
+  const isValid = mb >= 0 && mb <= 1_073_741_824 && Number.isInteger(mb / page);
   if (isValid) return undefined;
   const hint =
     page < 1 ? "Write a number of MiB" : `Write a number of MiB that is a multiple of the page's ${page} MiB`;
-  return { message: `has ${JSON.stringify(size)} = ${mb}`, hint };
+  const value = Number.isInteger(mb) ? mb : formatMebibytes(mb);
+  return { message: `has ${JSON.stringify(size)} = ${value}`, hint };
 }
 
 /** @throws DriverError `CONFIG_INVALID` for a limit above the operator's */
@@ -37,7 +39,7 @@ export function checkHugePages(task: HugePages, plugin: HugePages): void {
   for (const [size, mb] of Object.entries(task)) {
     const allowed = plugin[size];
     if (allowed === undefined || mb <= allowed) continue;
-    const summary = `The task's config has option "hugepages" with ${mb} MiB of ${size}, but this client allows ${allowed}`;
+    const summary = `The task's config has option "hugepages" with ${formatMebibytes(mb)} of ${size}, but this client allows ${formatMebibytes(allowed)}`;
     throw new DriverError("CONFIG_INVALID", summary, {
       option: "hugepages",
       hint: "Lower it, or raise hugepages in the client's plugin block of this driver",

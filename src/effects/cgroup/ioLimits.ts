@@ -5,6 +5,7 @@
 
 import { DriverError } from "../../base/errors.ts";
 import { suggestion } from "../../base/suggest.ts";
+import { parseAnySize } from "../../units/sizes.ts";
 import type { OptionProblem } from "../options/optionProblem.ts";
 import type { CgroupWrite } from "./cgroupPlan.ts";
 
@@ -157,7 +158,7 @@ function kindOf(name: IoName): keyof typeof usage {
 
 function parseValue(name: IoName, value: string): number | undefined {
   const kind = kindOf(name);
-  if (kind === "bytes") return within(parseRate(value), 1_000, 1e12);
+  if (kind === "bytes") return within(parseAnySize(value), 1_000, 1e12);
   const number = /^\d+$/.test(value) ? Number(value) : undefined;
   // The kernel keeps operations in 32 bits, where 4294967295 is no limit.
   return within(number, 1, kind === "weight" ? 10_000 : 4_294_967_295);
@@ -165,12 +166,4 @@ function parseValue(name: IoName, value: string): number | undefined {
 
 function within(value: number | undefined, least: number, most: number): number | undefined {
   return value !== undefined && value >= least && value <= most ? value : undefined;
-}
-
-/** `50MB`, `1.5GB`, `48MiB`. @returns bytes; undefined if the text is not such a size */
-function parseRate(text: string): number | undefined {
-  const [, amount, prefix = "", binary] = /^(\d+(?:\.\d+)?) ?([kKMGT]?)(i?)B$/.exec(text) ?? [];
-  if (amount === undefined || (binary === "i" && prefix === "")) return undefined;
-  const power = ["", "k", "m", "g", "t"].indexOf(prefix.toLowerCase());
-  return Math.round(Number(amount) * (binary === "i" ? 1024 : 1000) ** power);
 }

@@ -1,16 +1,19 @@
 /** The options of a task's cgroup. Pure. */
 import { z } from "zod";
 import { DriverError } from "../../base/errors.ts";
+import { formatMebibytes } from "../../units/sizes.ts";
 import type { namespacesOptions } from "../namespaces/options.ts";
 import {
   addProblem,
   flag,
   limitWithin,
+  mebibytes,
   mustBe,
   oneOf,
   type PartOptions,
   type PluginValues,
   refuseUnlessAllowed,
+  sizeWithUnit,
   type TaskValues,
   textBlocks,
   wholeNumber,
@@ -28,7 +31,7 @@ export const cgroupOptions = {
     }),
     swapLimit: swapLimit().optional().meta({
       description:
-        "maximum MiB of swap in addition to the task's memory; -1 means no limit. The plugin's option is the default and the maximum",
+        "maximum swap in addition to the task's memory; -1 means no limit. The plugin's option is the default and the maximum",
       example: 128,
     }),
     cpuHardLimit: flag().default(true).meta({
@@ -53,7 +56,7 @@ export const cgroupOptions = {
       .optional()
       .meta({
         description:
-          "maximum MiB in huge pages, by the pages' size ([huge pages](#huge-pages)). The plugin's option has the defaults and the maxima",
+          "maximum in huge pages, by the pages' size ([huge pages](#huge-pages)). The plugin's option has the defaults and the maxima",
         example: { "2MB": 64 },
       }),
     numaMemory: oneOf(["local"]).optional().meta({
@@ -75,7 +78,7 @@ export const cgroupOptions = {
       example: 500,
     }),
     swapLimit: swapLimit().default(0).meta({
-      description: "maximum MiB of swap in addition to a task's memory; -1 means no limit. Jobs may set less",
+      description: "maximum swap in addition to a task's memory; -1 means no limit. Jobs may set less",
       example: 256,
     }),
     ioMax: ioBlocks()
@@ -89,7 +92,7 @@ export const cgroupOptions = {
       .optional()
       .meta({
         description:
-          "maximum MiB in huge pages for each task, by the pages' size ([huge pages](#huge-pages)). Jobs may set less",
+          "maximum in huge pages for each task, by the pages' size ([huge pages](#huge-pages)). Jobs may set less",
         example: { "2MB": 256 },
       }),
     allowCgroupDelegate: flag().default(false).meta({
@@ -122,6 +125,7 @@ export function settleCgroup(
     "swapLimit",
     task.swapLimit && numeric(task.swapLimit),
     numeric(plugin.swapLimit),
+    formatMebibytes,
   );
   // A limit of 0 is left out, because a task without the option has no swap.
   return { pidsLimit, ...(swapLimit === 0 ? {} : { swapLimit: swapLimit === Infinity ? -1 : swapLimit }) };
@@ -156,7 +160,7 @@ const maxPids = 4_194_304;
 
 /** MiB by size. */
 const hugePages = () =>
-  z.record(z.string(), wholeNumber(), mustBe("a map of sizes and MiB")).superRefine((limits, context) => {
+  z.record(z.string(), mebibytes(), mustBe("a map of sizes and MiB")).superRefine((limits, context) => {
     for (const [size, mb] of Object.entries(limits)) addProblem(context, hugePagesProblem(size, mb));
   });
 
@@ -165,7 +169,10 @@ const ioBlocks = () => textBlocks("limits", ioProblem);
 
 /** MiB of swap; -1 means no limit. */
 const swapLimit = () =>
-  wholeNumber().refine((limit) => limit >= -1, "must be a number of MiB, or -1 for no limit");
+  mebibytes().refine(
+    (limit) => limit >= -1,
+    `must be a number of MiB, or -1 for no limit, or ${sizeWithUnit}`,
+  );
 
 /** The error of `numa_memory` in a task without reserved cores. */
 export function needsCores(): DriverError {

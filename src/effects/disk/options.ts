@@ -1,34 +1,32 @@
 /** The options of what a task writes to its own folders and to its `/tmp`. Pure. */
 
+import { formatMebibytes } from "../../units/sizes.ts";
 import {
   limitWithin,
+  mebibytesUpTo,
   oneOf,
   type PartOptions,
   type PluginValues,
   type TaskValues,
-  wholeNumber,
 } from "../options/fields.ts";
 
 export const diskOptions = {
   task: () => ({
     diskLimit: diskLimit().optional().meta({
       description:
-        "maximum MiB in the task's folders `local` and `tmp` ([disk](#disk)). The plugin's option is the default and the maximum",
+        "maximum of what is in the task's folders `local` and `tmp` ([disk](#disk)). The plugin's option is the default and the maximum",
       example: 300,
     }),
-    tmpSize: wholeNumber()
-      .refine((size) => size >= 1 && size <= 1_048_576, "must be from 1 to 1048576")
-      .optional()
-      .meta({
-        description:
-          "size in MiB of a `/tmp` in memory, to which `TMPDIR` then leads, too ([/tmp in memory](#tmp-in-memory)); its contents count as the task's memory",
-        example: 64,
-      }),
+    tmpSize: mebibytesUpTo(1_048_576).optional().meta({
+      description:
+        "size of a `/tmp` in memory, to which `TMPDIR` then leads, too ([/tmp in memory](#tmp-in-memory)); its contents count as the task's memory",
+      example: "64MB",
+    }),
   }),
   plugin: () => ({
     diskLimit: diskLimit().optional().meta({
       description:
-        "maximum MiB in a task's folders `local` and `tmp` ([disk](#disk)); by default there is no limit. Jobs may set less",
+        "maximum of what is in a task's folders `local` and `tmp` ([disk](#disk)); by default there is no limit. Jobs may set less",
       example: 10_000,
     }),
     diskLimitMissing: oneOf(["refuse", "warn"]).default("refuse").meta({
@@ -52,13 +50,9 @@ export function settleDisk(
   task: Values["task"],
   plugin: Values["plugin"],
 ): Pick<Values["task"], "diskLimit"> {
-  const limit = limitWithin("diskLimit", task.diskLimit, plugin.diskLimit ?? Infinity);
+  const limit = limitWithin("diskLimit", task.diskLimit, plugin.diskLimit ?? Infinity, formatMebibytes);
   return limit === Infinity ? {} : { diskLimit: limit };
 }
 
 /** MiB, up to a PiB. */
-const diskLimit = () =>
-  wholeNumber().refine(
-    (limit) => limit >= 1 && limit <= 1_073_741_824,
-    "must be from 1 to 1073741824, in MiB",
-  );
+const diskLimit = () => mebibytesUpTo(1_073_741_824);

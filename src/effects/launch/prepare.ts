@@ -8,6 +8,7 @@
  */
 import { closeSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
+import { formatMebibytes } from "../../units/sizes.ts";
 import {
   applyCgroupWrites,
   checkCgroup,
@@ -162,7 +163,7 @@ async function limitDisk(
   } catch (thrown) {
     const isMissing = thrown instanceof DriverError && thrown.code === "DISK_LIMIT_UNAVAILABLE";
     if (!isMissing || options.diskLimitMissing === "refuse") throw thrown;
-    const value = `${diskLimit} MiB`;
+    const value = formatMebibytes(diskLimit);
     return { missing: { file: "disk_limit", value, applied: false, reason: thrown.summary } };
   }
 }

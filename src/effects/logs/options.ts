@@ -1,9 +1,11 @@
 /** The options of a task's log files. Pure. */
 import { DriverError } from "../../base/errors.ts";
+import { formatMebibytes } from "../../units/sizes.ts";
 import {
   checkedText,
   flag,
   limitWithin,
+  mebibytesUpTo,
   oneOf,
   type PartOptions,
   type PluginValues,
@@ -30,7 +32,7 @@ export const logsOptions = {
     }),
     logMaxFileSize: maxFileSize().optional().meta({
       description:
-        "MiB after which the driver begins the next log file. The plugin's option is the default and the maximum",
+        "size after which the driver begins the next log file. The plugin's option is the default and the maximum",
       example: 5,
     }),
   }),
@@ -60,7 +62,7 @@ export const logsOptions = {
     }),
     logMaxFileSize: maxFileSize().default(10).meta({
       description:
-        "MiB after which the driver begins the next log file, 1 to 1048576. The job's `max_file_size` reaches no driver. Jobs may set less",
+        "size after which the driver begins the next log file, at least a MiB. The job's `max_file_size` reaches no driver. Jobs may set less",
       example: 50,
     }),
   }),
@@ -151,7 +153,8 @@ export function logDestination(
   }
   const bounds = {
     maxFiles: limitWithin("logMaxFiles", task.logMaxFiles, plugin.logMaxFiles),
-    maxFileBytes: limitWithin("logMaxFileSize", task.logMaxFileSize, plugin.logMaxFileSize) * 2 ** 20,
+    maxFileBytes:
+      limitWithin("logMaxFileSize", task.logMaxFileSize, plugin.logMaxFileSize, formatMebibytes) * 2 ** 20,
   };
   return { ...paths, logBounds: bounds, journal: null };
 }
@@ -167,5 +170,4 @@ function conflict(why: string, { hint }: { readonly hint: string }): DriverError
 const maxFiles = () =>
   wholeNumber().refine((files) => files >= 1 && files <= 1_000, "must be from 1 to 1000");
 
-const maxFileSize = () =>
-  wholeNumber().refine((size) => size >= 1 && size <= 1_048_576, "must be from 1 to 1048576");
+const maxFileSize = () => mebibytesUpTo(1_048_576);

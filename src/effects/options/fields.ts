@@ -8,6 +8,7 @@
 
 import { z } from "zod";
 import { DriverError } from "../../base/errors.ts";
+import { parseAnySize } from "../../units/sizes.ts";
 import { hclName } from "./hclOptions.ts";
 import type { OptionProblem } from "./optionProblem.ts";
 
@@ -19,6 +20,32 @@ export const flag = () => z.boolean(mustBe("true or false"));
 
 export const wholeNumber = () =>
   z.number(mustBe("a number")).refine(Number.isInteger, "must be a whole number");
+
+/**
+ * MiB: a number of them, or a size with its unit, which may be a fraction of a MiB. The hclspec declares a string, into
+ * which a client converts a number.
+ */
+export const mebibytes = () => z.preprocess(mebibytesIn, z.number());
+
+/** MiB from 1 to `most`. */
+export const mebibytesUpTo = (most: number) =>
+  mebibytes().refine(
+    (size) => size >= 1 && size <= most,
+    `must be from 1 to ${most}, in MiB, or ${sizeWithUnit}`,
+  );
+
+/** Continues what a size may be without a unit. */
+export const sizeWithUnit = 'a size with its unit, such as "64MB" or "64MiB"';
+
+function mebibytesIn(value: unknown, context: z.core.$RefinementCtx): unknown {
+  const bytes = typeof value === "string" ? parseAnySize(value) : undefined;
+  if (bytes !== undefined) return bytes / 2 ** 20;
+  const number = typeof value === "string" && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value;
+  if (typeof number === "number" && Number.isInteger(number)) return number;
+  const found = typeof value === "object" ? typeOf(value) : JSON.stringify(value);
+  context.addIssue(`must be a whole number of MiB, or ${sizeWithUnit}, not ${found}`);
+  return z.NEVER;
+}
 
 /** A string without NUL bytes. For the kernel, a NUL byte ends a string. */
 export const text = () => z.string(mustBe("a string")).refine(withoutNul, "must not contain a NUL byte");
@@ -126,15 +153,21 @@ type Distinct<Parts extends readonly Shape[], Known = never> = Parts extends rea
  * A limit that the plugin and a task have by the same name: the task's, or the plugin's if the task has none.
  * @param option in camel case
  * @param allowed the plugin's; `Infinity` for no limit
+ * @param textOf the limit as the error shows it
  * @throws DriverError `CONFIG_INVALID` if the task's is higher
  */
-export function limitWithin(option: string, limit: number | undefined, allowed: number): number {
+export function limitWithin(
+  option: string,
+  limit: number | undefined,
+  allowed: number,
+  textOf: (limit: number) => string = String,
+): number {
   if (limit === undefined || limit <= allowed) return limit ?? allowed;
   const name = hclName(option);
-  const requested = limit === Infinity ? "without a limit" : limit;
+  const requested = limit === Infinity ? "without a limit" : textOf(limit);
   throw new DriverError(
     "CONFIG_INVALID",
-    `The task's config has option "${name}" ${requested}, but this client allows ${allowed}`,
+    `The task's config has option "${name}" ${requested}, but this client allows ${textOf(allowed)}`,
     { option: name, hint: `Lower it, or raise ${name} in the client's plugin block of this driver` },
   );
 }

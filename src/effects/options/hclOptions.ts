@@ -40,8 +40,8 @@ export function hclSpecOf(schema: z.ZodObject): HclSpec {
 function specOfField(name: string, field: unknown, required: boolean): HclSpec {
   if (field instanceof z.ZodOptional) return specOfField(name, field.unwrap(), false);
   if (!(field instanceof z.ZodDefault)) return { kind: "attr", name, type: hclType(name, field), required };
-  const primary = specOfField(name, field.unwrap(), false);
-  const literal = hclLiteral(field.def.defaultValue);
+  const primary = { kind: "attr", name, type: hclType(name, field.unwrap()), required: false } as const;
+  const literal = hclLiteral(primary.type, field.def.defaultValue);
   return literal === undefined ? primary : { kind: "default", primary, literal };
 }
 
@@ -50,6 +50,8 @@ function hclType(name: string, field: unknown): string {
   if (field instanceof z.ZodString) return "string";
   if (field instanceof z.ZodNumber) return "number";
   if (field instanceof z.ZodEnum) return "string";
+  // A size: HCL converts a number to a string, but no string with a unit to a number.
+  if (field instanceof z.ZodPipe) return "string";
   if (field instanceof z.ZodRecord) return `map(${hclType(name, field.valueType)})`;
   if (field instanceof z.ZodArray) return `list(${hclType(name, field.element)})`;
   throw new DriverError("UNSUPPORTED", `The option ${name} has a type that hclspec cannot express`);
@@ -59,11 +61,11 @@ function hclType(name: string, field: unknown): string {
  * Undefined for a list, which has no default in the hclspec. An absent list arrives as nil, and the schema
  * replaces nil with the default.
  */
-function hclLiteral(value: unknown): string | undefined {
+function hclLiteral(type: string, value: unknown): string | undefined {
   if (Array.isArray(value)) return undefined;
-  if (typeof value !== "string") return String(value);
+  if (type !== "string") return String(value);
   // In an HCL string `${` and `%{` begin a template. `$${` and `%%{` escape them.
-  return JSON.stringify(value).replace(/[$%](?=\{)/g, "$&$&");
+  return JSON.stringify(String(value)).replace(/[$%](?=\{)/g, "$&$&");
 }
 
 /** The error for invalid options. Names every problem. */

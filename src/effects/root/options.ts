@@ -5,13 +5,13 @@ import {
   absolutePath,
   flag,
   list,
+  mebibytesUpTo,
   oneOf,
   type PartOptions,
   type PluginValues,
   refuseUnlessAllowed,
   type TaskValues,
   text,
-  wholeNumber,
 } from "../options/fields.ts";
 
 export const rootOptions = {
@@ -21,13 +21,10 @@ export const rootOptions = {
         "what the task sees at `/` ([root](#root)); by default the plugin's `root`. `host` needs the plugin's `allow_host_root`",
       example: "host",
     }),
-    shmSize: wholeNumber()
-      .refine((size) => size >= 1 && size <= 1_048_576, "must be from 1 to 1048576")
-      .default(64)
-      .meta({
-        description: "size of `/dev/shm` in MiB; its contents count as the task's memory",
-        example: 256,
-      }),
+    shmSize: mebibytesUpTo(1_048_576).default(64).meta({
+      description: "size of `/dev/shm`; its contents count as the task's memory",
+      example: "256MB",
+    }),
     rootDir: text().min(1, "must not be empty").optional().meta({
       description:
         "a folder of the task with a root file system, which the task sees at `/` instead of the host's files ([a root from a folder](#a-root-from-a-folder)); needs the plugin's `allow_root_dir`",

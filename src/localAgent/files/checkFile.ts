@@ -16,6 +16,7 @@ import { InvalidOptions } from "../../effects/options/hclOptions.ts";
 import { parseTaskOptions, type TaskOptions, taskOptionsSpec } from "../../effects/parts.ts";
 import { refuseDisallowed, wantedCapabilities } from "../../effects/users/capabilityOptions.ts";
 import { specOf } from "../../grpc/options.ts";
+import { formatMebibytes } from "../../units/sizes.ts";
 import { type Group, hostVolumeOf, type Job, type Task } from "../jobspec/job.ts";
 import {
   collected,
@@ -231,7 +232,7 @@ function clientsDecisions(file: JobFile, place: TaskPlace, plugin: PluginOptions
   const checks = [
     () => refuseDisallowed(capabilitySet(plugin.allowCaps), wantedCapabilities(noCapabilities, options)),
     () => limitWithin("logMaxFiles", options.logMaxFiles, plugin.logMaxFiles),
-    () => limitWithin("logMaxFileSize", options.logMaxFileSize, plugin.logMaxFileSize),
+    () => limitWithin("logMaxFileSize", options.logMaxFileSize, plugin.logMaxFileSize, formatMebibytes),
     () => refuseTmpSize(options, plugin),
   ];
   const at = `${pathOf(place)}.config`;

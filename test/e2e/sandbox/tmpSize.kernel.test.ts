@@ -40,6 +40,13 @@ describe.each(["private", "host"])("a task with tmp_size and the root %s", (root
     expect(existsSync(`${allocation.taskFolder}/tmp/program`)).toBe(false);
   });
 
+  test("may have its size with a unit", async () => {
+    const script =
+      "df -k /tmp | tail -1 | tr -s ' ' | cut -d' ' -f2; head -c 1500000 /dev/zero > /tmp/large || echo full";
+    expect(await run(script, { root, tmp_size: "1048576B" })).toMatchObject({ out: "1024\nfull\n" });
+    expect(await run(script, { root, tmp_size: "3MiB" })).toMatchObject({ out: "3072\n" });
+  });
+
   test("keeps its folder tmp on disk", async () => {
     const { out, allocation } = await run("cd tmp; echo x > file; ls /tmp; cat file", { root });
     expect(out).toBe("x\n");

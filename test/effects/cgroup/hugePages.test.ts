@@ -51,7 +51,9 @@ describe("limits of huge pages", () => {
     [{ "2M": 64 }, /has "2M", which is no size of huge pages/],
     [{ "2MB": -2 }, /has "2MB" = -2/],
     [{ "2MB": 1.5 }, /must be a whole number/],
-    [{ "2MB": 66 }, /"hugepages" with 66 MiB of 2MB, but this client allows 64\. Lower it/],
+    [{ "2MB": "65MB" }, /"hugepages" has "2MB" = 62 MiB\. Write a number of MiB that is a multiple/],
+    [{ "2MB": "66MiB" }, /"hugepages" with 66 MiB of 2MB/],
+    [{ "2MB": 66 }, /"hugepages" with 66 MiB of 2MB, but this client allows 64 MiB\. Lower it/],
     [5, /"hugepages" must be a map of sizes and MiB, not a number/],
   ])("must not be %o", (hugepages, reason) => {
     expect(errorOf(() => parseTaskOptions({ command: "x", hugepages }, plugin)).message).toMatch(reason);

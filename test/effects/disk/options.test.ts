@@ -16,7 +16,7 @@ describe("a task's disk limit", () => {
     expect(limitOf({}, { disk_limit: 500 })).toBe(500);
     expect(limitOf({ disk_limit: 300 }, { disk_limit: 500 })).toBe(300);
     expect(() => limitOf({ disk_limit: 501 }, { disk_limit: 500 })).toThrow(
-      /option "disk_limit" 501, but this client allows 500/,
+      /option "disk_limit" 501 MiB, but this client allows 500 MiB/,
     );
   });
 

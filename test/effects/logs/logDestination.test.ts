@@ -72,7 +72,7 @@ describe("logDestination", () => {
 
   test.each([
     [{ logMaxFiles: 11 }, 'has option "log_max_files" 11, but this client allows 10'],
-    [{ logMaxFileSize: 11 }, 'has option "log_max_file_size" 11, but this client allows 10'],
+    [{ logMaxFileSize: 11 }, 'has option "log_max_file_size" 11 MiB, but this client allows 10 MiB'],
   ])("refuses more than the plugin allows: %j", (task, problem) => {
     const { code, message } = errorOf(() => logDestination(request, task, plugin));
     expect(code).toBe("CONFIG_INVALID");

@@ -273,6 +273,7 @@ describe("a job with options beyond those of a client", () => {
   it.each([
     ['cap_add = ["net_raw"]', "allow_caps", { allow_caps: ["net_raw"] }],
     ["log_max_files = 11", "log_max_files", { log_max_files: 20 }],
+    ['log_max_file_size = "50MB"', "log_max_file_size", { log_max_file_size: "50MB" }],
     ["log_max_file_size = 50", "log_max_file_size", { log_max_file_size: 50 }],
     ["pids_limit = 5000", "pids_limit", { pids_limit: 6000 }],
     ['root = "host"', "allow_host_root", { allow_host_root: true }],

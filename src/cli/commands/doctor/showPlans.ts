@@ -30,6 +30,7 @@ import type { DriverFacts } from "../../../localAgent/plugin/pluginSession.ts";
 import { type Placement, placeTask } from "../../../localAgent/task/prepareTask.ts";
 import { featuresOf } from "../../../localAgent/task/taskMessage.ts";
 import { makeWorkFolder, workParent } from "../../../localAgent/work/workFolder.ts";
+import { formatMebibytes } from "../../../units/sizes.ts";
 import { visible, visibleTexts } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { print } from "../../terminal/output.ts";
@@ -147,7 +148,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
 
 function diskLimit({ diskLimit: limit }: TaskOptions): TaskPlan["limits"] {
   const why = "in local and tmp together, and in alloc, by project quotas";
-  return limit === undefined ? [] : [{ file: "disk_limit", value: `${limit} MiB`, why }];
+  return limit === undefined ? [] : [{ file: "disk_limit", value: formatMebibytes(limit), why }];
 }
 
 /** Does not wrap lines: a wrapped system call is hard to read. */
