@@ -187,11 +187,11 @@ export class Driver implements DriverPort {
     return taskStatusOf(taskId, this.#find(taskId).snapshot, this.#services.options.exitMessage);
   }
 
-  async stopTask(taskId: TaskId, timeoutMs: number, signal: string): Promise<void> {
+  async stopTask(taskId: TaskId, timeoutMs: number, signal: string, reason?: string): Promise<void> {
     this.#announcements.runnerCalls(taskId);
     const number = parseSignal(signal === "" ? defaultStopSignal : signal);
     const task = await this.#tasks.claim(taskId, this.#ready);
-    await task?.stop(number, timeoutMs);
+    await task?.stop(number, timeoutMs, reason);
   }
 
   async signalTask(taskId: TaskId, signal: string): Promise<void> {

@@ -57,8 +57,9 @@ export interface DriverPort {
   /**
    * Resolves once the run's processes have exited, or at once for an unknown task.
    * @param signal the signal to send first, such as `SIGTERM`; if empty, the driver's default
+   * @param reason why the caller stops the task, as a clause; undefined if it does not say
    */
-  stopTask(taskId: TaskId, timeoutMs: number, signal: string): Promise<void>;
+  stopTask(taskId: TaskId, timeoutMs: number, signal: string, reason?: string): Promise<void>;
 
   /** Forgets a task. With `force`, ends a running task first. Does nothing for an unknown task. */
   destroyTask(taskId: TaskId, force: boolean): Promise<void>;

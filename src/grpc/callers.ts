@@ -13,6 +13,8 @@ interface CallerOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds from now after which the call fails. */
   readonly deadlineMs?: number | undefined;
+  /** Sent beside the request. */
+  readonly metadata?: Metadata | undefined;
 }
 
 type Method<Request, Response> = Pick<
@@ -60,7 +62,15 @@ function createCaller(client: Client, method: AnyMethod) {
         error ? reject(error) : resolve(response);
       const settings = callOptions(options);
       cancelWith(
-        client.makeUnaryRequest(path, encode, decode, request, new Metadata(), settings, answered),
+        client.makeUnaryRequest(
+          path,
+          encode,
+          decode,
+          request,
+          options.metadata ?? new Metadata(),
+          settings,
+          answered,
+        ),
         options,
       );
     });

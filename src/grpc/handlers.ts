@@ -7,6 +7,7 @@ import type {
   handleBidiStreamingCall,
   handleServerStreamingCall,
   handleUnaryCall,
+  Metadata,
   ServerDuplexStream,
   ServerWritableStream,
 } from "@grpc/grpc-js";
@@ -43,11 +44,12 @@ export class Handlers {
 
   /**
    * One answer. `signal` is aborted when the caller cancels or disconnects.
+   * @param answer gets the request, and what was sent beside it
    * @param waits whether the answer waits for a task: the plugin's end breaks the call
    */
   readonly unary =
     <Request, Response>(
-      answer: (request: Request, signal: AbortSignal) => Response | Promise<Response>,
+      answer: (request: Request, signal: AbortSignal, metadata: Metadata) => Response | Promise<Response>,
       { waits = false } = {},
     ): handleUnaryCall<Request, Response> =>
     async (call, callback) => {
@@ -60,7 +62,7 @@ export class Handlers {
         if (!answered) cancelled.abort();
       });
       try {
-        const response = await answer(call.request, cancelled.signal);
+        const response = await answer(call.request, cancelled.signal, call.metadata);
         answered = true;
         callback(null, response);
       } catch (thrown) {

@@ -7,6 +7,7 @@ import type { DriverPort, TaskStatus } from "../../src/driver/driverPort.ts";
 import type { TaskConfig } from "../../src/grpc/generated/nomad/driver.ts";
 import { encodeMsgpack } from "../../src/grpc/options.ts";
 import { errorOfCall } from "../../src/grpc/status.ts";
+import { stopReason } from "../../src/grpc/stopReason.ts";
 import { allocId, setConfig, taskConfig, taskId, volumeMount } from "../support/agent/requests.ts";
 import { exitedWith, type FakeDriver, fakeDriver, unknownTask } from "../support/plugin/fakeDriver.ts";
 import { type ServedInProcess, serveInProcess } from "../support/plugin/serveInProcess.ts";
@@ -318,11 +319,16 @@ test("StopTask, DestroyTask and SignalTask pass their arguments to the driver", 
   const { fake, driver } = await configured();
   await driver.stopTask({ taskId, timeout: { seconds: 5, nanos: 500_000_000 }, signal: "SIGTERM" });
   await driver.stopTask({ taskId, signal: "" });
+  const metadata = stopReason("bad é exited with 42");
+  await driver.stopTask({ taskId, signal: "" }, { metadata });
+  await driver.stopTask({ taskId, signal: "" }, { metadata: stopReason(`\n${"x".repeat(900)}`) });
   await driver.destroyTask({ taskId, force: true });
   await driver.signalTask({ taskId, signal: "SIGUSR1" });
   expect(fake.calls.slice(1)).toEqual([
-    ["stopTask", taskId, 5500, "SIGTERM"],
-    ["stopTask", taskId, 0, ""],
+    ["stopTask", taskId, 5500, "SIGTERM", undefined],
+    ["stopTask", taskId, 0, "", undefined],
+    ["stopTask", taskId, 0, "", "bad é exited with 42"],
+    ["stopTask", taskId, 0, "", expect.stringMatching(/^[^\n]{200}$/)],
     ["destroyTask", taskId, true],
     ["signalTask", taskId, "SIGUSR1"],
   ]);

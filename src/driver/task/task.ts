@@ -151,12 +151,13 @@ export class Task implements RecordedTask {
 
   /**
    * Stops the task: sends the signal, and kills the task after the timeout. Resolves once the task has ended.
+   * @param reason why the caller stops it; undefined if it does not say
    * @throws DriverError `TASK_STILL_RUNNING` if the kernel does not end the killed task in time
    */
-  async stop(signal: number, requestedMs: number): Promise<void> {
+  async stop(signal: number, requestedMs: number, reason?: string): Promise<void> {
     const timeoutMs = Math.min(requestedMs, maxStopMs);
     await this.reached(startIsOver);
-    await this.record("stopRequested", { signal, timeoutMs });
+    await this.record("stopRequested", { signal, timeoutMs, ...(reason !== undefined && { reason }) });
     await this.reached(hasEnded, { withinMs: timeoutMs + killGraceMs });
   }
 

@@ -24,6 +24,7 @@ import { type DriverSlot, loadOptions } from "../driverSlot.ts";
 import type { DriverServer, TaskConfig, TaskHandle } from "../generated/nomad/driver.ts";
 import type { Handlers } from "../handlers.ts";
 import type { SettledTask } from "../options.ts";
+import { stopReasonIn } from "../stopReason.ts";
 import { execHandlers } from "./exec.ts";
 
 export function driverService(handlers: Handlers, slot: DriverSlot, log: Logger): Partial<DriverServer> {
@@ -101,8 +102,9 @@ function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log: Logger
       { waits: true },
     ),
 
-    stopTask: unary(async ({ taskId, timeout, signal }) => {
-      await (await slot.driver).stopTask(toTaskId(taskId), msOf(timeout), signal);
+    stopTask: unary(async ({ taskId, timeout, signal }, _, metadata) => {
+      const reason = stopReasonIn(metadata);
+      await (await slot.driver).stopTask(toTaskId(taskId), msOf(timeout), signal, reason);
       return {};
     }),
 

@@ -7,8 +7,8 @@ import type { Change } from "../replay/contextDiff.ts";
 import { shownChange, shownChanges } from "../replay/historyDiff.ts";
 import { wordsOf } from "../replay/normalize.ts";
 
-/** A service that the agent stops again and again within this time has not worked. */
-const soonMs = 60_000;
+/** A service that is stopped, or started again, within this time after its start has not worked. */
+export const soonMs = 60_000;
 
 /** What all runs of a task have in common; undefined for a run that no agent requested. */
 export function taskKey({ request }: Pick<TaskContext, "request">): string | undefined {

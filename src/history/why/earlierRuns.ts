@@ -1,8 +1,11 @@
 /** What earlier runs of the same task say about a run: loops, and what differs from the last good run. Pure. */
+import { taskOfRun } from "../../base/taskId.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
 import { resultOf } from "../../machines/taskOutline.ts";
+import { formatTimes } from "../../units/counts.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { formatZonedTime } from "../../units/times.ts";
-import { changesSince, endOf, ranMs, taskKey } from "../cause/goodRun.ts";
+import { changesSince, endOf, ranMs, soonMs, taskKey } from "../cause/goodRun.ts";
 import type { History } from "../replay/history.ts";
 import { basedOn, type Sentence } from "./facts.ts";
 
@@ -19,26 +22,81 @@ const muchShorter = 10;
 const maxChanges = 4;
 
 /**
- * Sentences on a run that is over, from earlier runs.
+ * Sentences on a run, from earlier runs.
  * @param earlier histories of earlier runs, the newest first. Those of other tasks are skipped. Read only as far as
  *   needed
  */
 export function earlierRunSentences(history: History, earlier: Iterable<History>): Sentence[] {
   const own = history.finalState.context;
+  if (own.request === null) return [];
+  if (resultOf(own) === null) return restarts(history, earlier);
   const end = endOf(own);
-  if (own.request === null || resultOf(own) === null || end === "good") return [];
+  if (end === "good") return [];
   let [count, oldest, isLoop, seen] = [1, history, true, 0];
+  let good: History | undefined;
   for (const run of earlier) {
     const { context } = run.finalState;
     if (taskKey(context) !== taskKey(own) || resultOf(context) === null) continue;
     seen += 1;
     const other = endOf(context);
-    isLoop &&= other === end;
-    if (isLoop) [count, oldest] = [count + 1, run];
-    if (other === "good") return [...loop(history, count, oldest, end), comparison(history, run)];
-    if (seen === maxRuns) break;
+    if (isOfInstance(context, own)) {
+      isLoop &&= other === end;
+      if (isLoop) [count, oldest] = [count + 1, run];
+    }
+    if (other === "good") good ??= run;
+    if ((good !== undefined && !isLoop) || seen === maxRuns) break;
   }
-  return [...loop(history, count, oldest, end), ...recordedChanges(history)];
+  const compared = good === undefined ? recordedChanges(history) : [comparison(history, good)];
+  return [...loop(history, count, oldest, end), ...compared];
+}
+
+/** Whether two runs of a task are of the same instance of its group. Each instance has runs of its own in a row. */
+function isOfInstance({ request: one }: TaskContext, { request: other }: TaskContext): boolean {
+  const [index, otherIndex] = [one?.allocIndex ?? null, other?.allocIndex ?? null];
+  return index === null || otherIndex === null || index === otherIndex;
+}
+
+/** The runs in a row before one that is not over yet which ended badly, or so soon that they were started again. */
+function restarts(history: History, earlier: Iterable<History>): Sentence[] {
+  const own = history.finalState.context;
+  const ends: string[] = [];
+  let oldest = history;
+  for (const run of earlier) {
+    const { context } = run.finalState;
+    if (taskKey(context) !== taskKey(own) || !isOfInstance(context, own)) continue;
+    if (resultOf(context) === null) continue;
+    const end = restartedEnd(run, history);
+    if (end === undefined) break;
+    ends.push(end);
+    oldest = run;
+    if (ends.length === maxRuns) break;
+  }
+  if (ends.length < minLoop) return [];
+  const since = begunAt(oldest);
+  const span = formatDuration(Math.max(0, begunAt(history) - since));
+  const counted = ends.length === maxRuns ? `${maxRuns} or more` : String(ends.length);
+  const equal = Map.groupBy(ends, (end) => end);
+  const [[common = "", { length }] = ["", []]] = [...equal].sort(
+    ([, one], [, other]) => other.length - one.length,
+  );
+  const often = length === ends.length ? "each of them" : formatTimes(length);
+  return [
+    basedOn(
+      [1],
+      `It was restarted: ${counted} runs in a row before it ended badly or within ${formatDuration(soonMs)}, in ${span} since ${formatZonedTime(since)}; the commonest end, ${often}: ${common}`,
+    ),
+  ];
+}
+
+/** How an earlier run ended; undefined for a run that did what it should. */
+function restartedEnd(run: History, own: History): string | undefined {
+  const { context } = run.finalState;
+  const end = endOf(context);
+  if (end === "stopped") return "stopped by the agent soon after its start";
+  if (end !== "good") return end;
+  // A batch job that completes is started again in another allocation.
+  const isRestart = taskOfRun(run.stream) === taskOfRun(own.stream);
+  return isRestart && (ranMs(context) ?? soonMs) < soonMs ? "completed" : undefined;
 }
 
 /** What was found out at the run's end, when its last good run was still in the log. */
@@ -66,12 +124,23 @@ function loop(history: History, count: number, oldest: History, end: string): Se
     ];
   }
   const ran = formatDuration(ranMs(history.finalState.context) ?? 0);
+  const why =
+    stopReasonOf(history) ??
+    'a failing check with check_restart, or a template with change_mode = "restart", does this';
   return [
     basedOn(
       [1],
-      `It is the ${ordinal(count)} run in ${span} that the agent stopped soon after its start, this one after ${ran}: a failing check with check_restart, or a template with change_mode = "restart", does this`,
+      `It is the ${ordinal(count)} run in ${span} that the agent stopped soon after its start, this one after ${ran}: ${why}`,
     ),
   ];
+}
+
+/** Why a run was stopped, if whoever stopped it has said it. */
+function stopReasonOf(history: History): string | undefined {
+  for (const { event } of history.moments()) {
+    if (event?.type === "stopRequested" && event.data.reason !== undefined) return event.data.reason;
+  }
+  return undefined;
 }
 
 function ordinal(count: number): string {

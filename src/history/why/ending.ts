@@ -75,6 +75,8 @@ function stopRequests(facts: readonly Fact[]): Sentence[] {
   const [destroy] = ofType(facts, "destroyRequested");
   const timedOut = ofType(facts, "stopTimedOut").at(-1);
   const killed = ofType(facts, "forceKilled").find(({ data }) => data.delivered);
+  const { reason } = [stop, ...again].find((each) => each?.data.reason !== undefined)?.data ?? {};
+  const because = reason === undefined ? "" : `, because ${reason}`;
   const repeated = again.length > 0 ? ` ${again.length + 1} times,` : "";
   const tooLate = ofType(facts, "signalled").find(
     ({ seq, data }) => seq > (stop?.seq ?? seq) && !data.delivered,
@@ -82,7 +84,7 @@ function stopRequests(facts: readonly Fact[]): Sentence[] {
   return [
     ...sentence(
       [stop, ...again],
-      `The agent requested a stop${repeated} with ${signalName(stop?.data.signal ?? 0)} and a timeout of ${formatDuration(stop?.data.timeoutMs ?? 0)}`,
+      `The agent requested a stop${repeated} with ${signalName(stop?.data.signal ?? 0)} and a timeout of ${formatDuration(stop?.data.timeoutMs ?? 0)}${because}`,
     ),
     ...stopCommandSentences(facts),
     ...sentence([tooLate], "The signal came too late: it had already ended"),

@@ -183,10 +183,10 @@ export class TaskIndex {
     return reader && new History(id, readHistory(reader, id));
   }
 
-  /** What earlier runs of the same task say about a run; nothing about a run that is not over, or a long one. */
+  /** What earlier runs of the same task say about a run; nothing about a long one. */
   ofEarlierRuns(id: string): Sentence[] {
     const own = this.row(id);
-    const history = own?.result == null || own.events > maxComparedEvents ? undefined : this.unmasked(id);
+    const history = own === undefined || own.events > maxComparedEvents ? undefined : this.unmasked(id);
     return own && history ? earlierRunSentences(history, this.#earlierRuns(own)) : [];
   }
 

@@ -15,7 +15,8 @@ export interface CheckedTask {
   /** Start time on the clock of performance.now(); undefined while the task does not run. */
   readonly startedAt: number | undefined;
   execute(command: readonly string[], timeoutMs: number): Promise<{ readonly exitCode: number }>;
-  restart(): Promise<void>;
+  /** @param reason a clause, such as `check web failed 3 times in a row` */
+  restart(reason: string): Promise<void>;
 }
 
 export interface CheckDisplay {
@@ -102,8 +103,9 @@ async function follow(
       display.warn(`${name}: ${result.status === "warning" ? "warning" : "unhealthy"}${detail}`);
     if (!step.restarts) continue;
     const names = tasks.map((each) => each.name).join(", ");
-    display.warn(`${name}: failed ${check.restart?.limit} times in a row: restarting ${names}`);
-    for (const each of tasks) await each.restart().catch(ignoreFailedRestart);
+    const failed = `failed ${check.restart?.limit} times in a row`;
+    display.warn(`${name}: ${failed}: restarting ${names}`);
+    for (const each of tasks) await each.restart(`${name} ${failed}`).catch(ignoreFailedRestart);
   }
 }
 

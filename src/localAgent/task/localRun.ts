@@ -36,10 +36,10 @@ export interface StartedTask {
   readonly id: string;
   /** Its label in the run's output, such as `web` or `web[1]`. */
   readonly label: string;
-  /** Restarts the task. Resolves when it runs again. */
-  restart(): Promise<void>;
-  /** Stops the task. Resolves when it has ended. */
-  stop(how: StopRequest): Promise<void>;
+  /** Restarts the task, for a reason in the form of a clause. Resolves when it runs again. */
+  restart(reason: string): Promise<void>;
+  /** Stops the task, for such a reason. Resolves when it has ended. */
+  stop(how: StopRequest, reason: string): Promise<void>;
 }
 
 /** How a person wants a task to be stopped. The job's settings apply if a field is undefined. */

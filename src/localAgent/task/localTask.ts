@@ -7,6 +7,7 @@ import type { Callers } from "../../grpc/callers.ts";
 import { durationOf, msOf } from "../../grpc/convert/time.ts";
 import type { DriverService, ExitResult, TaskHandle } from "../../grpc/generated/nomad/driver.ts";
 import type { LaunchedPlugin } from "../../grpc/pluginClient.ts";
+import { stopReason } from "../../grpc/stopReason.ts";
 import { formatLife } from "../../units/durations.ts";
 import type { CheckedTask } from "../checks/groupChecks.ts";
 import { answered } from "../plugin/pluginSession.ts";
@@ -46,7 +47,8 @@ export class LocalTask implements StartedTask, CheckedTask {
   #startedAt = 0;
   /** The number of log files that could not be shown. */
   #skipped = 0;
-  #dismissed = false;
+  /** Why the group no longer needs the task; undefined while it does. */
+  #dismissal: string | undefined;
   #over = false;
   /** A requested restart, while the task is ending. */
   #restart: PromiseWithResolvers<void> | undefined;
@@ -103,20 +105,21 @@ export class LocalTask implements StartedTask, CheckedTask {
    * @throws DriverError `TASK_NOT_RUNNING` if the task does not run, or the whole run is ending; or the error
    * of the start
    */
-  async restart(): Promise<void> {
+  async restart(reason: string): Promise<void> {
     if (this.#handle === undefined || this.#isEnding()) throw this.#notRunning();
     this.#restart ??= Promise.withResolvers();
     const { promise } = this.#restart;
     // If the promise rejects during the stop below, this must not count as an unhandled rejection.
     promise.catch(() => undefined);
-    await this.#stop();
+    await this.#stop(reason);
     await promise;
   }
 
   /** @throws DriverError `TASK_NOT_RUNNING` if the task does not run, or the driver's error */
-  async stop(how: StopRequest): Promise<void> {
+  async stop(how: StopRequest, reason: string): Promise<void> {
     if (this.#handle === undefined) throw this.#notRunning();
-    await this.#call((driver) => driver.stopTask(this.#stopRequest(how)));
+    const metadata = stopReason(reason);
+    await this.#call((driver) => driver.stopTask(this.#stopRequest(how), { metadata }));
   }
 
   /** Runs a command in the task, as a script check does. */
@@ -159,11 +162,11 @@ export class LocalTask implements StartedTask, CheckedTask {
 
   /** Stops the task because the group no longer needs it. @param reason such as `bad exited with 42` */
   async dismiss(reason: string): Promise<void> {
-    this.#dismissed = true;
+    this.#dismissal ??= reason;
     const isRunning = !this.#over && this.#handle !== undefined;
     if (isRunning && !this.#run.interrupts.stop.aborted)
       this.#run.console.note(`${this.label}: stopped, because ${reason}`);
-    await this.#stop();
+    await this.#stop(reason);
     await this.#ended;
   }
 
@@ -178,7 +181,7 @@ export class LocalTask implements StartedTask, CheckedTask {
   /** Waits for the task's end. On request, stops, kills or restarts the task. */
   async #supervise(): Promise<TaskOutcome> {
     const { interrupts } = this.#run;
-    whenAborted(interrupts.stop, () => void this.#stop());
+    whenAborted(interrupts.stop, () => void this.#stop(this.#whyEnding()));
     whenAborted(interrupts.kill, () => void this.#destroy());
     for (;;) {
       const result = await this.#untilEnd();
@@ -193,7 +196,7 @@ export class LocalTask implements StartedTask, CheckedTask {
         await this.#begin();
         restart.resolve();
         // A stop may have been requested during the start.
-        if (this.#isEnding()) void this.#stop();
+        if (this.#isEnding()) void this.#stop(this.#whyEnding());
       } catch (thrown) {
         restart.reject(this.#named(thrown));
         throw thrown;
@@ -218,7 +221,13 @@ export class LocalTask implements StartedTask, CheckedTask {
 
   /** Whether the group or the whole run is ending, so that the task must not start again. */
   #isEnding(): boolean {
-    return this.#dismissed || this.#run.interrupts.stop.aborted;
+    return this.#dismissal !== undefined || this.#run.interrupts.stop.aborted;
+  }
+
+  /** The reason of {@link #isEnding}, as a clause. */
+  #whyEnding(): string {
+    const asked = String(this.#run.interrupts.stop.reason);
+    return this.#dismissal ?? (isSignal(asked) ? `the run got ${asked}` : asked);
   }
 
   #notRunning(): DriverError {
@@ -248,11 +257,18 @@ export class LocalTask implements StartedTask, CheckedTask {
 
   #outcome(exitCode: number, end: string): TaskOutcome {
     this.#over = true;
-    return { label: this.label, exitCode, end, dismissed: this.#dismissed, endedAt: performance.now() };
+    return {
+      label: this.label,
+      exitCode,
+      end,
+      dismissed: this.#dismissal !== undefined,
+      endedAt: performance.now(),
+    };
   }
 
-  async #stop(): Promise<void> {
-    await this.#attempt((driver) => driver.stopTask(this.#stopRequest({})));
+  async #stop(reason: string): Promise<void> {
+    const metadata = stopReason(reason);
+    await this.#attempt((driver) => driver.stopTask(this.#stopRequest({}), { metadata }));
   }
 
   #stopRequest({ signal = this.task.killSignal ?? "", timeoutMs = this.task.killTimeoutMs }: StopRequest) {
@@ -304,6 +320,11 @@ export class LocalTask implements StartedTask, CheckedTask {
 }
 
 const streams = ["stdout", "stderr"] as const;
+
+/** Whether a run is stopped by a signal, such as that of Ctrl-C: the reason is the name of the signal then. */
+function isSignal(reason: string): boolean {
+  return /^SIG[A-Z]+$/.test(reason);
+}
 
 /** Whether a call failed because its plugin has died. */
 async function hasDied(plugin: LaunchedPlugin, thrown: unknown): Promise<boolean> {

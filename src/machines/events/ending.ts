@@ -14,10 +14,19 @@ const stop = z.object({ signal: z.number(), timeoutMs: z.number() });
 export const stopInProgress = stop.extend({ requestedAt: z.number(), timedOut: z.boolean() }).readonly();
 
 const stopRequested = defineEvent({
-  schema: stop,
-  evolve: ({ data, time }) => ({ stop: { ...data, requestedAt: time, timedOut: false } }),
+  schema: stop.extend({
+    /**
+     * Why the caller stops the task, as a clause: `run` says it, such as `bad exited with 42`. Missing for agents, whose
+     * requests have no reason.
+     */
+    reason: z.string().optional(),
+  }),
+  evolve: ({ data: { signal, timeoutMs }, time }) => ({
+    stop: { signal, timeoutMs, requestedAt: time, timedOut: false },
+  }),
   title: "Stop requested",
-  summary: ({ signal, timeoutMs }) => `${signalName(signal)}, then ${formatDuration(timeoutMs)} to end`,
+  summary: ({ signal, timeoutMs, reason }) =>
+    `${signalName(signal)}, then ${formatDuration(timeoutMs)} to end${reason === undefined ? "" : `, because ${reason}`}`,
   shown: { tone: "plain", category: "end", group: "opens", parties: ["agent", "driver"] },
   fields: { ignored: [], masked: {} },
 });

@@ -19,6 +19,16 @@ const examples = `${import.meta.dirname}/../../../examples`;
 /** Arguments of a run with a separate event log for the test. */
 const running = (...args: string[]) => ["run", "--state-dir", temporaryFolder(), ...args];
 
+/** The reasons of all stops that a state folder's log has. */
+async function stopReasons(stateDir: string): Promise<unknown[]> {
+  const { stdout } = await call(["events", "--state-dir", stateDir, "--json"]);
+  const events = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  return events.filter(({ type }) => type === "stopRequested").map(({ data }) => data.reason);
+}
+
 /**
  * The plugin's pid, once its execve(2) has finished. If the child were stopped before its execve(2), the run
  * would wait for the child.
@@ -341,6 +351,11 @@ describe("checks", () => {
     await run.seen("failed 2 times in a row: restarting t", "stderr");
     await run.seen("t: killed by SIGINT", "stderr");
     expect((await run.seen("up\nup\n")).match(/up/g)?.length).toBeGreaterThanOrEqual(2);
+    run.child.kill("SIGINT");
+    await run.ended;
+    const reasons = await stopReasons(stateDir);
+    expect(reasons[0]).toMatch(/^check web: \S.* failed 2 times in a row$/);
+    expect(reasons.at(-1)).toBe("the run got SIGINT");
   });
 });
 
@@ -672,11 +687,16 @@ describe("jobs of several tasks", () => {
   });
 
   it("end together if one fails, and its exit code is the job's", async () => {
-    const { code, stderr } = await call(
-      running(job(task("a", "sleep 0.2; exit 8"), task("b", "sleep 1000"))),
-    );
+    const stateDir = temporaryFolder();
+    const file = job(task("a", "sleep 0.2; exit 8"), task("b", "sleep 1000"));
+    const { code, stderr } = await call(["run", "--state-dir", stateDir, file]);
     expect(code).toBe(8);
     expect(stderr).toMatch(/^b: stopped, because a exited with 8$/m);
+    expect(await stopReasons(stateDir)).toEqual(["a exited with 8"]);
+    const { stdout } = await call(["why", "--state-dir", stateDir, "b"]);
+    expect(stdout.replaceAll(/\s+/g, " ")).toMatch(
+      /The agent requested a stop with SIGINT and a timeout of 5 s, because a exited with 8 \[\d+\]\./,
+    );
   });
 
   it("end with their leader", async () => {

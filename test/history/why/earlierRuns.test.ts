@@ -19,7 +19,7 @@ function run(
   }: {
     request?: Partial<EventData<"requested">>;
     exit?: Partial<EventData<"exited">>;
-    stopped?: boolean;
+    stopped?: boolean | string;
     ranMs?: number;
   } = {},
 ): History {
@@ -30,12 +30,33 @@ function run(
     at(event("fingerprinted")),
     at(event("sandboxed")),
     at(event("started"), 10),
-    ...(stopped ? [at(event("stopRequested"), ranMs)] : []),
+    ...(stopped === false
+      ? []
+      : [at(event("stopRequested", stopped === true ? {} : { reason: stopped }), ranMs)]),
     at(event("exited", { endedAt: time + 10 + ranMs, ...exit }), 10 + ranMs),
   ];
   runs += 1;
-  const id = numberedId(runs);
+  return historyOf(numberedId(runs), events);
+}
+
+function historyOf(id: string, events: readonly TaskEvent[]): History {
   return new History(id, new RecordedLog().add(id, events).events(id));
+}
+
+/** A run that began so many seconds after the first, and is not over. */
+function underWay(
+  second: number,
+  request: Partial<EventData<"requested">> = {},
+  id = numberedId(1),
+): History {
+  const time = 1_700_000_000_000 + second * 1_000;
+  const events = [
+    event("requested", request),
+    event("fingerprinted"),
+    event("sandboxed"),
+    event("started"),
+  ].map((each) => ({ ...each, time }));
+  return historyOf(id, events);
 }
 
 const failed = (second: number, more: Parameters<typeof run>[1] = {}) =>
@@ -126,8 +147,71 @@ describe("a loop", () => {
     ]);
   });
 
+  it("of stops names the reason that whoever stopped it has given", () => {
+    const stopped = (second: number) =>
+      run(second, {
+        ...{ stopped: "check web failed 3 times in a row", ranMs: 2_000 },
+        exit: { exitCode: 143, signal: 15 },
+      });
+    const [text] = texts(stopped(8), stopped(4), stopped(0));
+    expect(text).toMatch(/, this one after 2 s: check web failed 3 times in a row$/);
+  });
+
+  it("is of one instance of the group", () => {
+    const of = (allocIndex: number) => (second: number) => failed(second, { request: { allocIndex } });
+    const [zero, one] = [of(0), of(1)];
+    expect(
+      texts(one(60), zero(50), one(40), zero(30), one(20), run(10, { request: { allocIndex: 0 } })),
+    ).toEqual([
+      expect.stringMatching(/^It is the 3rd run in a row that ended so, in 41 s/),
+      expect.stringMatching(/ of its last good run, 50 s before$/),
+    ]);
+    expect(texts(one(60), zero(50), one(40), zero(30))).toEqual([]);
+  });
+
   it("of many runs is counted up to a limit", () => {
     const many = Array.from({ length: 200 }, (_, index) => failed(1_000 - index));
     expect(texts(failed(2_000), ...many)[0]).toMatch(/^It is the 51st run in a row/);
+  });
+});
+
+describe("a run that is not over", () => {
+  it("is said to be restarted again and again, with the commonest end", () => {
+    const others = [50, 40, 30].map((second) => failed(second));
+    const killed = run(20, { exit: { exitCode: 137, signal: 9, oomKilled: true } });
+    const [text, ...more] = texts(underWay(60), ...others, killed, run(10, { ranMs: 90_000 }), failed(0));
+    expect(more).toEqual([]);
+    expect(text).toMatch(
+      /^It was restarted: 4 runs in a row before it ended badly or within 1 min, in 40 s since 2023-11-14 .*; the commonest end, 3 times: /,
+    );
+    expect(text).toContain(`3 times: ${portInUse.text}`);
+  });
+
+  it("says why earlier runs were stopped soon, and if all of them ended alike", () => {
+    const stopped = (second: number) => run(second, { stopped: true, ranMs: 2_000 });
+    expect(texts(underWay(9), stopped(6), stopped(3), stopped(0))).toEqual([
+      expect.stringMatching(/; the commonest end, each of them: stopped by the agent soon after its start$/),
+    ]);
+  });
+
+  it("counts runs that completed at once only in its own allocation", () => {
+    const runsOf = (allocation: string) =>
+      [3, 2, 1].map((second) => {
+        const { events } = run(second);
+        return historyOf(
+          `${allocation}/web/0000000${second}`,
+          events.map(({ type, time, data }) => ({ type, time, data }) as TaskEvent),
+        );
+      });
+    const own = underWay(4, {}, "6f2d4a9e/web/00000004");
+    expect(texts(own, ...runsOf("6f2d4a9e"))).toEqual([expect.stringMatching(/each of them: completed$/)]);
+    expect(texts(own, ...runsOf("7f2d4a9e"))).toEqual([]);
+  });
+
+  it("has no such sentence after few runs, after good ones, and after those of another instance", () => {
+    expect(texts(underWay(60), failed(50), failed(40))).toEqual([]);
+    expect(texts(underWay(60), run(50), failed(40), failed(30), failed(20))).toEqual([]);
+    const others = [50, 40, 30].map((second) => failed(second, { request: { allocIndex: 1 } }));
+    expect(texts(underWay(60, { allocIndex: 0 }), ...others)).toEqual([]);
   });
 });

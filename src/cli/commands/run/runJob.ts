@@ -226,7 +226,9 @@ async function serve(tasks: readonly StartedTask[], request: RunRequest): Promis
     const summary = `task ${taskName(id)} has already been restarted, or has ended`;
     throw new DriverError("TASK_NOT_RUNNING", summary);
   }
-  await ("stop" in request ? task.stop(request) : task.restart());
+  await ("stop" in request
+    ? task.stop(request, "the verb stop was used")
+    : task.restart("the verb restart was used"));
 }
 
 const interrupted: RunEnd = {
