@@ -95,7 +95,7 @@ async function runVerb(args: readonly string[]): Promise<number> {
  * Rewrites the arguments that people type into arguments that commander parses. Arguments after `--` stay
  * unchanged: they belong to the command that `exec` runs.
  */
-function normalizeArguments(given: readonly string[]): string[] {
+export function normalizeArguments(given: readonly string[]): string[] {
   const args = given[0] === "exec" ? separateCommand(given) : given;
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   return [...args.slice(0, end).map(doubleDash), ...args.slice(end)];
