@@ -313,6 +313,21 @@ describe("root_dir is refused", () => {
     await expectRefusal(agent, config, { code, text, recoverable: false });
   });
 
+  test("with more at its top than a root file system has, however many names it has", async () => {
+    const refused = async (allocation: Allocation, text: RegExp) => {
+      const config = allocation.config({ ...shell("true"), root_dir: "local/tree" });
+      await expectRefusal(agent, config, { code: "ROOT_DIR_INVALID", text, recoverable: false });
+    };
+    const linked = withTree();
+    for (let made = 0; made < 1_000; made += 1) symlinkSync("bin", `${linked.tree}/link${made}`);
+    expect(await run(linked.allocation, "ls / | grep -c link")).toMatchObject({ out: "1000\n" });
+    for (let made = 1_000; made < 4_096; made += 1) symlinkSync("bin", `${linked.tree}/link${made}`);
+    await refused(linked.allocation, /"local\/tree" has more than 4096 names at its top/);
+    const filled = withTree();
+    for (let made = 0; made < 256; made += 1) writeFileSync(`${filled.tree}/file${made}`, "");
+    await refused(filled.allocation, /"local\/tree" has more than 256 files and folders at its top/);
+  });
+
   test("unless the operator allows it", async () => {
     const strict = await startWarmAgent({});
     const { allocation } = withTree();
