@@ -22,6 +22,20 @@ test.each([1_000, 65_533, 100_000, 200_005])(
   },
 );
 
+test("root is refused, by name and by number, unless the client allows it", async () => {
+  const agent = await startAgent();
+  for (const user of ["root", "nomad-0"]) {
+    const config = makeAllocation().config("true", { user });
+    await expect(startTask(agent, config)).rejects.toMatchObject({
+      details: expect.stringMatching(/^USER_FORBIDDEN: /),
+    });
+  }
+  const allowing = await startAgent({ options: { allow_root: true } });
+  const allocation = makeAllocation({ user: { name: "root", uid: 0, gid: 0 } });
+  await startTask(allowing, allocation.config("id -u"));
+  expect(await allocation.stdout.text()).toBe("0\n");
+});
+
 test("the operator can set another range", async () => {
   const agent = await startAgent({ options: { dynamic_user_ids: "200000-200009" } });
   const allocation = makeAllocation({ user: { name: "nomad-200005", uid: 200_005, gid: 200_005 } });

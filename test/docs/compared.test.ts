@@ -1,5 +1,6 @@
 /** The pages that give tests as evidence: docs/compared.md, and docs/contributing/evidence.md for docs/security.md. */
 import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 
 const docs = `${import.meta.dirname}/../../docs`;
@@ -41,6 +42,20 @@ test.each(rows)(
     expect(cells.at(-1)).toMatch(/\]\((?:\.\.\/)+test\//);
   },
 );
+
+test("the pages name tests by their titles", () => {
+  const named = rows.flatMap(({ page, cells }) =>
+    [...(cells.at(-1) ?? "").matchAll(/\[([^\]]+)\]\(([^)]+)\)/g)].map(([, title = "", path = ""]) => {
+      return { page, title, path };
+    }),
+  );
+  expect(named.length).toBeGreaterThan(200);
+  const missing = named.filter(({ page, title, path }) => {
+    const source = readFileSync(join(dirname(join(docs, page)), path), "utf8").replaceAll("\\", "");
+    return !source.includes(title);
+  });
+  expect(missing).toEqual([]);
+});
 
 test("each row of a table of attacks or secrets in docs/security.md has its evidence, and no row more", () => {
   const shown = rows.filter(({ page }) => page === evidence).map(({ cells }) => cells[0]);

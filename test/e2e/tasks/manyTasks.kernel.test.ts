@@ -24,6 +24,16 @@ test("100 tasks at once: each ends with its own exit code and output, and nothin
   expect(runs.flatMap(({ allocation }) => processesNamed(initName(allocation.id)))).toEqual([]);
 });
 
+test("a task that runs again ends with the exit code of this run, not of an earlier one", async () => {
+  const agent = await startAgent();
+  const allocation = makeAllocation();
+  for (const code of [3, 0, 5]) {
+    expect(await runTask(agent, allocation.config(`exit ${code}`))).toMatchObject({ exitCode: code });
+  }
+  const killed = allocation.config("kill -KILL $$");
+  expect(await runTask(agent, killed)).toMatchObject({ exitCode: 137, signal: 9 });
+});
+
 test("20 tasks of one allocation can be destroyed at once", async () => {
   const agent = await startAgent();
   const allocation = makeAllocation();
