@@ -88,7 +88,7 @@ export function withJobFileOptions(command: Command): Command {
     )
     .option(
       "--values <file>",
-      "file with values for secret, key, service, nomadVar and nomadService in templates, HCL or JSON",
+      "file with values for what templates ask of servers, HCL or JSON; validate --values-template prints an example",
     )
     .option(
       "--host-volume <name=path>",

@@ -252,7 +252,7 @@ export function skipOrReport(file: JobFile, place: string, name: string, message
 /** Names of all parts that a local run lacks and can skip: the values of `--skip`. */
 export function skippable(): string[] {
   const refused = Object.values<Keys>(levels).flatMap((keys) => Object.keys(keys.refused));
-  return [...new Set([...refused, "connect", "csi", "dispatch_payload", "parameterized"])].sort();
+  return [...new Set([...refused, "connect", "csi", "dispatch_payload", "parameterized", "template"])].sort();
 }
 
 function reportKey(file: JobFile, keys: Keys, place: string, key: string): void {

@@ -54,6 +54,10 @@ export function readTask(
     logsDisabled: logs.disabled,
     templates: asList(blocks.template).flatMap((template, index, all) => {
       const at = numbered(inside(place, "template"), index, all);
+      if (reader.file.skips.has("template")) {
+        reader.file.ignored.add(at);
+        return [];
+      }
       return attempt(reader.file, () => readTemplate(reader, at, template)) ?? [];
     }),
     payloadFile: readPayloadFile(reader, inside(place, "dispatch_payload"), once("dispatch_payload")),

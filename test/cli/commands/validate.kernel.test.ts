@@ -310,3 +310,37 @@ it("an empty --state-dir, as of a variable that is not set, is refused: it would
     expect(stderr).toContain("Expected a folder.");
   }
 });
+
+it("validate --values-template prints a file that answers the job's templates", async () => {
+  const job = jobFileOf(`job "web" {
+  group "g" {
+    task "a" {
+      driver = "exec2"
+      config {
+        command = "true"
+      }
+      template {
+        destination = "local/x"
+        data = <<-EOT
+          {{ with secret "kv/data/db" }}{{ .Data.data.password }}{{ end }}
+          {{ key "app/port" }}{{ range service "db" }}{{ .Address }}:{{ .Port }}{{ end }}
+          {{ range nomadVarList "nomad/jobs" }}{{ .Path }}{{ end }}{{ range nomadServices }}{{ .Name }}{{ end }}
+        EOT
+      }
+    }
+  }
+}
+`);
+  const before = await call(["validate", job], { unprivileged: true });
+  expect(before.stdout + before.stderr).toContain("run would refuse it");
+  expect(before.stderr).toContain("--skip template");
+  const { code, stdout, stderr } = await call(["validate", "--values-template", job], { unprivileged: true });
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(stdout).toMatch(/^# examples for \S+: run --values FILE/);
+  const values = join(temporaryFolder(), "values.hcl");
+  writeFileSync(values, stdout, { mode: 0o644 });
+  const after = await call(["validate", "--values", values, job], { unprivileged: true });
+  expect([after.code, after.stderr]).toEqual([0, ""]);
+  const without = await call(["validate", "--skip", "template", job], { unprivileged: true });
+  expect([without.code, without.stderr]).toEqual([0, ""]);
+});

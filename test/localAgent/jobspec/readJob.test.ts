@@ -651,9 +651,31 @@ describe("an unsupported block that --skip can leave out", () => {
     expect(job.groups[0]?.tasks[0]?.volumeMounts).toEqual([]);
   });
 
+  it("may be the templates, whatever they ask for", async () => {
+    const text = `job "j" {
+      group "g" {
+        task "t" {
+          driver = "exec2"
+          template {
+            source      = "x"
+            destination = "local/x"
+          }
+          template {
+            data        = "{{ caRoots }}"
+            destination = "local/y"
+          }
+        }
+      }
+    }`;
+    const values = { given: {}, environment: {} };
+    const job = await parseJob(jobFile("t.hcl", text, { skips: ["template"] }), values);
+    expect(job.groups[0]?.tasks[0]?.templates).toEqual([]);
+    expect(job.ignored).toContain("group.g.task.t.template");
+  });
+
   it("is named in full", () => {
     expect(skippable()).toEqual(
-      expect.arrayContaining(["artifact", "connect", "consul", "csi", "identity", "vault"]),
+      expect.arrayContaining(["artifact", "connect", "consul", "csi", "identity", "template", "vault"]),
     );
     expect(skippable()).not.toContain("driver");
   });

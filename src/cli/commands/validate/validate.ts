@@ -4,7 +4,8 @@ import { DriverError } from "../../../base/errors.ts";
 import { type CheckedFile, checkFile } from "../../../localAgent/files/checkFile.ts";
 import type { LocalPluginConfig } from "../../../localAgent/files/pluginConfig.ts";
 import { type FoundProblem, InvalidFile } from "../../../localAgent/jobspec/jobFile.ts";
-import { visible, visibleJson } from "../../../units/visible.ts";
+import { valuesExample } from "../../../localAgent/jobspec/resolve/valuesExample.ts";
+import { visible, visibleJson, visibleLines } from "../../../units/visible.ts";
 import { inWords, printError } from "../../terminal/errors.ts";
 import { print, printNote } from "../../terminal/output.ts";
 import { type JobOptions, readJobFile, variablesOf } from "../run/readJobFile.ts";
@@ -12,18 +13,21 @@ import { type JobOptions, readJobFile, variablesOf } from "../run/readJobFile.ts
 export interface ValidateOptions extends JobOptions {
   readonly config: LocalPluginConfig;
   readonly json: boolean;
+  /** Prints an example for `--values` instead of the verdicts. */
+  readonly valuesTemplate: boolean;
 }
 
 /** @returns the exit code: 1 if a file is not valid */
 export async function validate(paths: readonly string[], options: ValidateOptions): Promise<number> {
-  const { config, json } = options;
+  const { config, json, valuesTemplate } = options;
   let valid = true;
   for (const path of paths) {
     try {
       const file = await readJobFile(path, options);
       const checked = await checkFile(file, variablesOf(options), config);
       const { lacking, warnings } = checked;
-      if (json) {
+      if (valuesTemplate) print(exampleFor(file.name, checked));
+      else if (json) {
         for (const each of lacking) print(problemJson(each, "note"));
         for (const each of warnings) print(problemJson(each, "warning"));
       } else {
@@ -40,6 +44,16 @@ export async function validate(paths: readonly string[], options: ValidateOption
     }
   }
   return valid ? 0 : 1;
+}
+
+/** An example of a file for `--values`, with what the job's templates ask for. */
+function exampleFor(name: string, { job }: CheckedFile): string {
+  const example = job === undefined ? "" : valuesExample(job);
+  const title =
+    example === ""
+      ? `no template of ${name} asks a server`
+      : `examples for ${name}: run --values FILE ${name}`;
+  return visibleLines(`# ${visible(title)}\n${example}`.trimEnd());
 }
 
 function verdictOn({ kind, job }: CheckedFile): string {

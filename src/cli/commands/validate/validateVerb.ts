@@ -8,6 +8,7 @@ import {
 
 interface Options extends JobFileOptions {
   readonly json?: boolean;
+  readonly valuesTemplate?: boolean;
 }
 
 export const addValidate: AddVerb = (program, exit) => {
@@ -21,6 +22,10 @@ export const addValidate: AddVerb = (program, exit) => {
     )
     .option(...pluginOption)
     .option(...pluginConfigOption)
+    .option(
+      "--values-template",
+      "print an example file for --values, with what the job's templates ask servers for",
+    )
     .option("--json", "print errors and notes as JSON, one object per line")
     .addHelpText(
       "after",
@@ -30,6 +35,7 @@ Exit codes: 0 all files are valid, 1 otherwise.
 Examples:
   nomad-driver-exec2 validate web.nomad.hcl
   nomad-driver-exec2 validate /etc/nomad.d/client.hcl
+  nomad-driver-exec2 validate --values-template web.nomad.hcl > values.hcl
   nomad-driver-exec2 validate --json *.hcl | jq .message`,
     )
     .action(async (files: string[], options: Options) => {
@@ -38,6 +44,13 @@ Examples:
       const { readJobOptions } = await import("../run/readJobFile.ts");
       const config = await readPluginConfig(options.pluginConfig, options.option);
       const jobOptions = await readJobOptions(options);
-      exit(await validate(files, { ...jobOptions, config, json: options.json ?? false }));
+      exit(
+        await validate(files, {
+          ...jobOptions,
+          config,
+          json: options.json ?? false,
+          valuesTemplate: options.valuesTemplate ?? false,
+        }),
+      );
     });
 };

@@ -256,12 +256,11 @@ function rangeOf(value: GoValue, line: number): (readonly [GoValue, GoValue])[] 
 }
 
 /** Functions of Nomad's templates that a local run lacks, grouped by the reason. */
-const consulValues = "key keyExists keyOrDefault ls safeLs tree safeTree service";
+const consulValues = "key keyExists keyOrDefault ls safeLs tree safeTree service services";
 const consul =
-  "node nodes datacenters services connect caRoots caLeaf exportedServices partitions peerings byMeta byKey byTag byPort byAddress";
+  "node nodes datacenters connect caRoots caLeaf exportedServices partitions peerings byMeta byKey byTag byPort byAddress";
 const vault = "secrets pkiCert byVault";
-const nomadValues = "nomadService nomadVar nomadVarExists";
-const nomad = "nomadServices nomadVarList nomadVarListSafe";
+const nomadValues = "nomadService nomadServices nomadVar nomadVarExists nomadVarList nomadVarListSafe";
 const files = "file executeTemplate writeToFile plugin";
 const formats = "parseYAML toYAML toTOML";
 
@@ -271,7 +270,6 @@ const reasons: readonly (readonly [string, string])[] = [
   ["secret", "needs Vault, and a local run has none; --values FILE gives it values"],
   [vault, "needs Vault, and a local run has none"],
   [nomadValues, "needs a Nomad server, and a local run has none; --values FILE gives it values"],
-  [nomad, "needs a Nomad server, and a local run has none"],
   [
     files,
     "accesses files or programs, which templates of a local run cannot; use HCL's file() to read a file",

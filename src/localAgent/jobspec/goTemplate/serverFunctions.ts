@@ -12,11 +12,19 @@ export function serverFunctions(values: ServerValues): Readonly<Record<string, G
       secret: (given) => secretValue(found("secret", secret, given)),
     }),
     ...(key && keyFunctions(key)),
-    ...(service && { service: (given) => instancesOf("service", service, given) }),
-    ...(nomadService && { nomadService: (given) => instancesOf("nomadService", nomadService, given) }),
+    ...(service && {
+      service: (given) => instancesOf("service", service, given),
+      services: () => namesOf(service),
+    }),
+    ...(nomadService && {
+      nomadService: (given) => instancesOf("nomadService", nomadService, given),
+      nomadServices: () => namesOf(nomadService),
+    }),
     ...(nomadVar && {
       nomadVar: (given) => goValue(found("nomadVar", nomadVar, given)),
       nomadVarExists: ([path = null]) => Object.hasOwn(nomadVar, goText(path)),
+      nomadVarList: (given) => pathsBelow(nomadVar, given),
+      nomadVarListSafe: (given) => pathsBelow(nomadVar, given),
     }),
   };
 }
@@ -77,6 +85,25 @@ function instancesOf(
   );
   const wanted = given.length === 3 ? instances.slice(0, Number(given[0])) : instances;
   return wanted.map((each) => goValue({ Name: name, ...each }));
+}
+
+/** All services, each with the tags of its instances. */
+function namesOf(services: NonNullable<ServerValues["service"]>): GoValue {
+  return Object.keys(services)
+    .sort(byText)
+    .map((name) => {
+      const tags = new Set(services[name]?.flatMap(({ Tags }) => Tags));
+      return goValue({ Name: name, Tags: [...tags].sort(byText) });
+    });
+}
+
+/** The variables whose paths have a prefix, by default all. */
+function pathsBelow(
+  variables: Readonly<Record<string, unknown>>,
+  [prefix = ""]: readonly GoValue[],
+): GoValue {
+  const paths = Object.keys(variables).filter((path) => path.startsWith(goText(prefix)));
+  return paths.sort(byText).map((path) => goValue({ Path: path, Namespace: "default" }));
 }
 
 /** @throws TemplateError if the file has no value for the path. The error does not show any value */

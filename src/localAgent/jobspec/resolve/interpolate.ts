@@ -35,6 +35,15 @@ export function render(text: string, lookup: (reference: Reference) => string): 
     .join("");
 }
 
+/**
+ * The text of a `template` block, as Go's template language has it. A `${…}` that the file does not define is literal
+ * text, such as a shell variable.
+ * @throws TemplateError if the text cannot be parsed
+ */
+export function templateText({ data }: { readonly data: string }): string {
+  return render(data, ({ text }) => `\${${text}}`);
+}
+
 /** Replaces all texts of a value, including keys. @param steps leads from the value to the text */
 export function mapTexts(
   value: unknown,

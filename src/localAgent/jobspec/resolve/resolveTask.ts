@@ -22,7 +22,7 @@ import {
   runtimeLookup,
 } from "./allocationEnvironment.ts";
 import { type AttributeSpec, followSpec } from "./driverConfig.ts";
-import { mapTexts, render } from "./interpolate.ts";
+import { mapTexts, render, templateText } from "./interpolate.ts";
 import type { Reference } from "./template.ts";
 
 export interface ResolvedTask {
@@ -182,12 +182,13 @@ function parentOf(folder: string): string {
  */
 function renderData(file: JobFile, template: Template, facts: TemplateFacts): string {
   const { leftDelimiter: left, rightDelimiter: right } = template;
-  // A `${…}` that the file does not define is literal text, such as a shell variable.
-  const data = render(template.data, ({ text }) => `\${${text}}`);
+  const data = templateText(template);
   if (!data.includes(left)) return data;
   const opened = openGoTemplate(data, { left, right }, facts);
-  for (const { message, fault } of opened.problems)
-    report(file, { place: template.place, message, lacking: fault === "lacking" });
+  for (const { message, fault } of opened.problems) {
+    const skippable = { hint: "--skip template goes on without it.", lacking: true, skip: "template" };
+    report(file, { place: template.place, message, ...(fault === "lacking" && skippable) });
+  }
   return opened.problems.length > 0 ? "" : opened.render();
 }
 

@@ -50,6 +50,13 @@ describe("a template with values for its servers", () => {
       '{{ with nomadVar "nomad/jobs/web" }}{{ .user }} {{ .pin }}{{ end }} {{ nomadVarExists "x" }}',
       "ada 12 false",
     ],
+    ["{{ range services }}{{ .Name }}{{ .Tags }} {{ end }}", "a.b[] db[primary] "],
+    ["{{ range nomadServices }}{{ .Name }}{{ end }}", "api"],
+    [
+      '{{ range nomadVarList "nomad/" }}{{ .Path }}{{ end }}{{ range nomadVarListSafe "x" }}x{{ end }}',
+      "nomad/jobs/web",
+    ],
+    ["{{ range nomadVarList }}{{ .Path }}{{ end }}", "nomad/jobs/web"],
     ['{{ range nomadService 2 "k" "api" }}{{ .Port }} {{ end }}', "9001 9002 "],
   ])("%s", (source, text) => {
     const { problems, render } = opened(source);
@@ -69,7 +76,7 @@ describe("a template with values for its servers", () => {
   });
 
   it("still lacks functions of other kinds, which it names", () => {
-    const { problems } = opened('{{ key "a" }}{{ secret "b" }}{{ if false }}{{ services }}{{ end }}', {
+    const { problems } = opened('{{ key "a" }}{{ secret "b" }}{{ if false }}{{ nodes }}{{ end }}', {
       key: { a: "1" },
     });
     expect(problems.map(({ message, fault }) => [message, fault])).toEqual([
@@ -77,7 +84,7 @@ describe("a template with values for its servers", () => {
         "line 1 of the template: secret needs Vault, and a local run has none; --values FILE gives it values",
         "lacking",
       ],
-      ["line 1 of the template: services needs Consul, and a local run has none", "lacking"],
+      ["line 1 of the template: nodes needs Consul, and a local run has none", "lacking"],
     ]);
   });
 });

@@ -59,7 +59,10 @@ describe("a template's text", () => {
 
   it.each([
     ['a\n{{ key "x" }}', "line 2 of the template: key needs Consul, and a local run has none"],
-    ["{{ range nomadServices }}{{ end }}", "nomadServices needs a Nomad server, and a local run has none"],
+    [
+      "{{ range nomadServices }}{{ end }}",
+      "nomadServices needs a Nomad server, and a local run has none; --values",
+    ],
     ["{{ env", "{{ without }}"],
   ])("%j is refused", (data, message) => {
     expect(() => resolved(data)).toThrow(message);
