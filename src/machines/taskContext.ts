@@ -36,6 +36,8 @@ export const contextSchema = z
     disk: diskHistory,
     /** Number of delivered signals. */
     signals: z.number(),
+    /** The last delivered one, and the time of its event in milliseconds since the epoch. */
+    lastSignal: z.object({ signal: z.number(), at: z.number() }).nullable(),
     /** Commands that were run in the task. */
     execs: execHistory,
     /** How often another plugin process took the task over. */
@@ -64,6 +66,7 @@ export const initialContext: TaskContext = {
   output: { replacements: 0, lost: null, waits: false },
   disk: { own: 0, shared: 0 },
   signals: 0,
+  lastSignal: null,
   execs: { last: 0, counted: 0, running: [] },
   recoveries: 0,
   exit: null,

@@ -63,6 +63,7 @@ export class JobPaths {
    * @throws DriverError as `findPath` does
    */
   open(rules: readonly UnveilRule[]): JobFiles {
+    const { uid } = this.#input.user;
     const asked = rules.filter(({ jobMode }) => jobMode !== undefined);
     const usersOwn = asked.filter((rule) => isOnlyFromJob(rule) && !isInProc(rule.path));
     // One change of user for all paths.
@@ -80,7 +81,7 @@ export class JobPaths {
       files.set(rule, found);
       if (found.at === "nowhere" && rule.optional) continue;
       this.#check(rule, found);
-      if (found.at === "nowhere") throw missingPath(rule, found.errno);
+      if (found.at === "nowhere") throw missingPath(rule, found.errno, usersOwn.includes(rule) && uid !== 0);
     }
     undo.move();
     return { files, [Symbol.dispose]: () => closeAll(files) };

@@ -220,15 +220,20 @@ function otherProc({ path }: Pick<UnveilRule, "path">, found: string): DriverErr
   );
 }
 
-/** The error for a path of the options that does not exist. */
-export function missingPath({ path, sources }: UnveilRule, errno: string): DriverError {
+/**
+ * The error for a path of the options that does not exist.
+ * @param asUser whether it was looked up as the task's user, who may not see all that exists
+ */
+export function missingPath({ path, sources }: UnveilRule, errno: string, asUser = false): DriverError {
   const owner = sources.includes("plugin") ? "plugin" : "task";
+  const what = `path ${path}, which the ${owner}'s config unveils`;
+  const enter = asUser ? ", let this user enter the folders on the way to it" : "";
   return new DriverError(
     "UNVEIL_PATH_MISSING",
-    `The path ${path}, which the ${owner}'s config unveils, does not exist`,
+    asUser ? `The task's user finds nothing at the ${what}` : `The ${what}, does not exist`,
     {
       failed: { call: "openat2", path, errno },
-      hint: "Create it before the task starts, or remove the entry",
+      hint: `Create it before the task starts${enter}, or remove the entry`,
       recoverable: true,
     },
   );

@@ -154,7 +154,8 @@ function permission({ finding, context, evidence, call }: Message): string | und
   for (const { path, found } of evidence.paths) {
     const volume = request?.mounts.findLast(({ target }) => isAtOrBelow(path, target))?.target;
     if (found === undefined || (volume === undefined && !isInRoot(path, sandbox))) continue;
-    if (!isRefused(found, sandbox, volume !== undefined, `${finding.line} ${call?.call ?? ""}`)) continue;
+    if (!isRefused(found, sandbox, volume !== undefined, `${withoutPaths(finding)} ${call?.call ?? ""}`))
+      continue;
     const { uid, gid, mode } = found;
     const kind = found.isFolder ? "folder" : "file";
     const owner = uid === 0 ? "root" : `uid ${uid}`;
@@ -174,6 +175,13 @@ function remedy(volume: string | undefined, request: TaskContext["request"]): st
 /** Words and calls that change a file, or what is in a folder. */
 const writing =
   /creat|touch|mkdir|makedir|writ|remov|delet|unlink|renam|\bmv\b|\bcp\b|\brm\b|sav|lock|append|truncat|bind|symlink/i;
+
+/** What a message says, without the names of files in it, which may have any words. */
+function withoutPaths({ line, paths }: Finding): string {
+  return [...paths]
+    .sort((one, other) => other.length - one.length)
+    .reduce((rest, path) => rest.replaceAll(path, ""), line);
+}
 
 /**
  * Whether owner and mode refuse what a message tells of. Elsewhere than in a volume, where a sandbox's rules may refuse

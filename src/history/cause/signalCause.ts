@@ -4,7 +4,7 @@ import { SIGNALLED } from "../../base/taskEnd.ts";
 import { type BlackBoxRecord, placeOfCrash, strangerText } from "../../machines/events/blackBox.ts";
 import type { Cause } from "../../machines/events/cause.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
-import { type End, type HostEvidence, limitOf, witnessed } from "./evidence.ts";
+import { consequenceMs, type End, type HostEvidence, limitOf, witnessed } from "./evidence.ts";
 
 /** CPU time is counted in ticks: a process that the kernel ends may show a little less than its limit. */
 const ofCpuLimit = 0.95;
@@ -41,6 +41,9 @@ export function signalCause(context: TaskContext, end: End, evidence: HostEviden
     if (name === "SIGABRT" && sent.sender?.isOwn) return say(`${name}: ${fault ?? ""}`);
     return say(`${signal === SIGKILL ? "killed" : `ended by ${name}, sent`} by ${senderText(sent)}`);
   }
+  const { lastSignal } = context;
+  if (lastSignal?.signal === signal && Math.abs(end.endedAt - lastSignal.at) <= consequenceMs)
+    return say(`ended by ${name}, which the agent sent it right before its end`);
   if (fault !== undefined) return say(`ended by ${name}, whose usual reason is: ${fault}`);
   if (context.signals > 0)
     return say(

@@ -170,9 +170,7 @@ function senderOf(facts: readonly Fact[], signal: number): string {
   const killed = signal === 9 && ofType(facts, "forceKilled").some(({ data }) => data.delivered);
   if (sent || killed) return ", as the agent requested";
   const meaning = signalMeaning(signal);
-  return meaning
-    ? `: ${meaning}`
-    : ": the driver did not send that signal, so the task itself or someone else on the host did";
+  return meaning ? `: ${meaning}` : ": the driver did not send that signal; who did is not recorded";
 }
 
 /** What is known of a failure without a known cause, and what would tell more of the next one. */

@@ -12,9 +12,8 @@ import { outOfMemory, processEnd, processIdentity } from "./shared.ts";
 /** A requested signal was sent to the task's process group, which may already have exited. */
 const signalled = defineEvent({
   schema: z.object({ signal: z.number(), delivered: z.boolean() }),
-  evolve: ({ data }, { signals }: { readonly signals: number }) => ({
-    signals: signals + (data.delivered ? 1 : 0),
-  }),
+  evolve: ({ data: { signal, delivered }, time }, { signals }: { readonly signals: number }) =>
+    delivered ? { signals: signals + 1, lastSignal: { signal, at: time } } : {},
   title: "Signal sent",
   summary: ({ signal, delivered }) => `${signalName(signal)} ${delivered ? "delivered" : "came too late"}`,
   wentWrong: ({ delivered }) => !delivered,

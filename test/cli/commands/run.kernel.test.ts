@@ -379,7 +379,7 @@ describe("a job that cannot be run", () => {
       "a path to unveil that does not exist",
       'command = "true"\nunveil = ["r:/nowhere"]',
       "UNVEIL_PATH_MISSING",
-      "does not exist: no such file or directory",
+      "finds nothing at the path /nowhere, which the task's config unveils: no such file or directory",
       126,
     ],
     [

@@ -161,6 +161,25 @@ describe("with a black box, the cause", () => {
     );
   });
 
+  it("of a task that the agent has sent a signal is this signal, if it came right before the end", () => {
+    const signalled = (beforeMs: number, data: Partial<EventData<"signalled">> = {}) => {
+      const sending = event("signalled", { signal: 10, delivered: true, ...data });
+      return taskWith({}, [{ ...sending, time: failed.endedAt - beforeMs }]);
+    };
+    const of = (context: ReturnType<typeof taskWith>, end = killedBy(10)) => named("", { end, context });
+    const byAgent = "signal: ended by SIGUSR1, which the agent sent it right before its end";
+    expect(of(signalled(5))).toBe(byAgent);
+    expect(of(signalled(-5))).toBe(byAgent);
+    expect(of(signalled(5, { signal: 11 }), killedBy(11))).toContain("SIGSEGV, which the agent sent");
+    const unrecorded = "the agent sent it signals while it ran, and who sent this one is not recorded";
+    expect(of(signalled(3_000))).toContain(unrecorded);
+    expect(of(signalled(5, { signal: 12 }))).toContain(unrecorded);
+    expect(of(signalled(5, { delivered: false }))).toContain("which the driver did not send");
+    expect(
+      named("", { end: killedBy(10), context: signalled(5), ...recorded({ signals: [sent(10, systemd)] }) }),
+    ).toContain("sent by pid 4711 (systemd)");
+  });
+
   it("of a crash has the file and the place in it, if the main process crashed", () => {
     const crash = { signal: 11, file: "/usr/lib/libc.so.6", offset: 0x1f0, pid: main, program: "app", at: 1 };
     const of = (end: End, changed: Partial<typeof crash> = {}) =>
@@ -237,6 +256,20 @@ describe("a refused access", () => {
       }),
     ).toBe("unknown: its cause is not known");
   });
+  it.each(["/var", "/srv/lock", "/srv/saved"])(
+    "is not blamed on a mode that refuses writing if the message tells of none: %s",
+    (path) => {
+      const found = { uid: 0, gid: 0, mode: 0o40755, isFolder: true };
+      const evidence = { paths: [file(path, found)], context: taskWith({ root: "host" }) };
+      const says = (text: string) => named(text, evidence);
+      expect(says(`ls: cannot open directory '${path}': Permission denied`)).toBe(
+        "unknown: its cause is not known",
+      );
+      expect(says(`touch: cannot touch '${path}': Permission denied`)).toMatch(
+        /^permission: folder .* mode 0755/,
+      );
+    },
+  );
   it("is not blamed on a mode that lets a group of the task read", () => {
     const paths = [file("/usr/local/key", { uid: 0, gid: 44, mode: 0o100640, isFolder: false })];
     const asMemberOf = (groups: number[]) => named(says, { paths, context: taskWith({ groups }) });
