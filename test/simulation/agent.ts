@@ -214,6 +214,7 @@ export class Agent {
       (driver, signal) => driver.waitTask(taskId, signal),
       ({ isSaved, life }, exit) => {
         checks.answersEnd(taskId, exit, isSaved, life);
+        checks.answersWait(taskId, life);
         if (!checks.isGone(taskId))
           checks.fail(`${taskId}: its end is told, but its processes are in its cgroup`);
       },

@@ -29,6 +29,8 @@ export class Checks {
   readonly #log: DurableLog;
   readonly #known = new Map<string, Known>();
   readonly #notRemoved = new Set<string>();
+  /** Tasks whose end the agent of this moment was told by WaitTask, with the plugin that told it. */
+  readonly #waited = new Map<string, Life>();
   /** Whether the host has failed some call, so that what should be done may be given up. */
   #tolerates = false;
 
@@ -68,6 +70,23 @@ export class Checks {
   /** No agent knows the task any more. */
   forgotten(taskId: string): void {
     this.#of(taskId).asked = true;
+  }
+
+  /** An agent begins: it has waited for no task yet. */
+  agentBegins(): void {
+    this.#waited.clear();
+  }
+
+  /** WaitTask tells the end of a task. A client drops what is announced about the task after that. */
+  answersWait(taskId: string, plugin: Life): void {
+    this.#waited.set(taskId, plugin);
+  }
+
+  /** The driver announces something about a task. The next plugin may announce once more what it finds. */
+  announces(taskId: string, message: string, plugin: Life): void {
+    const isLateDenial = message.startsWith("Denied");
+    if (this.#waited.get(taskId) === plugin && !isLateDenial)
+      this.fail(`${taskId}: “${message}” is announced after its end was told`);
   }
 
   /** The driver answers that the task has started. @param isSaved whether the log took every event */
@@ -217,6 +236,14 @@ export class Checks {
       this.fail(
         `${taskId}: its end is told, and ${told} of its denials are in the log, of ${heard} that were known`,
       );
+  }
+
+  /** A start that failed according to the log has run nothing. After a reboot, no driver looks for what has run. */
+  checkFailedStarts(): void {
+    for (const { stream, state } of this.#log.reader.streams())
+      for (const { executed, init } of this.#runsOf(stream))
+        if (state === "failed" && executed && !this.#kernel.isOfEarlierBoot(init))
+          this.fail(`${stream}: its start failed according to the log, but its program ran`);
   }
 
   /** The host has refused to remove a folder. It may stay until the next plugin process. */

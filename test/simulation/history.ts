@@ -94,12 +94,17 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
   };
   const launchPlugin = () => {
     plugins += 1;
-    const begin = () =>
-      new Driver(
+    const begin = () => {
+      const driver = new Driver(
         logger,
         "/plugin.sock",
         handOverTo(() => plugin),
       );
+      driver.taskEvents().subscribe(({ taskId, message }) => {
+        if (plugin === agent.plugin) checks.announces(taskId, message, plugin.life);
+      });
+      return driver;
+    };
     const plugin: PluginProcess = new PluginProcess(plugins, kernel, hazards, begin, (dead) => {
       scheduler.in(scheduler.latency(), agent.life, `learns that plugin ${dead.number} died`, () => {
         agent.pluginDied(dead);
@@ -185,6 +190,7 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
             for (const plugin of all) plugin.die("with its host");
             kernel.reboot();
             for (const job of plan.jobs) forgetUnknown(job);
+            checks.agentBegins();
             agent = new Agent(scheduler.newLife(`agent ${agents}`), world);
             const next = agent;
             scheduler.in(10, next.life, "begins", () => next.begin(plan.jobs));
@@ -206,6 +212,7 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
             if (stays)
               scheduler.in(random.below(5_000), plugin.life, "ends", () => plugin.die("without an agent"));
             for (const job of plan.jobs) forgetUnknown(job);
+            checks.agentBegins();
             const next = new Agent(scheduler.newLife(`agent ${agents}`), world, keeps ? plugin : undefined);
             agent = next;
             if (keeps || stays) {
@@ -267,6 +274,7 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
     if (!isOver()) {
       checks.checkLog();
       checks.checkDenials();
+      checks.checkFailedStarts();
       checks.checkRemains();
     }
   } finally {

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { toTaskId } from "../../../src/base/taskId.ts";
 import { settleStart } from "../../../src/driver/recovery/unansweredStart.ts";
 import { PendingLaunch } from "../../../src/effects/launch/launcher.ts";
@@ -21,6 +21,11 @@ import { eventually } from "../../support/host/eventually.ts";
 import { TestCgroup } from "../../support/host/testCgroup.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
+
+vi.mock("../../../src/effects/run/runFiles.ts", async (original) => {
+  const real = await original<typeof import("../../../src/effects/run/runFiles.ts")>();
+  return { ...real, readRecordedTask: vi.fn(real.readRecordedTask) };
+});
 
 const taskId = toTaskId("alloc/web/00000001");
 const fixture = new URL("../../fixtures/launchAndHang.ts", import.meta.url).pathname;
@@ -80,6 +85,17 @@ describe("the outcome of a start that was never answered", () => {
     const { snapshot, events } = await settleStart(taskId, sandboxed(run, cgroup, init), services);
     expect(events.map(({ type }) => type)).toEqual(["started", "exited"]);
     expect(snapshot.context.exit).toMatchObject({ exitCode: 6, signal: 0, source: "status" });
+    expect(cgroup.isEmpty()).toBe(true);
+  });
+
+  it("is a task that has run if it recorded itself after the first look, while its init was killed", async () => {
+    const { cgroup, run, services } = setUp();
+    const { launch, init } = await held(run, cgroup, "exec sleep 600");
+    const { task } = await launch.release();
+    vi.mocked(readRecordedTask).mockReturnValueOnce(undefined);
+    const { snapshot, events } = await settleStart(taskId, sandboxed(run, cgroup, init), services);
+    expect(events).toMatchObject([{ type: "started", data: { init, task } }, { type: "exited" }]);
+    expect(snapshot.context.exit).toMatchObject({ exitCode: 137, signal: 9 });
     expect(cgroup.isEmpty()).toBe(true);
   });
 
