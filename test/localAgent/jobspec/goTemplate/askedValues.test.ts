@@ -14,7 +14,7 @@ it.each([
     'secret = {\n  "db/creds" = {\n    "username" = "example"\n  }\n}\n',
   ],
   [
-    '{{ with $s := secret "a" }}{{ if .Data.x }}{{ with "y" }}{{ .z }}{{ $s.Data.b }}{{ end }}{{ end }}{{ end }}',
+    '{{ with $s := secret "a" }}{{ if .Data.x }}{{ with "y" }}{{ .Data.z }}{{ $s.Data.b }}{{ end }}{{ end }}{{ end }}',
     'secret = {\n  "a" = {\n    "x" = "example"\n    "b" = "example"\n  }\n}\n',
   ],
   [
