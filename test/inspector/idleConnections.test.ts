@@ -63,7 +63,7 @@ describe(`while there are ${many} connections`, () => {
       opened += 1;
       const socket = connect(Number(port), hostname).on("error", () => {});
       socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nX-Slow: `);
-      const drip = setInterval(() => socket.write("x"), 20);
+      const drip = setInterval(() => socket.write("x"), 200);
       socket.on("close", () => {
         clearInterval(drip);
         setImmediate(attack);
