@@ -94,7 +94,8 @@ async function ended(kind: Kind) {
       ...sandboxed,
     }),
   ];
-  const started = event("started", { ...launched, bootId: bootId() });
+  // The program's file may be younger than the time of a sample.
+  const started = { ...event("started", { ...launched, bootId: bootId() }), time: Date.now() };
   return { prepared, started, after: kind.after?.(launched) };
 }
 
