@@ -40,17 +40,58 @@ const ofPrograms = [
   "test/effects/seccomp/programs.kernel.test.ts",
 ];
 
+/** Tests that take more than ten seconds, which a change of their subject needs, but not every change. */
+const tenSeconds = [
+  "test/attacks/causeOfEnd.kernel.test.ts",
+  "test/attacks/combinations.kernel.test.ts",
+  "test/attacks/logFolder.kernel.test.ts",
+  "test/attacks/neighbours.kernel.test.ts",
+  "test/cli/commands/bundles.kernel.test.ts",
+  "test/cli/commands/events.kernel.test.ts",
+  "test/cli/commands/logs.kernel.test.ts",
+  "test/cli/commands/ps.kernel.test.ts",
+  "test/cli/commands/run.kernel.test.ts",
+  "test/cli/commands/runEnds.kernel.test.ts",
+  "test/cli/commands/runJson.kernel.test.ts",
+  "test/cli/commands/taskVerbs.kernel.test.ts",
+  "test/cli/commands/validate.kernel.test.ts",
+  "test/cli/commands/why.kernel.test.ts",
+  "test/cli/damagedLogs.kernel.test.ts",
+  "test/cli/secrets.kernel.test.ts",
+  "test/docs/exampleJobs.kernel.test.ts",
+  "test/docs/readme.kernel.test.ts",
+  "test/driver/traces.kernel.test.ts",
+  "test/e2e/executable/install.kernel.test.ts",
+  "test/e2e/executable/surroundings.kernel.test.ts",
+  "test/e2e/plugin/clientContract.kernel.test.ts",
+  "test/e2e/plugin/recordedTraffic.kernel.test.ts",
+  "test/e2e/plugin/stateFolder.kernel.test.ts",
+  "test/e2e/recovery/crash.kernel.test.ts",
+  "test/e2e/recovery/goDriver.kernel.test.ts",
+  "test/e2e/recovery/pluginCrash.kernel.test.ts",
+  "test/e2e/sandbox/maskedSecrets.kernel.test.ts",
+  "test/e2e/sandbox/pidMode.kernel.test.ts",
+  "test/e2e/sandbox/taskFiles.kernel.test.ts",
+  "test/e2e/tasks/errorOrder.kernel.test.ts",
+  "test/e2e/tasks/exec.kernel.test.ts",
+  "test/e2e/tasks/journald.kernel.test.ts",
+  "test/e2e/tasks/lastGoodRun.kernel.test.ts",
+  "test/e2e/tasks/logPipes.kernel.test.ts",
+  "test/e2e/tasks/manyTasks.kernel.test.ts",
+  "test/e2e/tasks/ownLogs.kernel.test.ts",
+  "test/e2e/tasks/silentFileSystem.kernel.test.ts",
+  "test/history/replay/besideWriter.kernel.test.ts",
+  "test/inspector/slowReaders.test.ts",
+  "test/store/lmdb/damagedLog.kernel.test.ts",
+  "test/store/lmdb/lmdbProcesses.kernel.test.ts",
+];
+
 /** Tests that `npm test` has with a few rounds or cases, and `npm run test:long` with all: test/support/rounds.ts. */
 const withRounds = [
-  "test/cli/damagedLogs.kernel.test.ts",
-  "test/e2e/recovery/crash.kernel.test.ts",
-  "test/e2e/tasks/ownLogs.kernel.test.ts",
   "test/effects/landlock/ruleset.kernel.test.ts",
   "test/effects/logs/logger.kernel.test.ts",
   // The runner for arm64 needs an emulator of half a gigabyte.
   "test/effects/plan/runner.test.ts",
-  "test/store/lmdb/damagedLog.kernel.test.ts",
-  "test/store/lmdb/lmdbProcesses.kernel.test.ts",
   "test/store/lmdb/pageAllocator.kernel.test.ts",
   "test/store/lmdb/powerCut.test.ts",
 ];
@@ -59,6 +100,7 @@ const withRounds = [
 const long = [
   ...inBrowser,
   ...ofPrograms,
+  ...tenSeconds,
   // What dozens of programs need is learned, and tried without each part of it.
   "test/e2e/learn/**/*.test.ts",
   "test/cli/commands/learn.kernel.test.ts",

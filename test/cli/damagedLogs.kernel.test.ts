@@ -7,10 +7,9 @@ import { openEventStore } from "../../src/store/lmdb/lmdbEventStore.ts";
 import { allLives, life } from "../support/history/history.ts";
 import { recorderOf } from "../support/history/recorder.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
-import { rounds } from "../support/rounds.ts";
 import { idOf } from "../support/screen/inspector.ts";
 
-const damages = rounds(30, 250);
+const damages = 250;
 const tasks = 60;
 
 interface Line {

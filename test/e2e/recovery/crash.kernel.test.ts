@@ -6,7 +6,6 @@ import { regressions } from "../../crash/regressions.ts";
 import { runRound, runRoundOf } from "../../crash/round.ts";
 import { logCollections } from "../../crash/roundPlan.ts";
 import { hasJournald } from "../../support/host/journal.ts";
-import { everyNth } from "../../support/rounds.ts";
 
 let entry: string;
 
@@ -17,12 +16,10 @@ beforeAll(async () => {
 /** Journald is not on every machine. */
 const modes = logCollections.filter((mode) => mode !== "journald" || hasJournald());
 
-/** Each round in the mode that it is about, or in all: `npm test` has them in turn in one of the modes. */
-const rounds = regressions.flatMap((round, index) => {
-  const inTurn = modes.map((_, each) => modes[(index + each) % modes.length] ?? "agent");
-  const its = modes.filter((mode) => mode === round.logs);
-  return (round.logs ? its : everyNth(modes.length, inTurn)).map((logs) => ({ ...round, logs }));
-});
+/** Each round in the mode that it is about, or in all. */
+const rounds = regressions.flatMap((round) =>
+  modes.filter((mode) => round.logs === undefined || mode === round.logs).map((logs) => ({ ...round, logs })),
+);
 
 test.each(rounds)("$title (logs by $logs)", async (round) => {
   // A lower number means that a kill point was renamed, so the round no longer tests anything.

@@ -17,7 +17,6 @@ import { WorkMark } from "../../../src/store/lmdb/workMark.ts";
 import { sampleEvent, samples } from "../../support/history/sampleEvents.ts";
 import { LineProcess } from "../../support/host/lineProcess.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
-import { rounds } from "../../support/rounds.ts";
 
 const fixture = fileURLToPath(new URL("../../fixtures/openLog.ts", import.meta.url));
 const EVENTS = 400;
@@ -112,7 +111,7 @@ describe("damage anywhere in a log that was left open", () => {
     await makeLog(join(parent, "good"));
     const good = readFileSync(join(parent, "good", "data.mdb"));
     const found = { damaged: 0, intact: 0 };
-    for (let round = 0; round < rounds(5, 40); round++) {
+    for (let round = 0; round < 40; round++) {
       const folder = join(parent, `round-${round}`);
       cpSync(join(parent, "good"), folder, { recursive: true });
       markLeftOpen(folder);
@@ -235,7 +234,7 @@ describe("a log whose writer was killed while it was idle", () => {
   });
 
   it("does not crash two writers in a row, wherever it is damaged", { timeout: 120_000 }, async () => {
-    for (let round = 0; round < rounds(3, 24); round++) {
+    for (let round = 0; round < 24; round++) {
       const folder = await killedAtRest();
       damage(folder, "the disk", (data) => {
         for (let sector = 0; sector < 12; sector++) {
