@@ -145,9 +145,16 @@ async function installDebianPackages(packages) {
     fail(`this machine lacks ${needed.join(", ")}. On Debian, as root: apt-get install ${names.join(" ")}`);
   }
   run("apt-get", ["update", "-qq"]);
-  const install = ["install", "--no-install-recommends", ...names];
-  console.error(`[setup] apt-get ${install.join(" ")}`);
   const env = { ...process.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" };
+  const { stdout: policy } = spawnSync("apt-cache", ["policy", ...names], { env, encoding: "utf8" });
+  const candidates = [...policy.matchAll(/^(\S+):\n.*\n +Candidate: (?!\(none\))/gm)].map(([, name]) => name);
+  const unknown = names.filter((name) => !candidates.includes(name));
+  if (unknown.length > 0)
+    console.error(`[setup] This Debian has no ${unknown.join(", ")}: what needs it is not tested`);
+  const known = names.filter((name) => candidates.includes(name));
+  if (known.length === 0) return;
+  const install = ["install", "--no-install-recommends", ...known];
+  console.error(`[setup] apt-get ${install.join(" ")}`);
   const { stdout } = spawnSync("apt-get", ["--assume-no", ...install], { env, encoding: "utf8" });
   for (const line of stdout?.match(/^(?:Need to get|After this operation).*$/gm) ?? []) {
     console.error(`[setup] ${line}`);

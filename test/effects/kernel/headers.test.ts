@@ -46,6 +46,7 @@ const newerNames = [
   "AUDIT_LANDLOCK_ACCESS",
   "AUDIT_LANDLOCK_DOMAIN",
   "LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON",
+  "LANDLOCK_RULE_NET_PORT",
   "LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF",
   "PIDFD_SIGNAL_PROCESS_GROUP",
   "landlock_net_port_attr",
@@ -101,7 +102,10 @@ function compile(
   const lines = expressions.map((text, index) => `static long long f${index}(void) { return ${text}; }`);
   const prints = expressions.map((text, index) => `printf("%s\\t%lld\\n", "${text}", f${index}());`);
   const source = [
-    ...["#define _GNU_SOURCE", ...includes, '#line 1 "numbers"', ...lines],
+    "#define _GNU_SOURCE",
+    // Before glibc 2.37, sys/mount.h includes fcntl.h, which conflicts with linux/fcntl.h.
+    ...(included.includes("linux/fcntl.h") ? ["#define _FCNTL_H"] : []),
+    ...[...includes, '#line 1 "numbers"', ...lines],
     ...["int main(void) {", ...prints, "}"],
   ];
   writeFileSync(`${folder}/numbers.c`, source.join("\n"));
