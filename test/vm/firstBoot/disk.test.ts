@@ -197,8 +197,11 @@ attempt("an exchange with the shared folder", lambda: os.replace(f"{shared}/d", 
       const task = config("sleep 1000");
       const first = await startVmAgent({});
       const handle = await startTask(first, task);
-      const fill = (plugin: VmAgent, folder: string, kibibytes: number) =>
-        execScript(plugin, task.id, `rm -f ${folder}/a; head -c ${kibibytes}K /dev/zero > ${folder}/a; sync`);
+      const fill = (plugin: VmAgent, folder: string, kibibytes: number) => {
+        // At once: while a file is written, samples see less of it, or more, which xfs allocates ahead.
+        const write = kibibytes < 4_096 ? `fallocate -l ${kibibytes}K` : `head -c ${kibibytes}K /dev/zero >`;
+        return execScript(plugin, task.id, `rm -f ${folder}/a; ${write} ${folder}/a; sync`);
+      };
       const samples = () => readUsage(join(first.stateDir, "events"), toTaskId(task.id));
       const used = () => (samples().at(-1)?.ownDiskBytes ?? 0) / MiB;
       const isTold = (plugin: VmAgent, text: string) =>
