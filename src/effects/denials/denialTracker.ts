@@ -211,9 +211,13 @@ export class DenialTracker<Owner> {
    * is lost. Calls of other owners may be under way.
    */
   finishEvents(owner: Owner): void {
-    for (const [serial, { denials }] of this.#open)
-      if (denials.some(({ domain }) => this.#domains.get(domain)?.owner === owner))
-        this.#finish(serial, undefined);
+    for (const [serial, { denials, filtered }] of this.#open) {
+      const isOwn =
+        denials.some(({ domain }) => this.#domains.get(domain)?.owner === owner) ||
+        // The owner's processes may have become known since the record came.
+        filtered.some((record) => this.#ownerOf(record, record) === owner);
+      if (isOwn) this.#finish(serial, undefined);
+    }
   }
 
   #eventOf(serial: number): OpenEvent {
@@ -276,12 +280,16 @@ export class DenialTracker<Owner> {
     return held;
   }
 
-  /** @returns whether the owner is known */
-  #filtered(record: FilteredRecord, { pid, uid, parent }: Caller): boolean {
+  #ownerOf({ timeMs }: FilteredRecord, { pid, uid, parent }: Caller): Owner | undefined {
     const process =
       this.#processes.get(pid) ?? (parent === undefined ? undefined : this.#processes.get(parent));
-    const isOwned = process !== undefined && wasAt(process, { pid: process.pid, uid, timeMs: record.timeMs });
-    const owner = isOwned ? process.owner : this.#sink.locate(pid, uid, record.timeMs);
+    const isOwned = process !== undefined && wasAt(process, { pid: process.pid, uid, timeMs });
+    return isOwned ? process.owner : this.#sink.locate(pid, uid, timeMs);
+  }
+
+  /** @returns whether the owner is known */
+  #filtered(record: FilteredRecord, caller: Caller): boolean {
+    const owner = this.#ownerOf(record, caller);
     if (owner === undefined) return false;
     this.#sink.denied(owner, filteredCall(record));
     return true;

@@ -149,7 +149,8 @@ describe.skipIf(problem !== undefined)("on a host that records denials", { timeo
       try {
         const { context } = new History(config.id, readHistory(reader, config.id)).finalState;
         const last = context.denials.refusals.at(-1);
-        return last === undefined ? "" : adviceFor(last, context);
+        const none = `no advice for ${JSON.stringify(context.denials)}`;
+        return last === undefined ? none : adviceFor(last, context) || none;
       } finally {
         await reader.close();
       }

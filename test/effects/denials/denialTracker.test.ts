@@ -157,6 +157,17 @@ describe("a denial", () => {
 });
 
 describe("a filtered call", () => {
+  it("is reported at its task's end, if the task's process became known after it and the call's record is missing", () => {
+    const { tracker, owners } = setUp();
+    tracker.take(filtered(10));
+    tracker.addProcess("web", web);
+    tracker.addProcess("db", { pid: 11, uid: 80_002, sinceMs: begun });
+    tracker.finishEvents("db");
+    expect(owners()).toEqual([]);
+    tracker.finishEvents("web");
+    expect(owners()).toEqual(["web"]);
+  });
+
   it("belongs to the task of the process, of its parent, or by the host's /proc", () => {
     const { tracker, owners } = setUp((pid) => (pid === 77 ? "db" : undefined));
     tracker.addProcess("web", web);
