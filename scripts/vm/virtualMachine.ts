@@ -32,7 +32,7 @@ export interface BootRequest {
   readonly limitMs: number;
   /**
    * Milliseconds until the first line, which the command writes at once. A machine without one by then has hung and is
-   * booted anew. Default: `limitMs`.
+   * booted anew. Without this limit, none is taken for hung.
    */
   readonly upMs?: number;
   /** Called with each line that is written to the port `exec2.results`. */
