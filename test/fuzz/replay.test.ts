@@ -5,6 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { messageOf } from "../../src/base/errors.ts";
 import { randomOf } from "../crash/random.ts";
 import { inputsOf } from "./corpus.ts";
 import { mutated } from "./mutated.ts";
@@ -46,6 +47,6 @@ async function runWith(input: Buffer, fuzz: () => void | Promise<void>): Promise
   try {
     await fuzz();
   } catch (thrown) {
-    throw new Error(`with ${input.toString("base64")}`, { cause: thrown });
+    throw new Error(`with ${input.toString("base64")}: ${messageOf(thrown)}`, { cause: thrown });
   }
 }

@@ -47,23 +47,29 @@ export const requests: Target = {
 let served: Promise<InspectorServer> | undefined;
 /** Without new inputs for this long, the server ends, because a listening process would never exit. */
 const idleMs = 1_000;
-const idle = setTimeout(() => {
-  void served?.then((inspector) => inspector.close());
-  served = undefined;
-}, idleMs);
+/** Runs between inputs only: an input that waits for the processor keeps its server. */
+let idle: NodeJS.Timeout | undefined;
 
 /** Input: bytes sent to the inspector's port. Afterwards the server must still serve the next client. */
 export const connections: Target = {
   fuzz: async (bytes) => {
+    clearTimeout(idle);
     served ??= listen();
-    const port = Number(new URL((await served).url).port);
-    idle.refresh();
-    await talk(port, bytes);
-    const answer = await talk(
-      port,
-      Buffer.from("GET /api/tasks HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
-    );
-    hold(answer.startsWith("HTTP/1.1 401 "), `then the server says ${JSON.stringify(answer)}`);
+    const inspector = await served;
+    const port = Number(new URL(inspector.url).port);
+    try {
+      await talk(port, bytes);
+      const answer = await talk(
+        port,
+        Buffer.from("GET /api/tasks HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+      );
+      hold(answer.startsWith("HTTP/1.1 401 "), `then the server says ${JSON.stringify(answer)}`);
+    } finally {
+      idle = setTimeout(() => {
+        served = undefined;
+        void inspector.close();
+      }, idleMs);
+    }
   },
   seeds: () => [
     "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
