@@ -467,7 +467,8 @@ it("are set while a process of the cgroup makes sockets, which the list allows a
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   expect((await lines.next()).value).toBe("ready");
   for (let round = 0; round < 50; round++) {
-    using _ = control.confine(cgroup.path, termsOf(["10.0.0.0/8"]), nobody);
+    // Not disposed of: an ended run refuses sockets, too, to a process that is between two looks at its limits.
+    control.confine(cgroup.path, termsOf(["10.0.0.0/8"]), nobody);
     if (round % 10 === 0) {
       control[Symbol.dispose]();
       control = newControl();
