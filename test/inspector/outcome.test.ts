@@ -3,7 +3,15 @@ import { describe, expect, it } from "vitest";
 import { causeOf, outcomeOf } from "../../src/inspector/views/outcome.ts";
 import type { TaskEvent } from "../../src/machines/events.ts";
 import { fold } from "../../src/machines/taskMachine.ts";
-import { allLives, event, type Life, life, portInUse, requestWith } from "../support/history/history.ts";
+import {
+  allLives,
+  event,
+  type Life,
+  life,
+  portInUse,
+  requestWith,
+  sampleData,
+} from "../support/history/history.ts";
 
 const killed = {
   grade: "witnessed",
@@ -93,6 +101,24 @@ describe("the cause of a failure", () => {
     ["lost: how it ended is unknown", { source: "unknown" }],
   ] as const)("is %s", (cause, data) => {
     expect(causeOnceBegun(event("exited", data))).toBe(cause);
+  });
+
+  it("is equal for runs of which only the folder, the user, a process or figures differ", () => {
+    const ofRun = (text: string) => {
+      return causeOnceBegun(event("exited", { exitCode: 1, cause: { ...portInUse, text } }));
+    };
+    const folder = `/var/lib/nomad/alloc/${sampleData("requested").allocId}`;
+    const full = "no space is left on a file system that it writes to: at";
+    expect(ofRun(`${full} ${folder}, 0 B of 9 GiB are free`)).toBe(`${full} …`);
+    expect(ofRun(`${full} ${folder}, no file more fits`)).toBe(`${full} …`);
+    expect(ofRun(`nothing at ${folder}/web/local/a.conf in its root`)).toBe(
+      "nothing at …/web/local/a.conf in its root",
+    );
+    expect(ofRun("folder /data belongs to root, mode 0755; the task runs as uid 80001: chown it")).toBe(
+      "folder /data belongs to root, mode 0755; the task runs as uid …: chown it",
+    );
+    expect(ofRun("killed by pid 4711 (systemd), user root")).toBe("killed by pid … (systemd), user root");
+    expect(ofRun("nothing at /srv/b.conf in its root")).not.toBe(ofRun("nothing at /srv/a.conf in its root"));
   });
 
   it("of a failed start names the error's code and the missing path, except a path within the allocation", () => {

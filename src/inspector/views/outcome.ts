@@ -38,9 +38,8 @@ export function causeOf({ context }: MachineState): string | null {
     const isShared = failed?.path !== undefined && !failed.path.includes(request?.allocId ?? "/");
     return `${code} ${isShared ? failed.path : (request?.options.command ?? whose)}`;
   }
-  // A path in the allocation's folder differs for each task.
   const known = knownCause(exit?.cause)?.text;
-  if (known !== undefined && !known.includes(request?.allocId ?? "/")) return known;
+  if (known !== undefined) return sharedText(known, request?.allocId);
   if (result === "out of memory") return `out of memory: ${whose}`;
   if (result === "lost") return `lost: ${lostReason ?? "how it ended is unknown"}`;
   if (result === "killed" && stop?.timedOut === true) {
@@ -50,6 +49,20 @@ export function causeOf({ context }: MachineState): string | null {
     return `${exit.signal > 0 ? shortEnd(exit) : `exit code ${exit.exitCode}`}: ${whose}`;
   }
   return null;
+}
+
+/** The text of a cause without what differs for each run: its folder, its user, processes, and what is free on a disk. */
+function sharedText(text: string, allocId: string | undefined): string {
+  const shared = text
+    .replaceAll(/\b(pid|uid) \d+/g, "$1 …")
+    .replaceAll(/: at ([^\s,]+), [^;]* (?:are free|fits)/g, ": at $1");
+  // The allocation's folder is below a folder of the agent, or of a run.
+  const id = allocId?.slice(0, 8) || "/";
+  return shared.replaceAll(/\/[^\s",;:]+/g, (path) => {
+    const names = path.split("/");
+    const at = names.findLastIndex((name) => name.startsWith(id));
+    return at === -1 ? path : ["…", ...names.slice(at + 1)].join("/");
+  });
 }
 
 function endedText(result: TaskResult, { failure, exit, lostReason, stop }: TaskContext): string {
