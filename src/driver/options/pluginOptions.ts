@@ -48,22 +48,21 @@ const ownShape = () => ({
   }),
   metrics: localAddress().default("").meta({
     description:
-      "the address at which the plugin serves metrics for [Prometheus](observing.md#prometheus): a loopback address with a port, or the path of a unix socket. By default it serves none",
+      "where the plugin serves metrics for [Prometheus](observing.md#prometheus): a loopback address with a port, or the path of a unix socket",
     example: "127.0.0.1:9464",
   }),
   exitMessage: oneOf(exitMessages).default("cause").meta({
-    description:
-      "what the agent shows of a failed task as its [exit message](observing.md#the-exit-message): `cause`, `output` or `off`",
+    description: "what the agent shows of a failed task as its [exit message](observing.md#the-exit-message)",
     example: "output",
   }),
   traces: flag().default(false).meta({
     description:
-      "whether the plugin sends a [trace](observing.md#traces) of each ended task to an OpenTelemetry collector. The agent's variables `OTEL_*` configure it",
+      "whether the plugin sends a [trace](observing.md#traces) of each ended task to an OpenTelemetry collector",
     example: true,
   }),
   stateDir: absolutePath().default(defaultStateDir).meta({
     description:
-      "the folder of the event log and the files of runs. Only root may have access (0700). It is created, with its parents. Each agent of a host needs its own ([recovery](recovery.md#a-state-folder-that-cannot-be-used))",
+      "the folder of the event log and the files of runs, root's (0700), made with its parents. Each agent needs its own ([recovery](recovery.md#a-state-folder-that-cannot-be-used))",
     example: "/srv/nomad-driver-exec2",
   }),
 });

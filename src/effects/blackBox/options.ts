@@ -7,7 +7,7 @@ export const blackBoxOptions = {
   plugin: () => ({
     blackBox: oneOf(["on", "off"]).default("off").meta({
       description:
-        "whether the kernel notes what each task's calls fail with, and who sends it signals, so that the cause of a failure has them ([black box](#black-box))",
+        "whether the cause of a failure has failed calls and senders of signals ([black box](#black-box))",
       example: "on",
     }),
   }),

@@ -42,14 +42,14 @@ export const cgroupOptions = {
       .default([])
       .meta({
         description:
-          "limits of reading and writing on each of the disks behind the task's folders and volumes ([disk I/O](#disk-io)). The plugin's `io_max` has the defaults and the maxima",
+          "limits of [disk I/O](#disk-io) on each disk. The plugin's `io_max` has the defaults and the maxima",
         example: [{ read: "50MB", write: "20MB", read_ops: "500", write_ops: "200", weight: "50" }],
       }),
     pressure: textBlocks("triggers", pressureProblem)
       .default([])
       .meta({
         description:
-          "how long the task's processes may wait for a resource before an event tells of it ([pressure](#pressure))",
+          "how long the task may wait for a resource before an event tells of it ([pressure](#pressure))",
         example: [{ memory: "full 150ms 1s" }],
       }),
     hugepages: hugePages()
@@ -66,7 +66,7 @@ export const cgroupOptions = {
     }),
     cgroupDelegate: flag().default(false).meta({
       description:
-        "whether the task gets cgroups of its own to divide its resources in, at `/sys/fs/cgroup` ([cgroups of a task's own](#cgroups-of-a-tasks-own)); needs the plugin's `allow_cgroup_delegate`",
+        "whether the task gets [cgroups of its own](#cgroups-of-a-tasks-own), at `/sys/fs/cgroup`; needs the plugin's `allow_cgroup_delegate`",
       example: true,
     }),
   }),
@@ -84,8 +84,7 @@ export const cgroupOptions = {
     ioMax: ioBlocks()
       .default([])
       .meta({
-        description:
-          "limits of reading and writing for each task, on each of the disks behind its folders and volumes ([disk I/O](#disk-io)). Jobs may set less",
+        description: "limits of [disk I/O](#disk-io) for each task, on each disk. Jobs may set less",
         example: [{ read: "200MB", write: "100MB" }],
       }),
     hugepages: hugePages()

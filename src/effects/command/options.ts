@@ -20,7 +20,7 @@ export const commandOptions = {
       .default([])
       .meta({
         description:
-          "a command that asks the task to stop, run in its sandbox before `kill_signal`, within `kill_timeout` ([stopping](#stopping)): a path or the name of a program, and its arguments",
+          "a command that asks the task to stop, before `kill_signal` ([stopping](#stopping)): a path or the name of a program, and its arguments",
         example: ["nginx", "-s", "quit"],
       }),
   }),

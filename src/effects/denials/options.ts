@@ -7,7 +7,7 @@ export const denialsOptions = {
   plugin: () => ({
     denials: oneOf(["auto", "on", "off"]).default("auto").meta({
       description:
-        "whether denials of the sandbox are recorded ([denials](#denials)). `auto`: if the host's audit is on. `on`: turns the host's audit on. `off`: turns it off again",
+        "whether [denials](#denials) of the sandbox are recorded: if the host's audit is on, by turning it on, or not",
       example: "on",
     }),
   }),

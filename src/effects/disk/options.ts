@@ -18,20 +18,19 @@ export const diskOptions = {
       example: 300,
     }),
     tmpSize: mebibytesUpTo(1_048_576).optional().meta({
-      description:
-        "size of a `/tmp` in memory, to which `TMPDIR` then leads, too ([/tmp in memory](#tmp-in-memory)); its contents count as the task's memory",
+      description: "size of a [/tmp in memory](#tmp-in-memory); its contents count as the task's memory",
       example: "64MB",
     }),
   }),
   plugin: () => ({
     diskLimit: diskLimit().optional().meta({
       description:
-        "maximum of what is in a task's folders `local` and `tmp` ([disk](#disk)); by default there is no limit. Jobs may set less",
+        "maximum of what is in a task's folders `local` and `tmp` ([disk](#disk)); by default none. Jobs may set less",
       example: 10_000,
     }),
     diskLimitMissing: oneOf(["refuse", "warn"]).default("refuse").meta({
       description:
-        "what happens at the start of a task with `disk_limit` whose folders are on a file system without project quotas: `refuse` the start; or start it without the limit, and `warn` by a task event",
+        "for a task with `disk_limit` on a file system without project quotas: `refuse` the start; or start it without the limit, and `warn` by a task event",
       example: "warn",
     }),
   }),

@@ -28,7 +28,7 @@ export const limitsOptions = {
       )
       .default(0)
       .meta({
-        description: "0 to 1000; with a higher value, the kernel kills the task earlier when memory runs out",
+        description: "0 to 1000; the higher, the earlier the kernel kills the task when memory runs out",
         example: 500,
       }),
     ulimit: ulimitBlocks()

@@ -22,7 +22,7 @@ export const logsOptions = {
   task: () => ({
     logCollection: oneOf(collectors).optional().meta({
       description:
-        "who takes the task's output: the agent or the driver for its [log files](#log-files), or [journald](#journald); by default as the plugin's `log_collection` says. Where the agent collects, `driver` needs `logs { disabled = true }` in the job. `journald` needs the plugin's `allow_journald`",
+        "as the plugin's option, which is the default. Where the agent collects, `driver` needs `logs { disabled = true }` in the job. `journald` needs the plugin's `allow_journald`",
       example: "driver",
     }),
     logMaxFiles: maxFiles().optional().meta({
@@ -43,7 +43,7 @@ export const logsOptions = {
     }),
     logCollection: oneOf(collectors).default("agent").meta({
       description:
-        "who takes tasks' output: a process of the agent for each task (`logmon`, some 15 MiB) or the driver, for their [log files](#log-files), or [journald](#journald)",
+        "who takes tasks' output: the agent or the driver, for [log files](#log-files), or [journald](#journald)",
       example: "driver",
     }),
     allowJournald: flag().default(false).meta({
@@ -51,18 +51,15 @@ export const logsOptions = {
       example: true,
     }),
     journalNamespace: journalNamespace().optional().meta({
-      description:
-        "the journal namespace of [journald](#journald) for tasks' output, whose size, time and rate are limited apart from the host's; by default the host's journal",
+      description: "the namespace of [journald](#journald) for tasks' output; by default the host's journal",
       example: "nomad",
     }),
     logMaxFiles: maxFiles().default(10).meta({
-      description:
-        "number of log files of each stream that the driver keeps, 1 to 1000. The job's `max_files` reaches no driver. Jobs may set less",
+      description: "number of log files of each stream that the driver keeps, 1 to 1000. Jobs may set less",
       example: 20,
     }),
     logMaxFileSize: maxFileSize().default(10).meta({
-      description:
-        "size after which the driver begins the next log file, at least a MiB. The job's `max_file_size` reaches no driver. Jobs may set less",
+      description: "size after which the driver begins the next log file, at least a MiB. Jobs may set less",
       example: 50,
     }),
   }),

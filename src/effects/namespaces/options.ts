@@ -13,12 +13,12 @@ export const namespacesOptions = {
   task: () => ({
     ipcMode: oneOf(["private", "host"]).default("private").meta({
       description:
-        "`host`: the task uses the host's System V IPC objects and POSIX message queues; needs the plugin's `allow_host_ipc`",
+        "`host`: the host's System V IPC objects and POSIX message queues; needs the plugin's `allow_host_ipc`",
       example: "host",
     }),
     pidMode: oneOf(["private", "host"]).default("private").meta({
       description:
-        "`host`: the task sees the host's processes ([pid_mode](#pid_mode)); needs the plugin's `allow_host_pid`, and Linux 6.12 or newer",
+        "`host`: the task sees the host's processes ([pid_mode](#pid_mode)); needs the plugin's `allow_host_pid`, and Linux 6.12",
       example: "host",
     }),
   }),

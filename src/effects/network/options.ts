@@ -26,35 +26,35 @@ export const networkOptions = {
       .optional()
       .meta({
         description:
-          "[where the task may connect](egress.md): addresses, ranges and names, each with a port or without. `[]` leaves it only loopback. The plugin's option limits them, and is the default",
+          "[where the task may connect](egress.md): addresses, ranges and names, each with a port or without; `[]`: only loopback. The plugin's option is the default and the limit",
         example: ["10.0.0.0/8:5432", "udp:10.0.0.53:53", "api.example.org:443"],
       }),
     connectTcp: ports(1)
       .optional()
       .meta({
         description:
-          "[TCP ports](#ports) that the task may connect to. The plugin's option limits them, and is the default",
+          "[TCP ports](#ports) that the task may connect to. The plugin's option is the default and the limit",
         example: [5432],
       }),
     bindTcp: ports(0)
       .optional()
       .meta({
         description:
-          "TCP ports that the task may bind. 0 means any free port. The plugin's option limits them, and is the default",
+          "TCP ports that the task may bind; 0: any free one. The plugin's option is the default and the limit",
         example: [8080],
       }),
     connectUdp: ports(1)
       .optional()
       .meta({
         description:
-          "UDP ports that the task may send to. The plugin's option limits them, and is the default. Needs Linux 7.2",
+          "UDP ports that the task may send to. The plugin's option is the default and the limit. Needs Linux 7.2",
         example: [53],
       }),
     bindUdp: ports(0)
       .optional()
       .meta({
         description:
-          "UDP ports that the task may bind. 0 means any free port. The plugin's option limits them, and is the default. Sending also binds a free port. Needs Linux 7.2",
+          "UDP ports that the task may bind; 0: any free one, which sending also binds. The plugin's option is the default and the limit. Needs Linux 7.2",
         example: [0],
       }),
   }),
@@ -63,7 +63,7 @@ export const networkOptions = {
       .optional()
       .meta({
         description:
-          "[where tasks may connect](egress.md), by default, and at most: jobs may name fewer places. By default everywhere",
+          "[where tasks may connect](egress.md), by default everywhere. Jobs may name fewer places",
         example: ["10.0.0.0/8", "api.example.org:443"],
       }),
     egressDenied: egressList(deniedProblem)
@@ -96,7 +96,7 @@ export const networkOptions = {
       .optional()
       .meta({
         description:
-          "UDP ports that tasks may bind, 0 to 65535, where 0 means any free port. Sending also binds a free port. All by default. Needs Linux 7.2",
+          "UDP ports that tasks may bind, 0 to 65535, where 0 means any free port, which sending also binds; all by default. Needs Linux 7.2",
         example: [0],
       }),
   }),

@@ -27,19 +27,18 @@ export const rootOptions = {
     }),
     rootDir: text().min(1, "must not be empty").optional().meta({
       description:
-        "a folder of the task with a root file system, which the task sees at `/` instead of the host's files ([a root from a folder](#a-root-from-a-folder)); needs the plugin's `allow_root_dir`",
+        "a folder of the task with a root file system, which it sees at `/` ([a root from a folder](#a-root-from-a-folder)); needs the plugin's `allow_root_dir`",
       example: "local/rootfs",
     }),
     rootDirWritable: flag().default(false).meta({
-      description:
-        "whether the task may change the files of `root_dir`: in memory, so that the folder itself stays as it is, and changes vanish with the task",
+      description: "whether the task may change the files of `root_dir`, in memory",
       example: true,
     }),
     idmappedVolumes: list(text().min(1, "must not be empty"))
       .default([])
       .meta({
         description:
-          "destinations of volumes whose files are to belong to the task's user in the task, and to the volume's owner on the host ([volumes of another user](#volumes-of-another-user)); needs the plugin's `allow_idmapped_volumes`",
+          "destinations of [volumes of another user](#volumes-of-another-user), whose files belong to the task's user in the task; needs the plugin's `allow_idmapped_volumes`",
         example: ["/srv/data"],
       }),
   }),
@@ -58,14 +57,14 @@ export const rootOptions = {
     }),
     allowIdmappedVolumes: flag().default(false).meta({
       description:
-        "whether jobs may use `idmapped_volumes`: a task then reads, writes and makes files in such a volume as the user and the group to whom the volume's folder belongs ([volumes of another user](#volumes-of-another-user))",
+        "whether jobs may use `idmapped_volumes`, in which a task acts as the owner of the volume's folder ([volumes of another user](#volumes-of-another-user))",
       example: true,
     }),
     idmappedRootVolumes: list(absolutePath())
       .default([])
       .meta({
         description:
-          "sources of volumes that may be idmapped although their folder belongs to root, or to root's group: each path, and all below it",
+          "sources of volumes, with all below them, that may be idmapped although they belong to root or its group",
         example: ["/srv/volumes/web"],
       }),
   }),

@@ -15,14 +15,14 @@ export const seccompOptions = {
   task: () => ({
     seccomp: text().optional().meta({
       description:
-        "the profile of [system calls](#system-calls): `default`, `unconfined`, or one of the client's own. The default is the plugin's `seccomp`; other profiles have to be in `allow_seccomp`",
+        "the profile of [system calls](#system-calls), by default the plugin's `seccomp`; others have to be in `allow_seccomp`",
       example: "unconfined",
     }),
     seccompAllow: list(allowedCall())
       .default([])
       .meta({
         description:
-          "calls and groups of calls that the task may make although the profile refuses them. They have to be in the plugin's `allow_seccomp`",
+          "calls and groups that the task may make although the profile refuses them. They have to be in the plugin's `allow_seccomp`",
         example: ["@io_uring", "userfaultfd"],
       }),
     seccompDeny: list(deniedCall())
@@ -42,13 +42,13 @@ export const seccompOptions = {
       .default([])
       .meta({
         description:
-          "the operator's own profiles. Each lists its differences from the default profile, which are calls that it allows (`+`) or refuses (`-`): names of calls, or `@` and the name of a group",
+          "the operator's own profiles: what each allows (`+`) or refuses (`-`) beside the default profile, names of calls or of groups (`@`)",
         example: [{ offline: ["-socket", "-ptrace"], browser: ["+@namespace", "+chroot"] }],
       }),
     allowSeccomp: list(text())
       .default([])
       .meta({
-        description: "what jobs may use in addition to `seccomp`: profiles, calls and groups, or `all`",
+        description: "profiles, calls and groups that jobs may use in addition to `seccomp`, or `all`",
         example: ["browser", "@io_uring"],
       }),
   }),

@@ -30,7 +30,7 @@ export const unveilOptions = {
       .default([])
       .meta({
         description:
-          "names of [sets of paths](#sets) to unveil: of the client's `unveil_sets`, or of the driver's own, which need the same permission as `unveil`",
+          "names of [sets of paths](#sets) to unveil: the client's, or the driver's own, which need the same permission as `unveil`",
         example: ["cuda", "java"],
       }),
   }),
@@ -55,17 +55,17 @@ export const unveilOptions = {
       .default([])
       .meta({
         description:
-          "what jobs may unveil: each entry of a job's `unveil` must be at or below one of these paths, and ask for no other rights ([what jobs may unveil](#what-jobs-may-unveil))",
+          "the paths at or below which jobs may unveil, with these rights ([what jobs may unveil](#what-jobs-may-unveil))",
         example: ["r:/etc/ssl", "rx:/opt", "rwc:/srv/shared"],
       }),
     unveilByTask: flag().default(false).meta({
       description:
-        "whether jobs may use `unveil` without a list in `unveil_allowed`: for all paths but [those that no job gets](#what-jobs-may-unveil)",
+        "whether jobs may use `unveil` without a list, but for [what no job gets](#what-jobs-may-unveil)",
       example: true,
     }),
     privateTmp: flag().default(true).meta({
       description:
-        "whether a task's `/tmp` is its own `tmp` folder. Otherwise, and if an entry unveils `/tmp` or a path below it, the task has what is unveiled of the host's `/tmp`",
+        "whether a task's `/tmp` is its own `tmp` folder, unless an entry unveils `/tmp` or a path below it. `false`: what is unveiled of the host's",
       example: false,
     }),
   }),

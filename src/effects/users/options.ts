@@ -34,7 +34,7 @@ export const usersOptions = {
       .default([])
       .meta({
         description:
-          "supplementary groups, by name or number; needs the plugin's `groups_by_task`. The user's own supplementary groups on the host are not added",
+          "supplementary groups, by name or number, without the user's own on the host; needs the plugin's `groups_by_task`",
         example: ["video", "2000"],
       }),
   }),
@@ -48,14 +48,14 @@ export const usersOptions = {
       .optional()
       .meta({
         description:
-          "the host's users that tasks may run as, by their names, in which `*` stands for any characters; `[]` for none. Dynamic users need no entry, and root needs `allow_root` instead. By default all users but root ([users](#users))",
+          "the host's users that tasks may run as, by names in which `*` matches any characters; `[]` for none. Dynamic users need no entry. By default all but root, which needs `allow_root` ([users](#users))",
         example: ["app-*", "nobody"],
       }),
     allowCaps: list(capabilityName())
       .default(["net_bind_service"])
       .meta({
         description:
-          "the capabilities that tasks may get, by `cap_add` or as root: names with or without `CAP_`, in any case, or `all`. Capabilities beyond the default can lead out of the sandbox ([capabilities](#capabilities))",
+          "the capabilities that tasks may get, by `cap_add` or as root: names with or without `CAP_`, in any case, or `all` ([capabilities](#capabilities))",
         example: ["net_bind_service", "net_raw"],
       }),
     groupsByTask: flag().default(false).meta({
@@ -64,12 +64,12 @@ export const usersOptions = {
     }),
     dynamicUserIds: idRanges().default("80000-89999").meta({
       description:
-        "ids of dynamic users (`nomad-<n>`), as in the client's `users` block (`dynamic_user_min` to `dynamic_user_max`). Other ids are refused. So are ids that the host's users, groups, name services, `/etc/subuid` or `/etc/subgid` have",
+        "ids of dynamic users (`nomad-<n>`), as in the client's `users` block (`dynamic_user_min` to `dynamic_user_max`). Others are refused, and those that the host's users, groups, name services, `/etc/subuid` or `/etc/subgid` have",
       example: "200000-209999",
     }),
     sharedDynamicIds: oneOf(["refuse", "warn"]).default("refuse").meta({
       description:
-        "what happens at the start of a task whose dynamic user a living task of another allocation has: `refuse` the start, and the agent tries again; or start it, and `warn` by a task event ([users](#users))",
+        "for a task whose dynamic user a living task of another allocation has: `refuse` the start, and the agent tries again; or `warn` by a task event ([users](#users))",
       example: "warn",
     }),
     deniedHostUids: idRanges().default("").meta({
