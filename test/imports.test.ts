@@ -25,7 +25,7 @@ const clock =
 const saysPure = /^\/\*\*(?:(?!\*\/).)*\bPure[.:;,]/s;
 
 /** How many files say so. A file that loses the word, and with it this check, changes the number. */
-const PURE_FILES = 319;
+const PURE_FILES = 320;
 
 describe("a pure file", () => {
   it("reaches no kernel, no clock and nothing to read or write", () => {

@@ -8,12 +8,18 @@ import { hclName } from "../../effects/options/hclOptions.ts";
 import { defaultTaskOptions, type TaskOptions, taskSchema } from "../../effects/parts.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
+import { shortList } from "../../units/longLists.ts";
 
-/** The `requested` event of a task: the request without the values of its environment. */
+/**
+ * The `requested` event of a task: the request without the values of its environment, and without very long arguments.
+ * @param digestOf a keyed digest of the arguments that are left out, so that requests which differ only there stay
+ *   different; undefined where nothing compares them
+ */
 export function requestedEvent(
   request: TaskRequest,
   envDigest: string,
   plugin: { readonly pid: number; readonly version: string },
+  digestOf?: (data: string) => string,
 ): EventData<"requested"> {
   const { options, network } = request;
   return {
@@ -25,7 +31,7 @@ export function requestedEvent(
     jobName: request.jobName,
     namespace: request.namespace,
     nodeName: request.nodeName,
-    options: recordedOptions(options),
+    options: recordedOptions(options, digestOf),
     user: request.user,
     envKeys: Object.keys(request.env).map(withoutValue).sort(),
     envDigest,
@@ -44,11 +50,17 @@ export function requestedEvent(
 
 /**
  * The command with its arguments, and the options that differ from their defaults. So a version with another
- * option records the same request in the same way.
+ * option records the same request in the same way. No start reads the arguments here: the agent gives them each time.
  */
-function recordedOptions(options: TaskOptions): EventData<"requested">["options"] {
+function recordedOptions(
+  options: TaskOptions,
+  digestOf?: (data: string) => string,
+): EventData<"requested">["options"] {
   const { command, args, ...others } = options;
-  const recorded: EventData<"requested">["options"] = { command, args: [...args] };
+  const recorded: EventData<"requested">["options"] = {
+    command,
+    args: shortList(args, "argument", digestOf),
+  };
   for (const [name, value] of Object.entries(others)) {
     const isDefault = isDeepStrictEqual(value, defaultTaskOptions()[name as keyof TaskOptions]);
     if (value !== undefined && !isDefault) recorded[hclName(name)] = value;
@@ -56,7 +68,10 @@ function recordedOptions(options: TaskOptions): EventData<"requested">["options"
   return recorded;
 }
 
-/** The options from which the event was made. They were checked at that time, and are not checked again. */
+/**
+ * The options from which the event was made, but for long arguments. They were checked at that time, and are not
+ * checked again.
+ */
 export function requestedOptions(event: EventData<"requested">): TaskOptions {
   const set = Object.keys(taskSchema().shape).flatMap((name) => {
     const value = event.options[hclName(name)];

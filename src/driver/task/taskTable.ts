@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { DriverError, isShortage, messageOf } from "../../base/errors.ts";
 import { Secrets } from "../../base/masking.ts";
 import { type TaskId, taskOfRun } from "../../base/taskId.ts";
-import { envDigest } from "../../effects/command/envDigest.ts";
+import { envDigest, keyedDigest } from "../../effects/command/envDigest.ts";
 import { environmentFor } from "../../effects/launch/sandbox.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import type { EventData } from "../../machines/events.ts";
@@ -79,9 +79,12 @@ export class TaskTable {
     const { taskId } = received;
     const request = await withUser(received, services);
     const secrets = new Secrets(request.env, true);
-    const digest = envDigest(request.env, services.folder.path);
+    const { path } = services.folder;
+    const asked = requestedEvent(received, envDigest(request.env, path), services.plugin, (leftOut) =>
+      keyedDigest(leftOut, path),
+    );
     // An earlier plugin's request, which it is compared with, is masked, too.
-    const requested = maskedEvent("requested", requestedEvent(received, digest, services.plugin), secrets);
+    const requested = maskedEvent("requested", asked, secrets);
     const task = await this.#addNew(taskId, requested, services);
     const earlierStarts = [...this.#starts].filter(([earlier]) => taskOfRun(earlier) === taskOfRun(taskId));
     const answered = Promise.withResolvers<void>();

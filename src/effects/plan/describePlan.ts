@@ -1,10 +1,13 @@
 /** Prints a launch plan for people. */
+
+import { shortList } from "../../units/longLists.ts";
 import { INSTRUCTION_BYTES } from "../kernel/assembler.ts";
-import { type Argument, type Plan, phases, type Step } from "./plan.ts";
+import { type Argument, type Plan, phases, type Step, type Strings } from "./plan.ts";
 
 /**
  * One line per step, in the order in which the processes start: `task set uid: setresuid(80001, 80001,
- * 80001)`. Leaves out the environment's values, and the phase `unveil`, because events list its rules.
+ * 80001)`. Leaves out the environment's values, very long arguments, and the phase `unveil`, because events list its
+ * rules.
  */
 export function describePlan({ steps }: Plan): string[] {
   const lines: string[] = [];
@@ -66,7 +69,9 @@ function describeArgument(argument: Argument): string {
     case "bytes":
       return argument.meaning;
     case "strings":
-      return `[${argument.strings.map((text) => JSON.stringify(argument.secret ? mask(text) : text)).join(", ")}]`;
+      return `[${listed(argument)
+        .map((text) => JSON.stringify(text))
+        .join(", ")}]`;
     case "filter":
       return `{len: ${argument.filter.program.length / INSTRUCTION_BYTES}, filter: the profile ${argument.filter.name}}`;
     case "message":
@@ -74,6 +79,10 @@ function describeArgument(argument: Argument): string {
     case "place":
       return argument.offset === 0 ? `&${argument.buffer}` : `&${argument.buffer}[${argument.offset}]`;
   }
+}
+
+function listed({ strings, secret }: Strings): string[] {
+  return secret ? shortList(strings.map(mask), "variable") : shortList(strings, "argument");
 }
 
 function mask(assignment: string): string {

@@ -9,6 +9,7 @@ import {
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { type Agent, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { type Allocation, type Command, makeAllocation } from "../../support/agent/allocation.ts";
+import { eventsOf } from "../../support/history/eventLog.ts";
 import { runFoldersIn } from "../../support/plugin/pluginTraces.ts";
 
 let agent: Agent;
@@ -127,16 +128,22 @@ test("an id that looks like a path leads to no other folder", async () => {
   expect((await agent.driver.waitTask({ taskId: id })).result?.exitCode).toBe(0);
 });
 
-test("a large environment and many arguments arrive completely", async () => {
+test("a large environment and many arguments arrive completely, and the history keeps a part", async () => {
   const allocation = makeAllocation();
   const env = Object.fromEntries(
     Array.from({ length: 200 }, (_, number) => [`LARGE_${number}`, "v".repeat(5_000)]),
   );
   const args = ["-e", 'print scalar(@ARGV), " ", length(join "", @ENV{grep /^LARGE_/, keys %ENV})'];
-  const many = Array.from({ length: 10_000 }, (_, number) => String(number));
+  const many = Array.from({ length: 30_000 }, (_, number) => String(number));
   const config = allocation.config({ command: "perl", args: [...args, ...many] }, { env });
   expect(await runTask(agent, config)).toMatchObject({ exitCode: 0 });
-  expect(await allocation.stdout.text()).toBe("10000 1000000");
+  expect(await allocation.stdout.text()).toBe("30000 1000000");
+  const events = await eventsOf(agent.stateDir, config.id);
+  const recorded = JSON.stringify(events.map(({ data }) => data));
+  expect(recorded).toContain("more arguments of");
+  expect(recorded).toContain('"-e"');
+  expect(recorded).not.toContain('"29999"');
+  expect(recorded.length).toBeLessThan(500_000);
 });
 
 describe("a recovery is refused", () => {
