@@ -62,7 +62,7 @@ const ownShape = () => ({
   }),
   stateDir: absolutePath().default(defaultStateDir).meta({
     description:
-      "the folder of the event log and the files of runs, root's (0700), made with its parents. Each agent needs its own ([recovery](recovery.md#a-state-folder-that-cannot-be-used))",
+      "the folder of the event log and the files of runs, root's (0700). When an agent starts, its parent has to exist. Each agent needs its own ([recovery](recovery.md#a-state-folder-that-cannot-be-used))",
     example: "/srv/nomad-driver-exec2",
   }),
 });
