@@ -46,7 +46,8 @@ export async function settleStart(
   const data = { init, task, bootId: bootId() };
   const started = advance(snapshot, [{ type: "started", time: Math.round(startedAt(task)), data }]);
   const fields = { task_id: taskId, pid: task.pid };
-  if (isSameProcess(init)) {
+  // A killed init may still be there: it has left its cgroup, and the kernel has not done with it.
+  if (!killed && isSameProcess(init)) {
     log.info("found the running task of a start that was never answered", fields);
     return started;
   }

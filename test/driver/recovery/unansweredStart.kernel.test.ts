@@ -27,6 +27,11 @@ vi.mock("../../../src/effects/run/runFiles.ts", async (original) => {
   return { ...real, readRecordedTask: vi.fn(real.readRecordedTask) };
 });
 
+vi.mock("../../../src/effects/processes/processIdentity.ts", async (original) => {
+  const real = await original<typeof import("../../../src/effects/processes/processIdentity.ts")>();
+  return { ...real, isSameProcess: vi.fn(real.isSameProcess) };
+});
+
 const taskId = toTaskId("alloc/web/00000001");
 const fixture = new URL("../../fixtures/launchAndHang.ts", import.meta.url).pathname;
 
@@ -93,6 +98,9 @@ describe("the outcome of a start that was never answered", () => {
     const { launch, init } = await held(run, cgroup, "exec sleep 600");
     const { task } = await launch.release();
     vi.mocked(readRecordedTask).mockReturnValueOnce(undefined);
+    // As it is for a moment after the last process has left the cgroup.
+    const looks = vi.mocked(isSameProcess).mockReturnValue(true);
+    onTestFinished(() => void looks.mockReset());
     const { snapshot, events } = await settleStart(taskId, sandboxed(run, cgroup, init), services);
     expect(events).toMatchObject([{ type: "started", data: { init, task } }, { type: "exited" }]);
     expect(snapshot.context.exit).toMatchObject({ exitCode: 137, signal: 9 });
