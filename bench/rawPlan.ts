@@ -66,12 +66,11 @@ export class RawPlan {
     const config = allocation.config(command);
     const request = { ...requestOf(config), ...settleTask(config, options) };
     const facts = probeHost();
-    const privateRootProblem = undefined;
     const runFolder = join(folder, "raw");
     const services = {
       options,
       facts,
-      privateRootProblem,
+      roots: { problem: undefined },
       folder: { run: folder, newRunFolder: () => runFolder },
     };
     const sandbox = await planSandbox(request, services);

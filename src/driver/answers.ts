@@ -5,8 +5,7 @@ import { unknownEnd } from "../base/taskEnd.ts";
 import { shortNameOf, type TaskId } from "../base/taskId.ts";
 import { version } from "../base/version.ts";
 import type { HostFacts } from "../effects/host/hostFacts.ts";
-import { fingerprintAttributes, judgeHost } from "../effects/host/hostHealth.ts";
-import { egressLists } from "../effects/network/egress.ts";
+import { fingerprintAttributes, type HostFindings, judgeHost } from "../effects/host/hostHealth.ts";
 import { changesText, knownCause } from "../machines/events/cause.ts";
 import type { EventData } from "../machines/events.ts";
 import { isAlive, type TaskSnapshot } from "../machines/taskMachine.ts";
@@ -27,21 +26,7 @@ export function capabilitiesOf({ logCollection }: Pick<PluginOptions, "logCollec
   };
 }
 
-export interface DriverFindings {
-  /** Paths of damaged event logs. */
-  readonly quarantined: readonly string[];
-  /** Why tasks cannot have a private root; undefined if they can. */
-  readonly privateRootProblem: string | undefined;
-  /** Why denials are not recorded; undefined if they are. */
-  readonly denialProblem: string | undefined;
-  /** Why the black box is not open; undefined if it is, or is not wanted. */
-  readonly blackBoxProblem: string | undefined;
-  /** Why the host cannot restrict where tasks connect; undefined if it can. */
-  readonly egressProblem: string | undefined;
-  /** Why journald takes no output; undefined if it does, or if no task may send it any. */
-  readonly journalProblem: string | undefined;
-  /** Mount points of file systems on which the driver can limit what tasks write. */
-  readonly limitedDisks: readonly string[];
+export interface DriverFindings extends Required<HostFindings> {
   /** Why the driver's services could not be opened. */
   readonly error?: DriverError | undefined;
 }
@@ -50,19 +35,10 @@ export interface DriverFindings {
 export function fingerprintOf(
   facts: HostFacts,
   options: PluginOptions,
-  findings: DriverFindings,
+  { error, ...findings }: DriverFindings,
 ): Fingerprint {
-  const { quarantined, privateRootProblem, denialProblem, blackBoxProblem, egressProblem, error } = findings;
-  const { journalProblem } = findings;
-  const attributes = fingerprintAttributes(facts, options, version, findings);
-  const { health, description } = judgeHost(facts, {
-    quarantined,
-    privateRootProblem,
-    denialProblem: options.denials === "on" ? denialProblem : undefined,
-    blackBoxProblem: options.blackBox === "on" ? blackBoxProblem : undefined,
-    egressProblem: egressLists(options, options) === undefined ? undefined : egressProblem,
-    journalProblem: options.logCollection === "journald" ? journalProblem : undefined,
-  });
+  const attributes = fingerprintAttributes(facts, options, version, findings.offers);
+  const { health, description } = judgeHost(facts, options, findings);
   if (error === undefined || health === "undetected") return { attributes, health, description };
   const text = `${error.code}: ${error.message}`;
   return {

@@ -3,7 +3,7 @@
  * requests as events, and answers once the resulting events are committed.
  */
 
-import { combineLatest, map, type Observable, of, ReplaySubject, switchMap } from "rxjs";
+import { combineLatest, map, type Observable, ReplaySubject, switchMap } from "rxjs";
 import type { DriverError } from "../base/errors.ts";
 import type { Logger } from "../base/hclog.ts";
 import { parseSignal } from "../base/signalNames.ts";
@@ -11,10 +11,7 @@ import type { TaskId } from "../base/taskId.ts";
 import type { NodeTopology } from "../effects/cgroup/nodeTopology.ts";
 import { watchHost } from "../effects/host/hostFacts.ts";
 import type { TaskRequest } from "../effects/launch/taskRequest.ts";
-import { allowsJournald } from "../effects/logs/journal.ts";
-import { journalProblem } from "../effects/logs/journalSocket.ts";
 import { endLogs, type LogPipes } from "../effects/logs/logPipes.ts";
-import { limitedDisks } from "../effects/paths/limitedDisks.ts";
 import { signalGroup } from "../effects/processes/signals.ts";
 import { hasEnded, isAlive } from "../machines/taskMachine.ts";
 import { quarantinedLogs } from "../store/folder/logFolders.ts";
@@ -38,6 +35,7 @@ import { execOutcome } from "./exec/execOutcome.ts";
 import type { TaskHistory } from "./history/taskHistory.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Announcements } from "./messages/announcements.ts";
+import { findingsOf } from "./node/nodeParts.ts";
 import { Opening, type Outcome } from "./opening/opening.ts";
 import { closeServices, openServices } from "./opening/openServices.ts";
 import type { PluginOptions } from "./options/pluginOptions.ts";
@@ -110,31 +108,17 @@ export class Driver implements DriverPort {
 
   fingerprints(): Observable<Fingerprint> {
     return this.#configured.pipe(
-      switchMap(({ options, topology, outcome }) => {
-        const problemsOf = (service: "denials" | "recorder" | "egress") =>
-          outcome.opened?.[service].problems ?? of("the driver cannot work yet");
-        return combineLatest([
-          watchHost(topology),
-          problemsOf("denials"),
-          problemsOf("recorder"),
-          problemsOf("egress"),
-        ]).pipe(
-          map(([facts, denialProblem, blackBoxProblem, egressProblem]) =>
+      switchMap(({ options, topology, outcome: { opened, error } }) =>
+        combineLatest([watchHost(topology), findingsOf(opened, options)]).pipe(
+          map(([facts, look]) =>
             fingerprintOf(facts, options, {
-              quarantined: outcome.opened ? quarantinedLogs(outcome.opened.folder.events) : [],
-              privateRootProblem: outcome.opened?.privateRootProblem,
-              denialProblem,
-              blackBoxProblem,
-              egressProblem,
-              journalProblem: allowsJournald(options)
-                ? journalProblem(options.journalNamespace ?? null)
-                : undefined,
-              limitedDisks: limitedDisks(),
-              error: outcome.error,
+              quarantined: opened ? quarantinedLogs(opened.folder.events) : [],
+              offers: look(),
+              error,
             }),
           ),
-        );
-      }),
+        ),
+      ),
     );
   }
 

@@ -45,7 +45,7 @@ interface Watched extends SampledTask {
   kept: boolean;
 }
 
-export class UsageSampler {
+export class UsageSampler implements Disposable {
   readonly #dependencies: SamplerDependencies;
   readonly #tasks = new Map<TaskId, Watched>();
   #maxIntervalMs = 0;
@@ -81,7 +81,7 @@ export class UsageSampler {
     if (watched?.kept && this.#maxIntervalMs > 0) await this.#sample(taskId, watched);
   }
 
-  close(): void {
+  [Symbol.dispose](): void {
     this.#tasks.clear();
     clearTimeout(this.#timer);
   }

@@ -50,7 +50,7 @@ async function seenBy(path: string, meanwhile: () => void): Promise<string> {
   const prepared = await prepareRun(
     { ...requestOf(config), logBounds: null, journal: null, options: parseTaskOptions(task, options) },
     {
-      ...{ options, roots, facts: probeHost(), privateRootProblem: undefined, denials: { problem: "off" } },
+      ...{ options, roots, facts: probeHost(), denials: { problem: "off" } },
       folder: { run: folder, newRunFolder: () => `${folder}/run-of-task` },
       disk: new TaskDisk(recordingLogger(), folder),
     },

@@ -83,7 +83,7 @@ describe("the sampler", () => {
     made.configure(0);
     await vi.advanceTimersByTimeAsync(100_000);
     expect(vi.getTimerCount()).toBe(0);
-    made.close();
+    made[Symbol.dispose]();
   });
 
   it("reads the disk only of tasks with a limit there", async () => {
@@ -105,7 +105,7 @@ describe("the sampler", () => {
       { ownDiskBytes: 4096, sharedDiskBytes: 8192 },
       { ownDiskBytes: Number.NaN, sharedDiskBytes: Number.NaN },
     ]);
-    made.close();
+    made[Symbol.dispose]();
   });
 
   it("logs only once that tasks cannot be sampled", async () => {

@@ -14,7 +14,12 @@ export class Recorder implements Disposable {
     this.#log = log;
   }
 
-  /** Why the box is not open although the options want it. Emits now and after every change. */
+  /** Why the box is not open although the options want it. */
+  get problem(): string | undefined {
+    return this.#problem.value;
+  }
+
+  /** Emits {@link problem} now and after every change. */
   get problems(): Observable<string | undefined> {
     return this.#problem;
   }

@@ -43,7 +43,7 @@ export class TaskEgress implements Disposable {
    * Tries whether the host can. Never rejects. That takes a tenth of a launch, so a host that could is not asked
    * again in this boot.
    */
-  async configure({ bootId, cgroupMount }: Pick<HostFacts, "bootId" | "cgroupMount">): Promise<void> {
+  async probe({ bootId, cgroupMount }: Pick<HostFacts, "bootId" | "cgroupMount">): Promise<void> {
     const host = `${bootId} ${version} ${cgroupMount}\n`;
     if (this.#couldBefore(host)) return;
     try {

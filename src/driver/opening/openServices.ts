@@ -12,27 +12,19 @@ import { ensureKey } from "../../effects/command/envDigest.ts";
 import type { DiskLimit } from "../../effects/disk/diskLimits.ts";
 import { probeHost } from "../../effects/host/hostFacts.ts";
 import { startSpawner } from "../../effects/launch/spawner/spawner.ts";
-import { findRootProblem, RootTemplates } from "../../effects/root/rootTemplates.ts";
 import { removeSpareFolders } from "../../effects/run/runFiles.ts";
-import { readCgroup } from "../../effects/stats/readings.ts";
 import { knownPaths } from "../../effects/unveil/knownPaths.ts";
 import type { EventStore } from "../../store/eventStore.ts";
 import { quarantine } from "../../store/folder/logFolders.ts";
 import { publishAddress } from "../../store/folder/pluginAddress.ts";
 import { openStateFolder } from "../../store/folder/stateFolder.ts";
 import { openEventStore } from "../../store/lmdb/lmdbEventStore.ts";
-import { appendUsage } from "../../store/usage/usageFile.ts";
-import { parseDuration } from "../../units/durations.ts";
-import { Recorder } from "../blackBox/recorder.ts";
-import { TaskDenials } from "../denials/taskDenials.ts";
-import { TaskDisk } from "../disk/taskDisk.ts";
-import { TaskEgress } from "../egress/taskEgress.ts";
 import { GoodRuns } from "../history/goodRuns.ts";
 import { UnsavedEvents } from "../history/unsavedEvents.ts";
+import { configureParts, openParts } from "../node/nodeParts.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
 import { reconcile } from "../recovery/reconcile.ts";
 import type { DriverServices } from "../services.ts";
-import { UsageSampler } from "../usageSampler.ts";
 
 /**
  * Locks the state folder, opens the event log and probes the host.
@@ -58,18 +50,11 @@ export async function openServices(
   undo.defer(() => folder.close());
   ensureKey(folder.path);
   publishAddress(folder.path, socketPath);
-  const roots = undo.use(new RootTemplates(folder.run));
   startSpawner(folder.run);
-  const denials = undo.use(new TaskDenials(log));
-  const recorder = undo.use(new Recorder(log));
-  const egress = undo.use(new TaskEgress(log, folder));
-  const disk = new TaskDisk(log, folder.path);
-  const probing = Promise.all([
-    findRootProblem(roots),
-    denials.configure(options.denials, facts.landlockAbi),
-    recorder.configure(options.blackBox, facts.cgroupMount),
-    egress.configure(facts),
-  ]);
+  const parts = undo.use(new AsyncDisposableStack());
+  const kept = openParts({ log, folder }, parts);
+  const { disk } = kept;
+  const probing = configureParts(kept, { options, facts }, true);
   const { store, initialized } = await openLog(folder.events, log, async (opened) => {
     const unsaved = new UnsavedEvents(log);
     const goodRuns = new GoodRuns(opened);
@@ -86,30 +71,18 @@ export async function openServices(
   undo.defer(() => store.close());
   undo.defer(() => unsaved.stop());
   await disk.recover(diskLimitsOf(unclaimed));
-  const [privateRootProblem] = await probing;
+  await probing;
   // Looks up the default paths now, so that the first start does not have to.
   setImmediate(knownPaths);
   undo.move();
   const plugin = { pid: process.pid, version };
-  const usage = new UsageSampler({
-    read: readCgroup,
-    keep: (taskId, sample) => appendUsage(folder.events, taskId, sample),
-    now: Date.now,
-    log,
-  });
-  usage.configure(parseDuration(options.usageInterval) ?? 0);
   return {
+    ...kept,
+    parts,
     options,
     topology,
     facts,
     folder,
-    roots,
-    privateRootProblem,
-    denials,
-    recorder,
-    egress,
-    disk,
-    usage,
     store,
     goodRuns,
     unsaved,
@@ -133,11 +106,7 @@ function diskLimitsOf(running: DriverServices["unclaimed"]): Map<TaskId, DiskLim
 /** Tries once more to store the events that the log has refused, then closes everything. */
 export async function closeServices(services: DriverServices): Promise<void> {
   await services.unsaved.close();
-  services.usage.close();
-  await services.denials[Symbol.asyncDispose]();
-  services.recorder[Symbol.dispose]();
-  services.egress[Symbol.dispose]();
-  services.roots[Symbol.dispose]();
+  await services.parts[Symbol.asyncDispose]();
   removeSpareFolders();
   await services.store.close();
   await services.folder.close();
@@ -183,7 +152,7 @@ async function reconfigured(
   current: DriverServices,
   changed: Pick<DriverServices, "options" | "topology" | "facts">,
 ): Promise<DriverServices> {
-  const { options, facts } = changed;
+  const { options } = changed;
   const { stateDir } = current.options;
   if (options.stateDir !== stateDir) {
     throw new DriverError(
@@ -192,8 +161,6 @@ async function reconfigured(
       { hint: "Restart the Nomad agent" },
     );
   }
-  current.usage.configure(parseDuration(options.usageInterval) ?? 0);
-  await current.denials.configure(options.denials, facts.landlockAbi);
-  await current.recorder.configure(options.blackBox, facts.cgroupMount);
+  await configureParts(current, changed, false);
   return { ...current, ...changed };
 }

@@ -1,5 +1,4 @@
 /** Derives the driver's health and its node attributes from the host's facts. Pure. */
-import { allowsJournald } from "../logs/journal.ts";
 import type { SandboxOptions } from "../parts.ts";
 import type { HostFacts } from "./hostFacts.ts";
 
@@ -23,48 +22,63 @@ export interface HostProblem {
   readonly remedy: string;
 }
 
-/** Problems that the driver has found during its own work. The host's facts do not show them. */
+/** What was found out about an {@link NodeOffer}. */
+export interface Finding {
+  /** Why the node does not have it, as a part of a sentence; undefined if it has it. */
+  readonly problem?: string | undefined;
+  /** Where the node has it, if it does not have it everywhere. */
+  readonly places?: readonly string[];
+}
+
+/** Something that a node has for tasks, if its host can. */
+export interface NodeOffer {
+  /** The node's attributes, without their prefix `driver.exec2.`; those that are undefined are left out. */
+  readonly attributes: (finding: Finding, options: SandboxOptions) => Attributes;
+  /** Whether a node with these options is to have it. */
+  readonly isWanted: (options: SandboxOptions) => boolean;
+  /** Whether no task can start without it where it is wanted. */
+  readonly isVital: boolean;
+  /** What its lack means. Absent for what is never wanted. */
+  readonly lack?: (problem: string) => HostProblem;
+  /** The line of the verb `doctor`. */
+  readonly check: {
+    readonly name: string;
+    /** Whether only root can find it out. */
+    readonly needsRoot?: boolean;
+    readonly found: (finding: Finding) => string;
+    readonly serves: string;
+  };
+}
+
+export interface FoundOffer {
+  readonly offer: NodeOffer;
+  /** Undefined if it was not looked for. */
+  readonly finding: Finding | undefined;
+}
+
+/** What the host's facts do not show. */
 export interface HostFindings {
   /** Paths of event logs that were damaged. */
   readonly quarantined?: readonly string[];
-  /** Why tasks cannot have a root of their own. */
-  readonly privateRootProblem?: string | undefined;
-  /** Why denials are not recorded although the options request it. */
-  readonly denialProblem?: string | undefined;
-  /** Why the black box is not open although the options request it. */
-  readonly blackBoxProblem?: string | undefined;
-  /** Why the host cannot restrict where tasks connect, although the options request it. */
-  readonly egressProblem?: string | undefined;
-  /** Why journald takes no output, although the options send tasks' output there. */
-  readonly journalProblem?: string | undefined;
-  /** Mount points of file systems on which `disk_limit` can be enforced. */
-  readonly limitedDisks?: readonly string[];
+  readonly offers?: readonly FoundOffer[];
 }
+
+type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export function judgeHost(
   facts: HostFacts,
-  {
-    quarantined = [],
-    privateRootProblem,
-    denialProblem,
-    blackBoxProblem,
-    egressProblem,
-    journalProblem,
-  }: HostFindings = {},
+  options: SandboxOptions,
+  { quarantined = [], offers = [] }: HostFindings = {},
 ): HostJudgement {
+  const lacks = (areVital: boolean) =>
+    offers.flatMap(({ offer: { isWanted, isVital, lack }, finding }) =>
+      lack !== undefined && isVital === areVital && finding?.problem !== undefined && isWanted(options)
+        ? lack(finding.problem)
+        : [],
+    );
   const unsupported = unsupportedProblems(facts);
-  const missing = [
-    ...missingProblems(facts),
-    ...(egressProblem === undefined ? [] : [noEgress(egressProblem)]),
-    ...(journalProblem === undefined ? [] : [noJournal(journalProblem)]),
-  ];
-  const limiting = [
-    ...limitingProblems(facts),
-    ...(privateRootProblem === undefined ? [] : [noOwnRoot(privateRootProblem)]),
-    ...(denialProblem === undefined ? [] : [noDenials(denialProblem)]),
-    ...(blackBoxProblem === undefined ? [] : [noBlackBox(blackBoxProblem)]),
-    ...quarantined.map(damagedLog),
-  ];
+  const missing = [...missingProblems(facts), ...lacks(true)];
+  const limiting = [...limitingProblems(facts), ...lacks(false), ...quarantined.map(damagedLog)];
   const problems = [...unsupported, ...missing, ...limiting];
   if (unsupported.length > 0) return { health: "undetected", description: describe(unsupported), problems };
   if (missing.length > 0) return { health: "unhealthy", description: describe(missing), problems };
@@ -77,82 +91,28 @@ export function fingerprintAttributes(
   facts: HostFacts,
   options: SandboxOptions,
   version: string,
-  {
-    privateRootProblem,
-    denialProblem,
-    blackBoxProblem,
-    egressProblem,
-    journalProblem,
-    limitedDisks = [],
-  }: Omit<HostFindings, "quarantined"> = {},
+  offers: readonly FoundOffer[] = [],
 ): Readonly<Record<string, string | number | boolean>> {
-  const { unveilDefaults, unveilByTask, unveilAllowed, root, blackBox } = options;
+  const { unveilDefaults, unveilByTask, unveilAllowed } = options;
   if (unsupportedProblems(facts).length > 0) return {};
+  const own: Attributes = {
+    version,
+    "unveil.defaults": unveilDefaults,
+    "unveil.tasks": unveilByTask || unveilAllowed.length > 0,
+    "landlock.abi": facts.landlockAbi,
+    seccomp: facts.seccomp,
+    "io.weight": facts.ioWeights,
+    pressure: facts.psi,
+    // The constraint operator set_contains takes a list in this form.
+    "cgroup.controllers": facts.cgroupControllers.toSorted().join(","),
+  };
+  const all = [own, ...offers.map(({ offer, finding }) => offer.attributes(finding ?? {}, options))];
+  const named = all.flatMap(Object.entries<Attributes[string]>);
   return {
     "driver.exec2": true,
-    "driver.exec2.version": version,
-    "driver.exec2.unveil.defaults": unveilDefaults,
-    "driver.exec2.unveil.tasks": unveilByTask || unveilAllowed.length > 0,
-    "driver.exec2.root": privateRootProblem === undefined ? root : "host",
-    "driver.exec2.denials": denialProblem === undefined,
-    ...(denialProblem === undefined ? {} : { "driver.exec2.denials.problem": denialProblem }),
-    "driver.exec2.black_box": blackBox === "on" && blackBoxProblem === undefined,
-    ...(blackBox === "on" && blackBoxProblem !== undefined
-      ? { "driver.exec2.black_box.problem": blackBoxProblem }
-      : {}),
-    "driver.exec2.egress": egressProblem === undefined,
-    ...(egressProblem === undefined ? {} : { "driver.exec2.egress.problem": egressProblem }),
-    "driver.exec2.journald": allowsJournald(options) && journalProblem === undefined,
-    ...(journalProblem === undefined ? {} : { "driver.exec2.journald.problem": journalProblem }),
-    // Jobs may ask whether it is set.
-    ...(limitedDisks.length === 0 ? {} : { "driver.exec2.disk_limit": limitedDisks.join(",") }),
-    "driver.exec2.landlock.abi": facts.landlockAbi,
-    "driver.exec2.seccomp": facts.seccomp,
-    "driver.exec2.io.weight": facts.ioWeights,
-    "driver.exec2.pressure": facts.psi,
-    // The constraint operator set_contains takes a list in this form.
-    "driver.exec2.cgroup.controllers": facts.cgroupControllers.toSorted().join(","),
-  };
-}
-
-function noOwnRoot(problem: string): HostProblem {
-  return {
-    what: `tasks cannot have a root of their own (${problem})`,
-    consequence: "they see names and sizes of the host's files that are not unveiled",
-    remedy: "Allow root to mount file systems and to call pivot_root(2), which fails while / is an initramfs",
-  };
-}
-
-function noDenials(problem: string): HostProblem {
-  return {
-    what: `what the sandbox refuses is not recorded (${problem})`,
-    consequence: "the verb why cannot name denials",
-    remedy: 'Make sure that the kernel has audit and Landlock ABI 7, or set denials = "auto"',
-  };
-}
-
-function noBlackBox(problem: string): HostProblem {
-  return {
-    what: `there is no black box (${problem})`,
-    consequence: "causes of failures lack paths that a task did not find, and senders of signals",
-    remedy:
-      'Use a kernel with BTF (CONFIG_DEBUG_INFO_BTF) and BPF at tracepoints (CONFIG_BPF_EVENTS), not locked down for confidentiality, or set black_box = "off"',
-  };
-}
-
-function noEgress(problem: string): HostProblem {
-  return {
-    what: `the host cannot restrict where tasks connect (${problem})`,
-    consequence: "no task starts with egress or egress_denied in the plugin's block",
-    remedy: "Use a kernel with BPF in cgroups (CONFIG_CGROUP_BPF), or remove these options",
-  };
-}
-
-function noJournal(problem: string): HostProblem {
-  return {
-    what: problem,
-    consequence: 'no task starts with log_collection = "journald"',
-    remedy: "Start systemd-journald, or choose another log_collection in the plugin's block",
+    ...Object.fromEntries(
+      named.flatMap(([name, value]) => (value === undefined ? [] : [[`driver.exec2.${name}`, value]])),
+    ),
   };
 }
 

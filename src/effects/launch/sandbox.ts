@@ -48,8 +48,10 @@ import type { TaskRequest } from "./taskRequest.ts";
 export interface HostServices {
   readonly options: SandboxOptions;
   readonly facts: Pick<HostFacts, "mhzPerCore" | "landlockAbi" | "seccomp" | "cgroupMount">;
-  /** Why tasks cannot have a private root on this host; undefined if they can. */
-  readonly privateRootProblem: string | undefined;
+  readonly roots: {
+    /** Why tasks cannot have a private root on this host; undefined if they can. */
+    readonly problem: string | undefined;
+  };
   readonly folder: {
     /** A folder for executables of the plugin's own; undefined if there is none. */
     readonly run: string | undefined;
@@ -120,7 +122,7 @@ export async function planSandbox(
   egress: SandboxEgress | null = null,
 ): Promise<Sandbox> {
   const { options: task } = request;
-  const { options, facts, privateRootProblem, folder } = services;
+  const { options, facts, roots, folder } = services;
   if (task.pidMode === "host") checkSignalScope(facts.landlockAbi);
   const user = await resolveUser(request.user, options);
   const groups = await resolveGroups(task.groups, user, options);
@@ -137,14 +139,14 @@ export async function planSandbox(
   const files = runFiles(folder.newRunFolder(request.taskId));
   const etcFiles = taskEtcFiles(request, { user, groups }, files, options, egress?.names ?? []);
   using rootDir = task.rootDir === undefined ? undefined : new RootFolder(task.rootDir, folders, mounts);
-  if (rootDir && privateRootProblem !== undefined) throw noOwnRoot(privateRootProblem);
+  if (rootDir && roots.problem !== undefined) throw noOwnRoot(roots.problem);
   const hostNames = rootDir
     ? namesInRootDir.filter((path) => existsSync(path) && !etcFiles.some((own) => own.path === path))
     : [];
   const rules = unveilRules({
     ...{ options, task, folders, mounts },
     bound: etcFiles.map(({ path, source }) => ({ target: path, source })),
-    root: privateRootProblem === undefined ? rootModeOf(task, options) : "host",
+    root: roots.problem === undefined ? rootModeOf(task, options) : "host",
     tmpInMemory: task.tmpSize !== undefined,
     delegated: task.cgroupDelegate ? delegatedMount : undefined,
     rootDir: rootDir && {

@@ -52,6 +52,8 @@ export class RootTemplates implements Disposable {
   /** The kept templates in the order of their last use, the latest at the end. */
   readonly #kept: KeptTemplate[] = [];
   #hostNamespace: number | undefined;
+  /** Why the host cannot create them, once that was found out; undefined if it can. */
+  problem: string | undefined;
 
   /** @param folder only root may access it, and it must not be mounted `noexec` */
   constructor(folder: string) {

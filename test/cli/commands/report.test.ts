@@ -6,6 +6,7 @@ import { formatReport, type Report, reportOn } from "../../../src/cli/commands/d
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { HostFacts } from "../../../src/effects/host/hostFacts.ts";
 import { LATEST_ABI } from "../../../src/effects/landlock/rights.ts";
+import { offersWith } from "../../support/host/offers.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const good: HostFacts = {
@@ -33,7 +34,7 @@ const verdicts = ({ checks }: Report) =>
 
 describe("a doctor's report", () => {
   it("has no problem on a host that has everything", () => {
-    const report = reportOn(good, state, [], { limitedDisks: ["/"] });
+    const report = reportOn(good, state, [], offersWith({ disk: { places: ["/"] } }));
     expect(report).toMatchObject({ fit: true, problems: [] });
     expect(new Set(Object.values(verdicts(report)))).toEqual(new Set(["fit"]));
     expect(formatReport(report, styleOf(false), 80)).toMatch(
@@ -43,7 +44,12 @@ describe("a doctor's report", () => {
 
   it("without root says first that it needs root, and blames nothing else for that", () => {
     const unchecked = { ...state, checked: false };
-    const report = reportOn({ ...good, root: false }, unchecked, [], { denialProblem: "it needs root" });
+    const report = reportOn(
+      { ...good, root: false },
+      unchecked,
+      [],
+      offersWith({ roots: undefined, denials: { problem: "it needs root" } }),
+    );
     expect(report.fit).toBe(false);
     expect(report.problems).toHaveLength(1);
     expect(verdicts(report)).toMatchObject({ "state folder": "limited", "records of denials": "limited" });
@@ -54,10 +60,33 @@ describe("a doctor's report", () => {
     expect(text).toMatch(/^-- {2}records of denials +it needs root$/m);
   });
 
-  it("shows what killed runs have left, which does not prevent tasks from running", () => {
-    const report = reportOn(good, state, [
-      "run web.hcl (process 4711, 3 min ago) was killed and left task web",
+  it("has a problem for what the driver wants by default, and shows what else a node could offer", () => {
+    const offers = offersWith({
+      ...{ roots: { problem: "pivot_root: EINVAL" }, denials: { problem: "audit is off" } },
+      ...{ recorder: { problem: "no BTF" }, egress: { problem: "bpf: EPERM" } },
+      journald: { problem: "journald takes no output" },
+    });
+    const report = reportOn(good, state, [], offers);
+    expect(report.fit).toBe(true);
+    expect(report.problems.map(({ what }) => what)).toEqual([
+      "tasks cannot have a root of their own (pivot_root: EINVAL)",
     ]);
+    expect(report.checks.filter(({ verdict }) => verdict === "limited")).toMatchObject([
+      { name: "private roots", found: "cannot be made", serves: "hiding the host's files" },
+      { name: "records of denials", found: "audit is off", serves: "telling what a task was denied" },
+      { name: "black box", found: "no BTF", serves: "telling why a silent program failed" },
+      { name: "egress", found: "bpf: EPERM", serves: "restricting where tasks connect" },
+      { name: "journald", found: "journald takes no output", serves: "keeping tasks' output" },
+    ]);
+  });
+
+  it("shows what killed runs have left, which does not prevent tasks from running", () => {
+    const report = reportOn(
+      good,
+      state,
+      ["run web.hcl (process 4711, 3 min ago) was killed and left task web"],
+      offersWith(),
+    );
     expect(report.fit).toBe(true);
     expect(verdicts(report)["killed runs"]).toBe("limited");
     expect(formatReport(report, styleOf(false), 80)).toMatch(/left task web.*nomad-driver-exec2 clean/s);
@@ -70,7 +99,7 @@ describe("a doctor's report", () => {
     [{ cgroupMount: undefined, cgroupControllers: [] }, "cgroup v2"],
     [{ namespaces: { pid: true, mount: true, ipc: false } }, "ipc namespaces"],
   ])("calls a host with %j unfit", (facts, name) => {
-    const report = reportOn({ ...good, ...facts }, state, []);
+    const report = reportOn({ ...good, ...facts }, state, [], offersWith());
     expect(report.fit).toBe(false);
     expect(verdicts(report)[name]).toBe("unfit");
     expect(report.problems.length).toBeGreaterThan(0);
@@ -83,13 +112,17 @@ describe("a doctor's report", () => {
     [{ seccomp: false }, "seccomp filters"],
     [{ mhzKnown: false }, "speed of a core"],
   ])("calls a host with %j limited", (facts, name) => {
-    const report = reportOn({ ...good, ...facts }, state, []);
+    const report = reportOn({ ...good, ...facts }, state, [], offersWith());
     expect(report.fit).toBe(true);
     expect(verdicts(report)[name]).toBe("limited");
   });
 
   it("ends with what the host lacks and what that is for, as long as something is marked with --", () => {
-    const older = reportOn({ ...good, landlockAbi: 2 }, state, [], { denialProblem: "audit is off" });
+    const offers = offersWith({
+      denials: { problem: "audit is off" },
+      disk: { problem: "no project quotas" },
+    });
+    const older = reportOn({ ...good, landlockAbi: 2 }, state, [], offers);
     const text = formatReport({ ...older, problems: [] }, styleOf(false), 80);
     const marked = text.match(/^-- .*$/gm) ?? [];
     expect(marked).toHaveLength(8);
@@ -103,7 +136,9 @@ describe("a doctor's report", () => {
 
   it("says what the cgroups of a task's own can limit", () => {
     const foundOn = (facts: Partial<HostFacts>) =>
-      reportOn({ ...good, ...facts }, state, []).checks.find(({ name }) => name.trim() === "cgroup_delegate");
+      reportOn({ ...good, ...facts }, state, [], offersWith()).checks.find(
+        ({ name }) => name.trim() === "cgroup_delegate",
+      );
     expect(foundOn({})).toMatchObject({
       ...{ verdict: "fit", found: "a task's own cgroups: cpuset, cpu, io, memory, pids" },
     });
@@ -114,7 +149,7 @@ describe("a doctor's report", () => {
   });
 
   it("has for each problem its name, its effect and a remedy", () => {
-    const report = reportOn({ ...good, landlockAbi: 0 }, state, []);
+    const report = reportOn({ ...good, landlockAbi: 0 }, state, [], offersWith());
     const text = formatReport(report, styleOf(false), 60);
     expect(text).toMatch(/has no Landlock\n {2}so: {3}nothing .*\n(.*\n)*? {2}hint: Boot Linux/);
     expect(text).toMatch(/Tasks cannot run on this host\.$/);
@@ -122,7 +157,7 @@ describe("a doctor's report", () => {
   });
 
   it("has a problem for a state folder that cannot be used", () => {
-    const report = reportOn(good, inspectStateFolder("/dev/null/nowhere"), []);
+    const report = reportOn(good, inspectStateFolder("/dev/null/nowhere"), [], offersWith());
     expect(report.fit).toBe(false);
     expect(report.problems.at(-1)?.what).toContain("/dev/null/nowhere cannot be used");
   });
@@ -162,7 +197,7 @@ describe("the state folder", () => {
     const folder = temporaryFolder();
     const aside = join(folder, "events.damaged-2026-01-31T12-30-00Z");
     mkdirSync(aside);
-    const report = reportOn(good, inspectStateFolder(folder), []);
+    const report = reportOn(good, inspectStateFolder(folder), [], offersWith());
     expect(report.fit).toBe(true);
     expect(report.problems.map(({ what }) => what).join()).toContain(`has been renamed to ${aside}`);
   });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts";
 import type { HostFacts } from "../../../src/effects/host/hostFacts.ts";
-import { fingerprintAttributes, judgeHost } from "../../../src/effects/host/hostHealth.ts";
+import { type Finding, fingerprintAttributes, judgeHost } from "../../../src/effects/host/hostHealth.ts";
+import { offersWith } from "../../support/host/offers.ts";
 
 const good: HostFacts = {
   kernel: "6.12.0",
@@ -22,13 +23,15 @@ const good: HostFacts = {
   mhzKnown: true,
 };
 
+const defaults = parsePluginOptions({});
+
 describe("the health", () => {
   it("of a host that has everything is healthy", () => {
-    expect(judgeHost(good)).toEqual({ health: "healthy", description: "Healthy", problems: [] });
+    expect(judgeHost(good, defaults)).toEqual({ health: "healthy", description: "Healthy", problems: [] });
   });
 
   it("mentions every damaged event log, and stays healthy", () => {
-    const { health, description, problems } = judgeHost(good, {
+    const { health, description, problems } = judgeHost(good, defaults, {
       quarantined: ["/state/events.damaged-1", "/state/events.damaged-2"],
     });
     expect(health).toBe("healthy");
@@ -40,7 +43,10 @@ describe("the health", () => {
     [["lockdown", "capability", "selinux"], "lsm=landlock,lockdown,selinux on the kernel's command line"],
     [undefined, "which /sys/kernel/security/lsm lists"],
   ])("without Landlock says how to keep the modules %j", (securityModules, remedy) => {
-    const { problems } = judgeHost({ ...good, landlockAbi: 0, ...(securityModules && { securityModules }) });
+    const { problems } = judgeHost(
+      { ...good, landlockAbi: 0, ...(securityModules && { securityModules }) },
+      defaults,
+    );
     expect(problems.map((each) => each.remedy)).toEqual([expect.stringContaining(remedy)]);
   });
 
@@ -97,7 +103,7 @@ describe("the health", () => {
       "Healthy, but the speed of the cores is unknown: a job's MHz are converted at 1000 MHz per core",
     ],
   ])("of a host with %s has this level and description", (_, lacking, health, description) => {
-    const judgement = judgeHost({ ...good, ...lacking });
+    const judgement = judgeHost({ ...good, ...lacking }, defaults);
     expect(judgement.health).toBe(health);
     expect(judgement.description).toContain(description);
     expect(judgement.problems).toHaveLength(1);
@@ -105,12 +111,10 @@ describe("the health", () => {
   });
 
   it("is that of the worst problem, and the text has all problems, the worst first", () => {
-    const { health, description, problems } = judgeHost({
-      ...good,
-      memfdExecution: false,
-      landlockAbi: 0,
-      root: false,
-    });
+    const { health, description, problems } = judgeHost(
+      { ...good, memfdExecution: false, landlockAbi: 0, root: false },
+      defaults,
+    );
     expect(health).toBe("undetected");
     expect(description).toBe("the driver does not run as root: it cannot start tasks");
     expect(problems.map(({ what }) => what)).toEqual([
@@ -124,7 +128,7 @@ describe("the health", () => {
 describe("attributes", () => {
   it("have the names of the Go driver's attributes, and further names for constraints", () => {
     const options = parsePluginOptions({ unveil_by_task: true });
-    expect(fingerprintAttributes(good, options, "1.2.3")).toEqual({
+    expect(fingerprintAttributes(good, options, "1.2.3", offersWith())).toEqual({
       "driver.exec2": true,
       "driver.exec2.version": "1.2.3",
       "driver.exec2.unveil.defaults": true,
@@ -143,73 +147,84 @@ describe("attributes", () => {
   });
 
   it("have the disks on which limits are enforced", () => {
-    const attributes = (limitedDisks: readonly string[]) =>
-      fingerprintAttributes(good, parsePluginOptions({}), "1.2.3", { limitedDisks });
-    expect(attributes(["/", "/srv/nomad"])).toMatchObject({ "driver.exec2.disk_limit": "/,/srv/nomad" });
-    expect(attributes([])).not.toHaveProperty(["driver.exec2.disk_limit"]);
+    const attributes = (disk: Finding) =>
+      fingerprintAttributes(good, defaults, "1.2.3", offersWith({ disk }));
+    expect(attributes({ places: ["/", "/srv/nomad"] })).toMatchObject({
+      "driver.exec2.disk_limit": "/,/srv/nomad",
+    });
+    expect(attributes({ problem: "no project quotas" })).not.toHaveProperty(["driver.exec2.disk_limit"]);
   });
 
   it("say that tasks see the host's tree if a private root is impossible", () => {
-    const attributes = fingerprintAttributes(good, parsePluginOptions({}), "1.2.3", {
-      privateRootProblem: "pivot_root: EINVAL",
-    });
-    expect(attributes["driver.exec2.root"]).toBe("host");
-    const { health, description } = judgeHost(good, { privateRootProblem: "pivot_root: EINVAL" });
+    const offers = offersWith({ roots: { problem: "pivot_root: EINVAL" } });
+    expect(fingerprintAttributes(good, defaults, "1.2.3", offers)["driver.exec2.root"]).toBe("host");
+    const { health, description } = judgeHost(good, defaults, { offers });
     expect(health).toBe("healthy");
     expect(description).toMatch(
       /^Healthy, but tasks cannot have a root of their own \(pivot_root: EINVAL\): /,
     );
   });
 
-  it("say why denials are not recorded", () => {
-    const attributes = fingerprintAttributes(good, parsePluginOptions({}), "1.2.3", {
-      denialProblem: "audit is off",
-    });
-    expect(attributes).toMatchObject({
+  it("say why denials are not recorded, which is a problem if the options want them", () => {
+    const offers = offersWith({ denials: { problem: "audit is off" } });
+    expect(fingerprintAttributes(good, defaults, "1.2.3", offers)).toMatchObject({
       "driver.exec2.denials": false,
       "driver.exec2.denials.problem": "audit is off",
     });
-    expect(judgeHost(good, { denialProblem: "audit is off" }).description).toContain("(audit is off)");
+    expect(judgeHost(good, defaults, { offers }).description).toBe("Healthy");
+    const wanted = judgeHost(good, parsePluginOptions({ denials: "on" }), { offers });
+    expect(wanted).toMatchObject({
+      health: "healthy",
+      description: expect.stringContaining("(audit is off)"),
+    });
   });
 
   it("say why there is no black box, if the options want one", () => {
-    const blackBoxProblem = "this host cannot run the programs of the black box";
+    const problem = "this host cannot run the programs of the black box";
+    const offers = offersWith({ recorder: { problem } });
     const of = (mode: string) =>
-      fingerprintAttributes(good, parsePluginOptions({ black_box: mode }), "1.2.3", { blackBoxProblem });
+      fingerprintAttributes(good, parsePluginOptions({ black_box: mode }), "1.2.3", offers);
     expect(of("on")).toMatchObject({
       "driver.exec2.black_box": false,
-      "driver.exec2.black_box.problem": blackBoxProblem,
+      "driver.exec2.black_box.problem": problem,
     });
-    expect(of("off")).not.toHaveProperty("driver.exec2.black_box.problem");
-    const attributes = fingerprintAttributes(good, parsePluginOptions({ black_box: "on" }), "1.2.3");
+    expect(of("off")).not.toHaveProperty(["driver.exec2.black_box.problem"]);
+    const on = parsePluginOptions({ black_box: "on" });
+    const attributes = fingerprintAttributes(good, on, "1.2.3", offersWith());
     expect(attributes["driver.exec2.black_box"]).toBe(true);
-    expect(judgeHost(good, { blackBoxProblem }).problems[0]).toMatchObject({
-      what: expect.stringContaining(blackBoxProblem),
-      remedy: expect.stringContaining('black_box = "off"'),
-    });
+    expect(judgeHost(good, defaults, { offers }).problems).toEqual([]);
+    expect(judgeHost(good, on, { offers }).problems).toMatchObject([
+      { what: expect.stringContaining(problem), remedy: expect.stringContaining('black_box = "off"') },
+    ]);
   });
 
   it("say whether tasks' output can go to journald, and why not", () => {
     const options = parsePluginOptions({ allow_journald: true });
     const attribute = "driver.exec2.journald";
-    expect(fingerprintAttributes(good, options, "1.2.3")).toMatchObject({ [attribute]: true });
-    const journalProblem = "journald takes no output: /run/systemd/journal/stdout does not exist";
-    expect(fingerprintAttributes(good, options, "1.2.3", { journalProblem })).toMatchObject({
+    expect(fingerprintAttributes(good, options, "1.2.3", offersWith())).toMatchObject({ [attribute]: true });
+    const problem = "journald takes no output: /run/systemd/journal/stdout does not exist";
+    const offers = offersWith({ journald: { problem } });
+    expect(fingerprintAttributes(good, options, "1.2.3", offers)).toMatchObject({
       [attribute]: false,
-      [`${attribute}.problem`]: journalProblem,
+      [`${attribute}.problem`]: problem,
     });
-    const { health, problems } = judgeHost(good, { journalProblem });
+    expect(judgeHost(good, options, { offers }).health).toBe("healthy");
+    const { health, problems } = judgeHost(good, parsePluginOptions({ log_collection: "journald" }), {
+      offers,
+    });
     expect(health).toBe("unhealthy");
-    expect(problems).toMatchObject([{ what: journalProblem }]);
+    expect(problems).toMatchObject([{ what: problem }]);
   });
 
   it("say why the host cannot restrict where tasks connect", () => {
-    const egressProblem = "bpf: EPERM";
-    expect(fingerprintAttributes(good, parsePluginOptions({}), "1.2.3", { egressProblem })).toMatchObject({
+    const offers = offersWith({ egress: { problem: "bpf: EPERM" } });
+    expect(fingerprintAttributes(good, defaults, "1.2.3", offers)).toMatchObject({
       "driver.exec2.egress": false,
-      "driver.exec2.egress.problem": egressProblem,
+      "driver.exec2.egress.problem": "bpf: EPERM",
     });
-    const { health, problems } = judgeHost(good, { egressProblem });
+    expect(judgeHost(good, defaults, { offers }).health).toBe("healthy");
+    const wanted = parsePluginOptions({ egress_denied: ["169.254.169.254"] });
+    const { health, problems } = judgeHost(good, wanted, { offers });
     expect(health).toBe("unhealthy");
     expect(problems).toMatchObject([{ what: expect.stringContaining("(bpf: EPERM)") }]);
   });

@@ -31,7 +31,7 @@ test.each([false, true])(
     const preparing = prepareRun(
       { ...requestOf(config), logBounds: null, journal: null, options: parseTaskOptions(task, options) },
       {
-        ...{ options, roots, facts: probeHost(), privateRootProblem: undefined, denials: { problem: "off" } },
+        ...{ options, roots, facts: probeHost(), denials: { problem: "off" } },
         folder: { run: folder, newRunFolder: () => `${folder}/run-of-task` },
         disk: new TaskDisk(recordingLogger(), folder),
       },

@@ -2,14 +2,9 @@
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DriverError, withCall } from "../../../base/errors.ts";
-import { findBlackBoxProblem } from "../../../effects/blackBox/blackBox.ts";
-import { findDenialProblem } from "../../../effects/denials/denialWatch.ts";
+import { findOffers } from "../../../driver/node/nodeParts.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
 import type { HostProblem } from "../../../effects/host/hostHealth.ts";
-import { journalProblem } from "../../../effects/logs/journalSocket.ts";
-import { findEgressProblem } from "../../../effects/network/egressMaps.ts";
-import { limitedDisks } from "../../../effects/paths/limitedDisks.ts";
-import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
 import { findLeftovers } from "../../../localAgent/work/leftovers.ts";
 import { workParent } from "../../../localAgent/work/workFolder.ts";
 import { quarantinedLogs } from "../../../store/folder/logFolders.ts";
@@ -25,18 +20,11 @@ import { formatReport, reportOn, type StateFolderFinding } from "./report.ts";
 export async function diagnose(stateDir: string, json: boolean): Promise<number> {
   const leftovers = findLeftovers(workParent).leftovers.map((each) => leftoverSentence(each, Date.now()));
   const facts = probeHost();
-  const privateRootProblem = facts.root ? await findRootProblem() : undefined;
-  const denialProblem = await findDenialProblem("auto", facts.landlockAbi);
-  const blackBoxProblem = facts.root ? await findBlackBoxProblem(facts.cgroupMount) : undefined;
-  const egressProblem = facts.root ? findEgressProblem(facts.cgroupMount) : undefined;
+  const offers = await findOffers(facts);
   const state = facts.root
     ? inspectStateFolder(stateDir)
     : { found: resolve(stateDir), checked: false, problem: undefined, quarantined: [] };
-  const report = reportOn(facts, state, leftovers, {
-    ...{ privateRootProblem, denialProblem, blackBoxProblem, egressProblem },
-    journalProblem: journalProblem(null),
-    limitedDisks: limitedDisks(),
-  });
+  const report = reportOn(facts, state, leftovers, offers);
   const text = json
     ? visibleJson(report, 2)
     : formatReport(report, styleFor(process.stdout), widthOf(process.stdout));

@@ -1,6 +1,7 @@
 /** A report on the host: the result of each check, the problems, and both as text. Pure. */
+import { parsePluginOptions } from "../../../driver/options/pluginOptions.ts";
 import type { HostFacts } from "../../../effects/host/hostFacts.ts";
-import type { HostFindings, HostProblem } from "../../../effects/host/hostHealth.ts";
+import type { FoundOffer, HostProblem } from "../../../effects/host/hostHealth.ts";
 import { judgeHost } from "../../../effects/host/hostHealth.ts";
 import { abis } from "../../../effects/landlock/rights.ts";
 import { visible } from "../../../units/visible.ts";
@@ -38,23 +39,17 @@ export interface Report {
 
 /**
  * @param leftovers one sentence for each killed run that left something behind
- * @param problems why tasks cannot have a private root, why denials are not recorded by default, and why there
- *   can be no black box; each is undefined if there is no problem, or if this was not checked
+ * @param offers what the host has of what a node may offer. What the driver wants by default is a problem if it is
+ *   missing
  */
 export function reportOn(
   facts: HostFacts,
   state: StateFolderFinding,
   leftovers: readonly string[],
-  {
-    privateRootProblem,
-    denialProblem,
-    blackBoxProblem,
-    egressProblem,
-    journalProblem,
-    limitedDisks = [],
-  }: Omit<HostFindings, "quarantined"> = {},
+  offers: readonly FoundOffer[],
 ): Report {
-  const { health, problems } = judgeHost(facts, { ...state, privateRootProblem });
+  const { quarantined } = state;
+  const { health, problems } = judgeHost(facts, parsePluginOptions({}), { quarantined, offers });
   return {
     fit: health === "healthy" && state.problem === undefined,
     checks: [
@@ -72,46 +67,7 @@ export function reportOn(
         required(`${kind} namespaces`, present, present ? "yes" : "no"),
       ),
       optional("seccomp filters", facts.seccomp, facts.seccomp ? "yes" : "no", "refusing system calls"),
-      optional(
-        "private roots",
-        facts.root && privateRootProblem === undefined,
-        facts.root ? (privateRootProblem === undefined ? "can be made" : "cannot be made") : "not checked",
-        "hiding the host's files",
-      ),
-      // Never a problem: audit is turned off on most hosts.
-      optional(
-        "records of denials",
-        denialProblem === undefined,
-        denialProblem ?? "yes",
-        "telling what a task was denied",
-      ),
-      optional(
-        "black box",
-        facts.root && blackBoxProblem === undefined,
-        blackBoxProblem ?? (facts.root ? "possible" : "not checked"),
-        "telling why a silent program failed",
-      ),
-      optional(
-        "egress",
-        facts.root && egressProblem === undefined,
-        egressProblem ?? (facts.root ? "can be restricted" : "not checked"),
-        "restricting where tasks connect",
-      ),
-      // Never a problem: only tasks that ask for it need it.
-      optional(
-        "journald",
-        journalProblem === undefined,
-        journalProblem ?? "takes output",
-        "keeping tasks' output",
-      ),
-      optional(
-        "disk limits",
-        limitedDisks.length > 0,
-        limitedDisks.length > 0
-          ? `by project quotas at ${limitedDisks.join(", ")}`
-          : "no project quotas: mount the file system of the agent's data_dir, ext4 or xfs, with prjquota",
-        "limiting what tasks write to disks",
-      ),
+      ...offers.map(offerCheck),
       optional(
         "executable memory files",
         facts.memfdExecution,
@@ -145,6 +101,11 @@ function leftoverProblem(what: string): HostProblem {
     consequence: "leftover tasks use CPU and memory; leftover folders use disk space",
     remedy: "To remove what it left: nomad-driver-exec2 clean",
   };
+}
+
+function offerCheck({ offer: { check }, finding }: FoundOffer): Check {
+  const found = finding === undefined ? "not checked" : check.found(finding);
+  return optional(check.name, finding !== undefined && finding.problem === undefined, found, check.serves);
 }
 
 function landlockChecks(abi: number): Check[] {

@@ -118,10 +118,10 @@ interface TaskPlan {
 async function planOf(message: TaskConfig, options: PluginOptions): Promise<TaskPlan> {
   const request = { ...requestOf(message), ...settleTask(message, options) };
   const facts = probeHost();
-  const privateRootProblem = await findRootProblem();
+  const roots = { problem: await findRootProblem() };
   // The driver makes a folder for each run. The folder's name is not known yet.
   const folder = { run: undefined, newRunFolder: () => `${options.stateDir}/…` };
-  const sandbox = await planSandbox(request, { options, facts, privateRootProblem, folder });
+  const sandbox = await planSandbox(request, { options, facts, roots, folder });
   const { rules } = sandbox;
   using jobs = sandbox.jobPaths.open(rules.entries);
   const planned = planEarly(sandbox, placeVolumes(sandbox), {

@@ -1,0 +1,31 @@
+/** Restrictions on where tasks connect. Their modules are loaded only where they are needed. */
+import { egressLists } from "../../effects/network/egress.ts";
+import { TaskEgress } from "../egress/taskEgress.ts";
+import { type NodePart, ownProblem } from "./nodePart.ts";
+
+export const egress = {
+  open: ({ log, folder }) => new TaskEgress(log, folder),
+  probe: (kept, facts) => kept.probe(facts),
+  offer: {
+    changes: ({ problems }) => problems,
+    now: ownProblem,
+    find: async ({ cgroupMount }) => {
+      const { findEgressProblem } = await import("../../effects/network/egressMaps.ts");
+      return { problem: findEgressProblem(cgroupMount) };
+    },
+    attributes: ({ problem }) => ({ egress: problem === undefined, "egress.problem": problem }),
+    isWanted: (options) => egressLists(options, options) !== undefined,
+    isVital: true,
+    lack: (problem) => ({
+      what: `the host cannot restrict where tasks connect (${problem})`,
+      consequence: "no task starts with egress or egress_denied in the plugin's block",
+      remedy: "Use a kernel with BPF in cgroups (CONFIG_CGROUP_BPF), or remove these options",
+    }),
+    check: {
+      name: "egress",
+      needsRoot: true,
+      found: ({ problem }) => problem ?? "can be restricted",
+      serves: "restricting where tasks connect",
+    },
+  },
+} satisfies NodePart<TaskEgress>;
