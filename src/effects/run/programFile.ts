@@ -115,7 +115,10 @@ async function readProgram(
   }
 }
 
-/** What the kernel has to look up on a disk, or to ask another machine for, is not waited for. */
+/**
+ * What the kernel has to look up on a disk, or to ask another machine for, is not waited for. Neither is a link whose
+ * time of access is to be changed (mount(8), relatime), which the task's own start usually has done.
+ */
 const cached = RESOLVE_CACHED | RESOLVE_NO_MAGICLINKS;
 const within = cached | RESOLVE_BENEATH | RESOLVE_NO_XDEV;
 

@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
+  lutimesSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -25,6 +26,13 @@ beforeEach(() => {
 function read(name: string, place: Partial<ProgramPlace> = {}, startedAt = Date.now()) {
   const folders = [{ target: "/task", source: folder }];
   return watchProgram(() => ({ path: `/task/${name}`, folders, user, ...place }), startedAt, keys).end();
+}
+
+/** A link that a task has followed: the kernel need not change its time of access. */
+function usedLink(target: string, path: string): void {
+  symlinkSync(target, path);
+  const seconds = Date.now() / 1_000;
+  lutimesSync(path, seconds + 3_600, seconds);
 }
 
 const large = Buffer.alloc(300_000, "x");
@@ -80,7 +88,7 @@ describe("a program's file", () => {
   it("is found behind links within its folder, and behind no others", async () => {
     mkdirSync(`${folder}/1.0`);
     writeFileSync(`${folder}/1.0/program`, "text");
-    symlinkSync("1.0", `${folder}/current`);
+    usedLink("1.0", `${folder}/current`);
     const outside = temporaryFolder();
     chmodSync(outside, 0o755);
     writeFileSync(`${outside}/program`, "text");
@@ -134,7 +142,7 @@ describe("a program's file", () => {
     const tree = `${folder}/local/tree`;
     mkdirSync(`${tree}/bin`, { recursive: true });
     writeFileSync(`${tree}/bin/program`, "text");
-    symlinkSync("/bin/program", `${tree}/link`);
+    usedLink("/bin/program", `${tree}/link`);
     symlinkSync("/../../../../../../bin/sh", `${tree}/shell`);
     const rootDir = { name: "local/tree", folders };
     expect(await read("", { path: "/link", folders: [], rootDir })).toMatchObject({ bytes: 4 });
