@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, "..");
 const capabilities = {
   egress: { named: /egress/i, own: /egress/i },
   "disk limit": {
-    named: /disk_?limit|limitedDisk|\b(?:Task|Node|Run)Disk\b|diskFilled|projectQuota/i,
+    named: /disk_?limit|limitedDisk|\b(?:Node|Run)Disk\b|diskFilled|projectQuota/i,
     own: /\/disk\b|disk[A-Z.]|limitedDisks|projectQuota/,
   },
   journald: { named: /journald|journalNamespace|journalSocket/i, own: /\/journald\.|logs\/journal/ },

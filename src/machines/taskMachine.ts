@@ -73,8 +73,8 @@ export function reportsOf(effect: string): readonly string[] | undefined {
 const reports: ReadonlyMap<string, readonly string[]> = new Map(Object.entries(effectReports));
 
 /**
- * Whether an effect is a preparation. Preparations change nothing that is visible outside, so they need not
- * wait for a commit.
+ * Whether an effect is a preparation. Preparations can be taken back, and nothing of the task runs in
+ * them, so they need not wait for a commit.
  */
 export function isPreparation(effect: EffectName): boolean {
   return effect === "inspectHost" || effect === "prepareSandbox";

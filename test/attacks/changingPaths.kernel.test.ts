@@ -5,7 +5,7 @@
  */
 import { closeSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
-import { TaskDisk } from "../../src/driver/disk/taskDisk.ts";
+import { NodeDisk } from "../../src/driver/disk/nodeDisk.ts";
 import { parsePluginOptions } from "../../src/driver/options/pluginOptions.ts";
 import { probeHost } from "../../src/effects/host/hostFacts.ts";
 import { pipe2, waitpid } from "../../src/effects/kernel/libc.ts";
@@ -52,7 +52,7 @@ async function seenBy(path: string, meanwhile: () => void): Promise<string> {
     {
       ...{ options, roots, facts: probeHost(), denials: { problem: "off" } },
       folder: { run: folder, newRunFolder: () => `${folder}/run-of-task` },
-      disk: new TaskDisk(recordingLogger(), folder),
+      disk: new NodeDisk(recordingLogger(), folder),
     },
     { resolved: null, confine: async () => undefined, free: async () => undefined, release: () => undefined },
   ).catch(({ code, recoverable }) => `${code}, ${recoverable ? "again" : "for good"}`);

@@ -172,7 +172,7 @@ export const mends: readonly Mend[] = [
     shows: /not the task|of its denials are in the log/,
     without: [
       {
-        file: "driver/denials/taskDenials.ts",
+        file: "driver/denials/nodeDenials.ts",
         text: "run.uid === uid && isDynamicUser(run.user) && timeMs <= endedMs,",
         by: "run.uid === uid && isDynamicUser(run.user) && timeMs <= endedMs + clockSlackMs,",
       },
@@ -184,7 +184,7 @@ export const mends: readonly Mend[] = [
     shows: /not the task/,
     without: [
       {
-        file: "driver/denials/taskDenials.ts",
+        file: "driver/denials/nodeDenials.ts",
         text: "this.tracker.endProcesses(run, atMs);",
         by: "",
       },

@@ -10,7 +10,7 @@ import type { EventData } from "../../machines/events.ts";
 import { formatDuration } from "../../units/durations.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { type CountedDenial, DenialTally } from "./denialTally.ts";
-import type { DeniedRun, TaskDenials } from "./taskDenials.ts";
+import type { DeniedRun, NodeDenials } from "./nodeDenials.ts";
 
 /**
  * Minimum time between two `denied` events of a task. It keeps a flood of refusals from becoming a flood of
@@ -29,7 +29,7 @@ const tickSlackMs = 20;
 
 export class RunDenials implements DeniedRun {
   readonly #task: RecordedTask;
-  #all: TaskDenials | undefined;
+  #all: NodeDenials | undefined;
   #tally: DenialTally | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isDue = false;
@@ -42,7 +42,7 @@ export class RunDenials implements DeniedRun {
   }
 
   /** Begins to watch the run's main process, which is running according to the events. */
-  begin(all: TaskDenials): void {
+  begin(all: NodeDenials): void {
     const { sandbox, process, denials } = this.#task.snapshot.context;
     if (sandbox === null || process === null || this.#all !== undefined) return;
     if (sandbox.unrecordedDenials !== null && sandbox.egress === null) return;

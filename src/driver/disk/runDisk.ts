@@ -3,16 +3,16 @@
 import { fillOf, limitedFolders } from "../../effects/disk/diskFill.ts";
 import type { DiskUsage } from "../../effects/disk/diskLimits.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
-import type { TaskDisk } from "./taskDisk.ts";
+import type { NodeDisk } from "./nodeDisk.ts";
 
 export class RunDisk {
   readonly #task: RecordedTask;
-  readonly #services: () => { readonly disk: TaskDisk };
+  readonly #services: () => { readonly disk: NodeDisk };
   /** The percentages that this process has recorded; they may not be committed yet. */
   readonly #recorded = { own: 0, shared: 0 };
 
   /** @param services returns the current services */
-  constructor(task: RecordedTask, services: () => { readonly disk: TaskDisk }) {
+  constructor(task: RecordedTask, services: () => { readonly disk: NodeDisk }) {
     this.#task = task;
     this.#services = services;
   }

@@ -22,7 +22,7 @@ import type { RecordedTask } from "../history/recordedTask.ts";
 import { requestedOptions } from "../history/startEvents.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
 import type { NameBook, WatchedName } from "./nameBook.ts";
-import type { TaskEgress } from "./taskEgress.ts";
+import type { NodeEgress } from "./nodeEgress.ts";
 
 /** Maximum time for which a start waits for the addresses of names, in milliseconds. */
 const maxStartMs = 5_000;
@@ -35,7 +35,7 @@ const firstPauseMs = 1_000;
 const maxPauseMs = 600_000;
 
 interface Services {
-  readonly egress: TaskEgress;
+  readonly egress: NodeEgress;
   readonly log: Logger;
   readonly options: Pick<PluginOptions, "egress">;
 }

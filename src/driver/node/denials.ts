@@ -1,10 +1,10 @@
 /** Records of what the kernel refuses to tasks. */
 import { findDenialProblem } from "../../effects/denials/denialWatch.ts";
-import { TaskDenials } from "../denials/taskDenials.ts";
+import { NodeDenials } from "../denials/nodeDenials.ts";
 import { type NodePart, ownProblem } from "./nodePart.ts";
 
 export const denials = {
-  open: ({ log }) => new TaskDenials(log),
+  open: ({ log }) => new NodeDenials(log),
   configure: (kept, { options, facts }) => kept.configure(options.denials, facts.landlockAbi),
   offer: {
     changes: ({ problems }) => problems,
@@ -25,4 +25,4 @@ export const denials = {
       serves: "telling what a task was denied",
     },
   },
-} satisfies NodePart<TaskDenials>;
+} satisfies NodePart<NodeDenials>;

@@ -1,6 +1,6 @@
 /** Limits on what tasks write to their own folders. */
 import { limitedDisks } from "../../effects/paths/limitedDisks.ts";
-import { TaskDisk } from "../disk/taskDisk.ts";
+import { NodeDisk } from "../disk/nodeDisk.ts";
 import type { NodePart } from "./nodePart.ts";
 
 const find = () => {
@@ -9,7 +9,7 @@ const find = () => {
 };
 
 export const disk = {
-  open: ({ log, folder }) => new TaskDisk(log, folder.path),
+  open: ({ log, folder }) => new NodeDisk(log, folder.path),
   offer: {
     now: find,
     find,
@@ -27,4 +27,4 @@ export const disk = {
       serves: "limiting what tasks write to disks",
     },
   },
-} satisfies NodePart<TaskDisk>;
+} satisfies NodePart<NodeDisk>;

@@ -1,10 +1,10 @@
 /** Restrictions on where tasks connect. Their modules are loaded only where they are needed. */
 import { egressLists } from "../../effects/network/egress.ts";
-import { TaskEgress } from "../egress/taskEgress.ts";
+import { NodeEgress } from "../egress/nodeEgress.ts";
 import { type NodePart, ownProblem } from "./nodePart.ts";
 
 export const egress = {
-  open: ({ log, folder }) => new TaskEgress(log, folder),
+  open: ({ log, folder }) => new NodeEgress(log, folder),
   probe: (kept, facts) => kept.probe(facts),
   offer: {
     changes: ({ problems }) => problems,
@@ -28,4 +28,4 @@ export const egress = {
       serves: "restricting where tasks connect",
     },
   },
-} satisfies NodePart<TaskEgress>;
+} satisfies NodePart<NodeEgress>;

@@ -102,7 +102,8 @@ export class Task implements RecordedTask {
 
   /**
    * Records an event and, once it is committed, executes the actions that the machine requests. Actions that
-   * only prepare something start at once, because they change nothing that is visible outside.
+   * only prepare something start at once, because they can be taken back, and nothing of the task
+   * runs in them.
    * @returns false if the machine does not accept the event in its current state
    * @throws DriverError `STORE_FAILED` while the task has not started yet. A started task keeps running even
    * if its history cannot be written.

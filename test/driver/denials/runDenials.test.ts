@@ -1,7 +1,7 @@
 /** What a run is denied last is recorded before its task is forgotten. */
 import { expect, test } from "vitest";
+import type { DeniedRun, NodeDenials } from "../../../src/driver/denials/nodeDenials.ts";
 import { RunDenials } from "../../../src/driver/denials/runDenials.ts";
-import type { DeniedRun, TaskDenials } from "../../../src/driver/denials/taskDenials.ts";
 import type { RecordedTask } from "../../../src/driver/history/recordedTask.ts";
 import { processIdentity } from "../../../src/effects/processes/processIdentity.ts";
 import type { DenialHistory } from "../../../src/machines/events/denied.ts";
@@ -33,7 +33,7 @@ async function finished(last: (run: DeniedRun) => void): Promise<(readonly [stri
     ...{ add: () => undefined, tracker: { addDomain: () => undefined, addProcess: () => undefined } },
     finish: async (run: DeniedRun) => last(run),
     remove: () => done.push(["removed", undefined]),
-  } as unknown as TaskDenials;
+  } as unknown as NodeDenials;
   const denials = new RunDenials(task);
   denials.begin(all);
   await denials.finish();

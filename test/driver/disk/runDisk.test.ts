@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { toTaskId } from "../../../src/base/taskId.ts";
+import type { NodeDisk } from "../../../src/driver/disk/nodeDisk.ts";
 import { RunDisk } from "../../../src/driver/disk/runDisk.ts";
-import type { TaskDisk } from "../../../src/driver/disk/taskDisk.ts";
 import type { RecordedTask } from "../../../src/driver/history/recordedTask.ts";
 import type { DiskUsage } from "../../../src/effects/disk/diskLimits.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
@@ -39,7 +39,7 @@ function runningTask(sandboxed: object = { disk }) {
     });
     usage = { own: of(own), shared: of(shared) };
   };
-  const services = () => ({ disk: { usage: async () => usage } as unknown as TaskDisk });
+  const services = () => ({ disk: { usage: async () => usage } as unknown as NodeDisk });
   const told = () => recorded.map(({ data }) => data as object);
   return { task, services, use, told };
 }

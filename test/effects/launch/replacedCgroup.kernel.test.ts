@@ -1,7 +1,7 @@
 /** An agent gives a start up, removes the task's cgroup, and makes it anew for the next start. */
 import { mkdirSync, rmdirSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
-import { TaskDisk } from "../../../src/driver/disk/taskDisk.ts";
+import { NodeDisk } from "../../../src/driver/disk/nodeDisk.ts";
 import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts";
 import { probeHost } from "../../../src/effects/host/hostFacts.ts";
 import { prepareRun } from "../../../src/effects/launch/prepare.ts";
@@ -33,7 +33,7 @@ test.each([false, true])(
       {
         ...{ options, roots, facts: probeHost(), denials: { problem: "off" } },
         folder: { run: folder, newRunFolder: () => `${folder}/run-of-task` },
-        disk: new TaskDisk(recordingLogger(), folder),
+        disk: new NodeDisk(recordingLogger(), folder),
       },
       {
         resolved: null,

@@ -18,7 +18,7 @@ export interface EgressTools {
   addressesIn(hosts: string, name: string): string[];
 }
 
-export class TaskEgress implements Disposable {
+export class NodeEgress implements Disposable {
   readonly #log: Logger;
   readonly #folder: Pick<StateFolder, "path" | "run">;
   readonly #problem = new BehaviorSubject<string | undefined>(undefined);

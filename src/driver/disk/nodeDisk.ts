@@ -23,7 +23,7 @@ interface Tools {
   readonly usageOf: Effects["usageOf"];
 }
 
-export class TaskDisk {
+export class NodeDisk {
   readonly #log: Logger;
   readonly #stateDir: string;
   #tools: Promise<Tools> | undefined;

@@ -47,7 +47,7 @@ const warnEveryMs = 60_000;
 /** Tolerance in milliseconds: times of processes are in ticks, and the clock of audit records is coarse. */
 const clockSlackMs = 40;
 
-export class TaskDenials implements AsyncDisposable {
+export class NodeDenials implements AsyncDisposable {
   readonly #log: Logger;
   readonly #runs = new Map<DeniedRun, WatchedRun>();
   /** The end of each user's last run that was removed, in milliseconds since the epoch. */

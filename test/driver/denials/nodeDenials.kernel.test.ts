@@ -1,6 +1,6 @@
 /** A denial without a known domain is assigned by what /proc says, and pids may have been reused meanwhile. */
 import { expect, test } from "vitest";
-import { TaskDenials } from "../../../src/driver/denials/taskDenials.ts";
+import { NodeDenials } from "../../../src/driver/denials/nodeDenials.ts";
 import { processIdentity, startedAt } from "../../../src/effects/processes/processIdentity.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 
@@ -11,7 +11,7 @@ const noPid = 2 ** 22 + 1;
 
 /** @returns a function that tells whether a refused call is counted as the run's */
 function watched(traits: { startTicks?: number; sinceMs?: number; endedMs?: number; isRemoved?: boolean }) {
-  const denials = new TaskDenials(recordingLogger());
+  const denials = new NodeDenials(recordingLogger());
   let count = 0;
   const run = { denied: () => void count++, lost: () => undefined };
   const { startTicks = init.startTicks, sinceMs = 0, endedMs } = traits;
