@@ -35,11 +35,21 @@ const variable = [
   /\b([A-Z][A-Z\d]*_[A-Z\d_]+)\b/,
 ];
 
+/** PostgreSQL's programs, ssh, Python: no entry of /etc/passwd has the user's number. */
+const namelessUser =
+  /(?:could not look up effective user ID |local user with ID |No user exists for uid |getpwuid\(\): uid not found: )(\d+)/;
+
 /**
  * The more special text first: a line of a missing library also says "No such file or directory". A text that
  * programs also print while they work must not be here.
  */
 const knownTexts: readonly KnownText[] = [
+  {
+    // Of programs that end with it. Others, such as `whoami` and `id`, stand in scripts that go on.
+    kind: "missing_path",
+    pattern: namelessUser,
+    names: [namelessUser],
+  },
   {
     kind: "missing_library",
     pattern: /error while loading shared libraries|cannot open shared object file|Library not loaded/,

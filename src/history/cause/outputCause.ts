@@ -21,7 +21,7 @@ import {
 } from "./evidence.ts";
 import type { Finding } from "./knownTexts.ts";
 import { isPlain, mayGoOn } from "./namedPaths.ts";
-import { isIdmapped, isInRoot, linesToUnveil, rootDirOf, type Sandbox } from "./roots.ts";
+import { isIdmapped, isInRoot, isOfVolume, linesToUnveil, rootDirOf, type Sandbox } from "./roots.ts";
 
 /** What is known of a message. */
 interface Message {
@@ -49,7 +49,7 @@ export function outputCause(
   const say = (text: string | undefined) => (text === undefined ? undefined : witnessed(kind, text, line));
   switch (kind) {
     case "missing_path":
-      return say(missingPath(message));
+      return say(name === undefined ? missingPath(message) : missingUser(message));
     case "permission":
       return say(lowPort(message) ?? permission(message));
     case "missing_library":
@@ -134,6 +134,22 @@ function missingPath({ finding: { line }, context, evidence, call }: Message): s
   }
   return undefined;
 }
+
+/** The codes with which PostgreSQL's programs, Python and ssh end if their user has no name. */
+const namelessCodes: readonly number[] = [1, 2, 255];
+
+/** A user's number for which a root without /etc/passwd has no name. */
+function missingUser({ finding: { name }, context, end }: Message): string | undefined {
+  const { sandbox } = context;
+  if (sandbox === null || Number(name) !== sandbox.uid || !namelessCodes.includes(end.exitCode))
+    return undefined;
+  // What the folder, or the volume, of such a root has is not known.
+  if (rootDirOf(context) !== undefined || isInRoot(namesFile, sandbox) || isOfVolume(namesFile, context))
+    return undefined;
+  return `its last line names its user ${name}, and its root has no ${namesFile}: identity_files = true makes one`;
+}
+
+const namesFile = "/etc/passwd";
 
 /** A refused low port, for which no option but a capability is missing. */
 function lowPort({ finding: { name }, context: { request, sandbox }, call }: Message): string | undefined {

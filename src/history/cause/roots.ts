@@ -53,6 +53,6 @@ export function isIdmapped(target: string, request: TaskContext["request"]): boo
 }
 
 /** Whether a path is in one of the task's volumes. */
-function isOfVolume(path: string, { request }: TaskContext): boolean {
+export function isOfVolume(path: string, { request }: TaskContext): boolean {
   return request?.mounts.some(({ target }) => isAtOrBelow(path, target)) ?? false;
 }

@@ -517,3 +517,36 @@ it("whatever a program prints, the text is one line of at most 160 characters", 
     }),
   );
 });
+
+describe("a user without a name", () => {
+  const said = "initdb: error: could not look up effective user ID 80001: user does not exist";
+  const unnamed = "unknown: its cause is not known";
+  const unveiling = (path: string) => taskWith({ unveiled: [{ path, mode: "r", source: "task" }] });
+
+  it("is named, with the option that gives it one, where the root has no /etc/passwd", () => {
+    expect(named(said)).toBe(
+      "missing_path: its last line names its user 80001, and its root has no /etc/passwd: identity_files = true makes one",
+    );
+    expect(named(said, { context: unveiling("/etc/ssl") })).toMatch(/^missing_path: /);
+  });
+
+  it.each([
+    ["the root has the file", unveiling("/etc/passwd")],
+    ["the root has its folder", unveiling("/etc")],
+    ["the root is the host's", taskWith({ root: "host" })],
+    ["the task has another user", taskWith({ uid: 80002 })],
+  ])("is not named if %s", (_, context) => {
+    expect(named(said, { context })).toBe(unnamed);
+  });
+
+  it("is not named in a root of a folder, whose files are not known", () => {
+    const { request } = taskWith();
+    const options = { command: "initdb", args: [], root_dir: "local/root" };
+    const context = { ...taskWith(), request: request && { ...request, options } };
+    expect(named(said, { context })).toBe(unnamed);
+  });
+
+  it("is not named if it ended in another way than such programs do", () => {
+    expect(named(said, { end: { ...failed, exitCode: 3 } })).toBe(unnamed);
+  });
+});
