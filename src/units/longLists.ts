@@ -3,7 +3,7 @@ import { countOf } from "./counts.ts";
 import { formatBytes } from "./sizes.ts";
 
 /** More would let a few starts with long arguments fill the log. */
-export const maxListBytes = 65_536;
+const maxListBytes = 65_536;
 
 /**
  * As many whole texts as fit into {@link maxListBytes}, and then one that says what is left out.
