@@ -40,19 +40,34 @@ export class NodeDisk {
 
   /** @throws DriverError `DISK_LIMIT_UNAVAILABLE` */
   async claim(task: LimitedTask, limitBytes: number): Promise<DiskLimit> {
-    // Written first: what a plugin leaves that dies now is given back by the next one.
+    // Written first: what a plugin leaves that dies now is swept by the next one.
     this.#remember(dirname(task.allocDir));
     const { limits } = await this.#loaded();
     return await limits.claim(task, limitBytes);
   }
 
-  /** Never rejects. */
+  /** Ends the run's claim. Its limits stay. Never rejects. */
   async release(task: LimitedTask, limit: DiskLimit): Promise<void> {
     try {
       const { limits } = await this.#loaded();
       limits.release(task, limit);
     } catch (thrown) {
-      this.#log.warn("a task's disk limit is not given back yet", {
+      this.#warnOfLeft(thrown);
+    }
+  }
+
+  /** Whether earlier tasks have had limits, so that {@link lift} may have something to do. */
+  get hasLimited(): boolean {
+    return this.#remembered().length > 0;
+  }
+
+  /** Takes off what earlier runs have left on the folders of a task without a limit. Never rejects. */
+  async lift(task: LimitedTask): Promise<void> {
+    try {
+      const { limits } = await this.#loaded();
+      limits.lift(task);
+    } catch (thrown) {
+      this.#log.warn("a task without disk_limit may have the limit of an earlier run", {
         task_id: task.taskId,
         error: messageOf(thrown),
       });
@@ -66,7 +81,7 @@ export class NodeDisk {
   }
 
   /**
-   * Gives back what an earlier plugin has left.
+   * Knows the limits of an earlier plugin's tasks, and lets the file systems forget the projects of removed folders.
    * @param living the limits of the tasks that run, by their ids; undefined if not all of them are known
    */
   async recover(living: ReadonlyMap<string, DiskLimit> | undefined): Promise<void> {
@@ -77,8 +92,12 @@ export class NodeDisk {
       const { limits } = await this.#loaded();
       for (const folder of folders) limits.sweep(folder);
     } catch (thrown) {
-      this.#log.warn("disk limits of earlier tasks are not given back yet", { error: messageOf(thrown) });
+      this.#warnOfLeft(thrown);
     }
+  }
+
+  #warnOfLeft(thrown: unknown): void {
+    this.#log.warn("disk limits of removed folders are not given back yet", { error: messageOf(thrown) });
   }
 
   #loaded(): Promise<Tools> {

@@ -2,8 +2,9 @@
  * Limits on what tasks write to their own folders: each task has a project (a project quota) for its folders `local`
  * and `tmp`, and each allocation has one for its shared folder, without the log files.
  *
- * The projects of a task's folders stay until the agent removes the folders, and so does what they use. So a project
- * that nothing belongs to, and that has no limit, is free.
+ * A project and its limit stay until nothing belongs to it any more, since others may go on to write to a file of an
+ * ended task: it may have handed an open one to a neighbour. So a project is free once no task has it and nothing
+ * belongs to it, neither a file nor one that is removed and still open.
  */
 import { closeSync, constants, fstatSync, openSync, readdirSync, statfsSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -66,7 +67,12 @@ const maxDepth = 512;
 /** After this many files the walk lets other work go on. */
 const filesPerTurn = 200;
 
+/** After this many ends the limits of empty projects are taken off. */
+const endsPerSweep = 32;
+
 const sharedFolder = "alloc";
+/** The only folder in it that a later allocation may get (a sticky disk). */
+const sharedData = "alloc/data";
 /** Log files have limits of their own. */
 const logFolder = "logs";
 
@@ -77,6 +83,7 @@ export class DiskLimits {
   /** The last claim of each allocation: its tasks share a folder, and only one of them may give it its project. */
   readonly #claims = new Map<string, Promise<unknown>>();
   #last = -1;
+  #ends = 0;
 
   constructor(range: ProjectRange) {
     this.#range = range;
@@ -119,7 +126,7 @@ export class DiskLimits {
       await giveProject(shared, sharedProject, new Set([logFolder]));
       return limit;
     } catch (thrown) {
-      this.#letGo(taskId, limit, local);
+      this.#letGo(taskId, limit);
       throw thrown;
     }
   }
@@ -136,29 +143,46 @@ export class DiskLimits {
     this.#hold(sharedProject, taskId);
   }
 
-  /** To be called when the task's run is over. Never throws: what stays is given back by {@link sweep}. */
+  /**
+   * To be called when the task's run is over. Its limits stay as they are.
+   * @throws DriverError if empty projects cannot be looked for
+   */
   release({ taskId, allocDir }: LimitedTask, limit: DiskLimit): void {
-    try {
-      using folder = openNearest(allocDir);
-      this.#letGo(taskId, limit, folder.descriptor);
-    } catch {
-      this.#letGo(taskId, limit, undefined);
-    }
+    this.#letGo(taskId, limit);
+    this.#ends += 1;
+    if (this.#ends % endsPerSweep === 0) this.sweep(allocDir);
   }
 
-  #letGo(taskId: string, { project, sharedProject }: DiskLimit, descriptor: number | undefined): void {
+  #letGo(taskId: string, { project, sharedProject }: DiskLimit): void {
     for (const id of [project, sharedProject]) {
       const holders = this.#holders.get(id);
       holders?.delete(taskId);
-      if (holders !== undefined && holders.size > 0) continue;
-      this.#holders.delete(id);
-      if (descriptor !== undefined) limitProject(descriptor, id, noLimits);
+      if (holders?.size === 0) this.#holders.delete(id);
     }
   }
 
   /**
-   * Gives back what tasks of earlier plugins have left: takes the limits off all projects of the range that no living
-   * task has.
+   * Takes off what earlier runs have left on the folders of a task that is to run without a limit. A limit that a
+   * living task has stays.
+   * @throws DriverError `KERNEL_CALL_FAILED`
+   */
+  lift({ taskName, allocDir }: LimitedTask): void {
+    using undo = new DisposableStack();
+    const allocation = undo.adopt(openAllocation(allocDir), closeSync);
+    for (const path of [`${taskName}/local`, `${taskName}/tmp`, sharedFolder, sharedData]) {
+      const opened = tryOpenBelow(allocation, path);
+      // The job may have removed the folder in the shared one.
+      if (typeof opened !== "number") continue;
+      undo.adopt(opened, closeSync);
+      const current = tryReadProject(opened);
+      if ("errno" in current || !this.#isOurs(current.id) || this.#holders.has(current.id)) continue;
+      limitProject(opened, current.id, noLimits);
+    }
+  }
+
+  /**
+   * Takes the limits off all projects of the range to which nothing belongs any more, so that the file system forgets
+   * them.
    * @param path a folder of the file system, or below a folder of it
    */
   sweep(path: string): void {
@@ -167,8 +191,7 @@ export class DiskLimits {
     for (let from = first; from < first + count; ) {
       const found = nextUsage(folder.descriptor, from);
       if (found === undefined || found.id >= first + count) return;
-      const isLimited = found.limitBytes > 0 || found.limitFiles > 0;
-      if (isLimited && !this.#holders.has(found.id)) limitProject(folder.descriptor, found.id, noLimits);
+      if (isEmpty(found) && !this.#holders.has(found.id)) limitProject(folder.descriptor, found.id, noLimits);
       from = found.id + 1;
     }
   }
@@ -185,25 +208,31 @@ export class DiskLimits {
   #projectOf(folder: number, owner: string): number {
     const current = tryReadProject(folder);
     if ("errno" in current) throw kernelError("ioctl FS_IOC_FSGETXATTR", current.errno);
-    const { first, count } = this.#range;
-    const isOurs = current.inherits && current.id >= first && current.id < first + count;
+    const isOurs = current.inherits && this.#isOurs(current.id);
     const holders = [...(this.#holders.get(current.id) ?? [])];
     // Another holder's project may be on a folder that came from elsewhere, as with a sticky disk.
     if (isOurs && holders.every((taskId) => taskId.startsWith(owner))) return current.id;
+    const { first, count } = this.#range;
     for (let tried = 0; tried < count; tried += 1) {
       this.#last = (this.#last + 1) % count;
       const id = first + this.#last;
-      if (this.#holders.has(id)) continue;
-      const usage = readUsage(folder, id);
-      if (usage.files === 0 && usage.bytes === 0 && usage.limitBytes === 0) return id;
+      if (!this.#holders.has(id) && isEmpty(readUsage(folder, id))) return id;
     }
     throw new DriverError("DISK_LIMIT_UNAVAILABLE", "all project ids of this plugin are in use", {
       hint: "Remove folders of allocations that no agent knows any more",
     });
   }
+
+  #isOurs(project: number): boolean {
+    return project >= this.#range.first && project < this.#range.first + this.#range.count;
+  }
 }
 
 const noLimits = { limitBytes: 0, limitFiles: 0 };
+
+function isEmpty({ files, bytes }: ProjectUsage): boolean {
+  return files === 0 && bytes === 0;
+}
 
 function limitsOf(limitBytes: number) {
   return { limitBytes, limitFiles: Math.max(minFiles, Math.ceil(limitBytes / bytesPerFile)) };
@@ -232,17 +261,31 @@ interface OpenedFolders extends Disposable {
 /** The task may own a folder on the way, but none of them is replaced by a link or a mount. */
 function openFolders({ allocDir, taskName }: LimitedTask): OpenedFolders {
   using undo = new DisposableStack();
-  const open = (from: number, path: string, resolve: number, flags: number) => {
-    const opened = tryOpenat2(from, path, { flags: flags | constants.O_DIRECTORY, resolve });
+  const allocation = undo.adopt(openAllocation(allocDir), closeSync);
+  const folder = (path: string) => {
+    const opened = tryOpenBelow(allocation, path);
     if (typeof opened === "number") return undo.adopt(opened, closeSync);
     throw kernelError("openat2", opened.errno, `${allocDir}/${path}`);
   };
-  const allocation = open(AT_FDCWD, allocDir, RESOLVE_NO_MAGICLINKS, O_PATH);
-  const below = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
-  const folder = (path: string) => open(allocation, path, below, constants.O_RDONLY);
   const [local, tmp, shared] = [folder(`${taskName}/local`), folder(`${taskName}/tmp`), folder(sharedFolder)];
   const opened = undo.move();
   return { local, tmp, shared, [Symbol.dispose]: () => opened[Symbol.dispose]() };
+}
+
+/** Only to open what is in it. @throws DriverError `KERNEL_CALL_FAILED` */
+function openAllocation(allocDir: string): number {
+  const flags = O_PATH | constants.O_DIRECTORY;
+  const opened = tryOpenat2(AT_FDCWD, allocDir, { flags, resolve: RESOLVE_NO_MAGICLINKS });
+  if (typeof opened === "number") return opened;
+  throw kernelError("openat2", opened.errno, allocDir);
+}
+
+/** Opens a folder of the allocation. */
+function tryOpenBelow(allocation: number, path: string): number | { readonly errno: string } {
+  return tryOpenat2(allocation, path, {
+    flags: constants.O_RDONLY | constants.O_DIRECTORY,
+    resolve: RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+  });
 }
 
 /** Opens the folder, or the nearest one around it that exists. */

@@ -82,6 +82,10 @@ export interface DiskOfRuns {
   claim(task: LimitedTask, limitBytes: number): Promise<DiskLimit>;
   /** Never rejects. */
   release(task: LimitedTask, limit: DiskLimit): Promise<void>;
+  /** Whether a task without a limit may find one of an earlier run, which {@link lift} takes off. */
+  readonly hasLimited: boolean;
+  /** Never rejects. */
+  lift(task: LimitedTask): Promise<void>;
 }
 
 /**
@@ -157,7 +161,10 @@ async function limitDisk(
   { disk, options }: Pick<PreparingServices, "options"> & { readonly disk: DiskOfRuns },
 ): Promise<DiskOfRun> {
   const { diskLimit } = request.options;
-  if (diskLimit === undefined) return {};
+  if (diskLimit === undefined) {
+    if (disk.hasLimited) await disk.lift(request);
+    return {};
+  }
   try {
     return { limit: await disk.claim(request, diskLimit * 2 ** 20) };
   } catch (thrown) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { toTaskId } from "../../../src/base/taskId.ts";
 import { type DiskLimit, DiskLimits, type LimitedTask } from "../../../src/effects/disk/diskLimits.ts";
@@ -293,36 +293,111 @@ attempt("an exchange with the shared folder", lambda: os.replace(f"{shared}/d", 
       assert.ok(used !== undefined && used > 3 * MiB && used <= limit * MiB, `${used}`);
     });
 
-    test("outlive the plugin, and are given back at the end of each task", async () => {
+    test("outlive the plugin and their run, and are given back once the folders are removed", async () => {
       const { allocation, config } = on(kind);
       const first = await startVmAgent({});
       const task = config("sleep 1000");
       const handle = await startTask(first, task);
       const { disk } = await eventData(first, task.id, "sandboxed");
       assert.ok(disk);
+      const limitNow = () => diskOf(kind).usage(disk.project).limitBytes;
       await first.crash();
       const next = await startVmAgent({}, first.stateDir);
       await next.driver.recoverTask({ taskId: "", handle });
-      assert.equal(diskOf(kind).usage(disk.project).limitBytes, limit * MiB);
+      assert.equal(limitNow(), limit * MiB);
       const fill = "head -c 16M /dev/zero > $NOMAD_TASK_DIR/a";
       const { stderr } = await execScript(next, task.id, fill);
       assert.match(stderr.toString(), /No space left|quota/);
       await next.driver.stopTask({ taskId: task.id, signal: "SIGKILL", timeout: { seconds: 1, nanos: 0 } });
       await next.driver.destroyTask({ taskId: task.id, force: true });
-      await until(() => diskOf(kind).usage(disk.project).limitBytes === 0, "the limit is given back");
+      assert.equal(limitNow(), limit * MiB);
       // A further run has the same project, and what the first one wrote counts.
       const again = config("sleep 1000");
       await startTask(next, again);
       const second = await eventData(next, again.id, "sandboxed");
       assert.equal(second.disk?.project, disk.project);
-      assert.ok(allocation.id);
-      // What a plugin leaves that is killed together with its task, the next one gives back.
+      // Nor does a plugin lift a limit that is killed together with its task, nor the plugin after it.
       await next.crash();
       const { init } = second;
       process.kill(init.pid, "SIGKILL");
       const last = await startVmAgent({}, first.stateDir);
-      await until(() => diskOf(kind).usage(disk.project).limitBytes === 0, "the limit is swept");
-      await last.disconnect();
+      assert.equal(limitNow(), limit * MiB);
+      await last.crash();
+      for (const name of readdirSync(allocation.folder))
+        rmSync(`${allocation.folder}/${name}`, { recursive: true });
+      await until(() => diskOf(kind).usage(disk.project).files === 0, "nothing belongs to the project");
+      const sweeping = await startVmAgent({}, first.stateDir);
+      assert.equal(limitNow(), 0);
+      await sweeping.disconnect();
+    }, 480_000);
+
+    test("hold for what a neighbour writes to a file that an ended task has handed to it", async () => {
+      const { allocation, config } = on(kind);
+      const neighbour = new Allocation({
+        ...{ id: allocation.id, taskName: "neighbour", slice: shareSlice, dataDir: diskOf(kind).path },
+      });
+      // Its folders are the allocation's.
+      onTestFinished(async () => {
+        await neighbour.cgroup.remove();
+        for (const pipe of [neighbour.stdout, neighbour.stderr]) await pipe.close();
+      });
+      const survivor = `
+import os, socket
+listening = socket.socket(socket.AF_UNIX)
+listening.bind(os.environ["NOMAD_ALLOC_DIR"] + "/data/socket")
+os.chmod(os.environ["NOMAD_ALLOC_DIR"] + "/data/socket", 0o777)
+listening.listen()
+print("listens", flush=True)
+_, (theirs,), _, _ = socket.recv_fds(listening.accept()[0], 1, 1)
+own = os.open(os.environ["NOMAD_TASK_DIR"] + "/own", os.O_RDWR | os.O_CREAT)
+def fill(fd, most):
+    try:
+        while os.fstat(fd).st_size < most << 20: os.write(fd, bytes(65536))
+        return "went on"
+    except OSError: return "stopped"
+gate = open(os.environ["NOMAD_TASK_DIR"] + "/gate")
+for turn in range(1, 10):
+    gate.readline()
+    print(f"turn {turn}: theirs {fill(theirs, 32)}, own {fill(own, 2)}", flush=True)
+`;
+      const maker = `
+import os, socket
+there = socket.socket(socket.AF_UNIX)
+there.connect(os.environ["NOMAD_ALLOC_DIR"] + "/data/socket")
+socket.send_fds(there, [b"x"], [os.open(os.environ["NOMAD_TASK_DIR"] + "/a", os.O_RDWR | os.O_CREAT | os.O_APPEND)])
+`;
+      const python = (script: string) => ({ command: "python3", args: ["-c", script], disk_limit: limit });
+      const size = () => statSync(`${allocation.taskFolder}/local/a`).size / MiB;
+      const first = await startVmAgent({});
+      const pass = neighbour.gate();
+      const surviving = neighbour.config(python(survivor), { resources: resourcesOf(neighbour, {}) });
+      const handle = await startTask(first, surviving);
+      await neighbour.stdout.contains("listens\n");
+      const making = config(["python3", "-c", maker]);
+      assert.equal((await runTask(first, making)).exitCode, 0);
+      await first.driver.destroyTask({ taskId: making.id, force: true });
+      pass();
+      await neighbour.stdout.contains("turn 1: theirs stopped, own went on\n");
+      assert.ok(size() > limit * 0.9 && size() <= limit, `${size()} MiB`);
+      // What the host's root takes away, the neighbour may write once more, also after the plugin was killed.
+      truncateSync(`${allocation.taskFolder}/local/a`, 0);
+      await first.crash();
+      const next = await startVmAgent({}, first.stateDir);
+      await next.driver.recoverTask({ taskId: "", handle });
+      pass();
+      await neighbour.stdout.contains("turn 2: theirs stopped, own went on\n");
+      assert.ok(size() > 0 && size() <= limit, `${size()} MiB`);
+      // The next run says for itself what it may.
+      const write =
+        "head -c 20M /dev/zero > $NOMAD_TASK_DIR/b; head -c 20M /dev/zero > $NOMAD_ALLOC_DIR/data/b";
+      const written = (folder: string) => statSync(`${folder}/b`).size / MiB;
+      const [own, shared] = [`${allocation.taskFolder}/local`, `${allocation.folder}/alloc/data`];
+      await runTask(next, config(write, { disk_limit: 2 * limit }));
+      assert.ok(written(own) > 3 && written(own) <= 2 * limit, `${written(own)} MiB`);
+      assert.ok(written(shared) > 7 && written(shared) <= 2 * limit, `${written(shared)} MiB`);
+      await next.driver.destroyTask({ taskId: surviving.id, force: true });
+      await runTask(next, config(write, { disk_limit: undefined }));
+      assert.deepEqual([written(own), written(shared)], [20, 20]);
     }, 240_000);
 
     test("of a thousand tasks are claimed and given back, also by the next plugin, and leave no project", async () => {
@@ -330,14 +405,16 @@ attempt("an exchange with the shared folder", lambda: os.replace(f"{shared}/d", 
       const range = { first: 2 ** 30 + 2 ** 29, count: 2_000 };
       const limits = new DiskLimits(range);
       const folder = `${disk.path}/thousand`;
-      const tasks: LimitedTask[] = Array.from({ length: 1_000 }, (_, number) => {
-        const allocDir = `${folder}/${number}`;
+      const make = (taskId: string): LimitedTask => {
+        const allocDir = `${folder}/${taskId.slice(0, taskId.indexOf("/"))}`;
         for (const name of ["main/local", "main/tmp", "alloc/data", "alloc/logs"])
           mkdirSync(`${allocDir}/${name}`, { recursive: true });
-        return { taskId: `${number}/main/1`, taskName: "main", allocDir };
-      });
+        return { taskId, taskName: "main", allocDir };
+      };
+      const tasks = Array.from({ length: 1_000 }, (_, number) => make(`${number}/main/1`));
       const inRange = () =>
         disk.projects().filter(({ id }) => id >= range.first && id < range.first + range.count);
+      const limited = () => inRange().filter(({ limitBytes }) => limitBytes === limit * MiB).length;
       const claimed = new Map<string, DiskLimit>();
       for (let first = 0; first < tasks.length; first += 8) {
         const some = tasks.slice(first, first + 8);
@@ -346,34 +423,42 @@ attempt("an exchange with the shared folder", lambda: os.replace(f"{shared}/d", 
       }
       const ids = [...claimed.values()].flatMap(({ project, sharedProject }) => [project, sharedProject]);
       assert.equal(new Set(ids).size, 2_000);
-      assert.equal(inRange().filter(({ limitBytes }) => limitBytes === limit * MiB).length, 2_000);
-      await assert.rejects(limits.claim({ ...tasks[0], taskId: "more/main/1" } as LimitedTask, MiB), {
-        code: "DISK_LIMIT_UNAVAILABLE",
-      });
+      assert.equal(limited(), 2_000);
+      const more = make("more/main/1");
+      await assert.rejects(limits.claim(more, limit * MiB), { code: "DISK_LIMIT_UNAVAILABLE" });
       const [given, living, left] = [tasks.slice(0, 400), tasks.slice(400, 700), tasks.slice(700)];
       const limitOf = ({ taskId }: LimitedTask) => claimed.get(taskId) as DiskLimit;
       for (const task of given) limits.release(task, limitOf(task));
-      assert.equal(inRange().filter(({ limitBytes }) => limitBytes > 0).length, 1_200);
+      // Their files are still there.
+      assert.equal(limited(), 2_000);
+      for (const { allocDir } of given) rmSync(allocDir, { recursive: true });
+      await until(() => inRange().filter(({ files }) => files === 0).length === 800, "800 are empty");
+      const again = await limits.claim(more, limit * MiB);
+      assert.ok(given.some((task) => limitOf(task).project === again.project));
+      limits.release(more, again);
       // The plugin dies. The tasks of `left` end before the next one is there.
       const next = new DiskLimits(range);
       for (const task of living) next.hold(task.taskId, limitOf(task));
       next.sweep(folder);
-      assert.equal(inRange().filter(({ limitBytes }) => limitBytes > 0).length, 600);
+      assert.equal(limited(), 1_202);
+      for (const { allocDir } of left) rmSync(allocDir, { recursive: true });
+      await until(() => inRange().filter(({ files }) => files === 0).length === 600, "600 are empty");
+      // It sweeps by itself now and then.
       for (const task of living) next.release(task, limitOf(task));
-      assert.deepEqual(
-        inRange().filter(({ limitBytes }) => limitBytes > 0),
-        [],
-      );
-      assert.equal(left.length, 300);
+      assert.equal(limited(), 602);
       rmSync(folder, { recursive: true });
-      await until(() => inRange().length === 0, "no project is left");
+      await until(() => {
+        next.sweep(folder);
+        return inRange().length === 0;
+      }, "no project is left");
     }, 180_000);
 
     test(
       "leave no project and no mount, after many tasks",
       async () => {
         const disk = diskOf(kind);
-        const plugin = await sharedAgent();
+        const plugin = await startVmAgent({});
+        const claims = new Set<number>();
         const before = readFileSync("/proc/self/mountinfo", "utf8");
         for (let left = lives; left > 0; left -= atOnce) {
           const allocations = Array.from(
@@ -388,13 +473,19 @@ attempt("an exchange with the shared folder", lambda: os.replace(f"{shared}/d", 
               assert.equal((await waitTask(plugin, task)).exitCode, 0);
               const { disk: claimed } = await eventData(plugin, task.id, "sandboxed");
               assert.ok(claimed && claimed.project !== claimed.sharedProject);
+              claims.add(claimed.project).add(claimed.sharedProject);
               await plugin.driver.destroyTask({ taskId: task.id, force: true });
             }),
           );
           for (const allocation of allocations) await allocation.remove();
         }
-        await until(() => disk.projects().every(({ id }) => id < 2 ** 30), "no project is left");
         assert.equal(readFileSync("/proc/self/mountinfo", "utf8"), before);
+        const left = () => disk.projects().filter(({ id }) => claims.has(id));
+        await until(() => left().every(({ files }) => files === 0), "nothing belongs to the projects");
+        await plugin.crash();
+        const next = await startVmAgent({}, plugin.stateDir);
+        assert.deepEqual(left(), []);
+        await next.disconnect();
         assert.deepEqual(readdirSync(`${disk.path}/alloc`), []);
       },
       60_000 + lives * 3_000,
