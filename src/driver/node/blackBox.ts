@@ -16,14 +16,16 @@ export const recorder = {
       black_box: blackBox === "on" && problem === undefined,
       "black_box.problem": blackBox === "on" ? problem : undefined,
     }),
-    isWanted: ({ blackBox }) => blackBox === "on",
-    isVital: false,
-    lack: (problem) => ({
-      what: `there is no black box (${problem})`,
-      consequence: "causes of failures lack paths that a task did not find, and senders of signals",
-      remedy:
-        'Use a kernel with BTF (CONFIG_DEBUG_INFO_BTF) and BPF at tracepoints (CONFIG_BPF_EVENTS), not locked down for confidentiality, or set black_box = "off"',
-    }),
+    lack: {
+      counts: ({ blackBox }) => blackBox === "on",
+      isVital: false,
+      means: (problem) => ({
+        what: `there is no black box (${problem})`,
+        consequence: "causes of failures lack paths that a task did not find, and senders of signals",
+        remedy:
+          'Use a kernel with BTF (CONFIG_DEBUG_INFO_BTF) and BPF at tracepoints (CONFIG_BPF_EVENTS), not locked down for confidentiality, or set black_box = "off"',
+      }),
+    },
     check: {
       name: "black box",
       needsRoot: true,

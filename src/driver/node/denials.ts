@@ -11,14 +11,16 @@ export const denials = {
     now: ownProblem,
     find: async ({ landlockAbi }) => ({ problem: await findDenialProblem("auto", landlockAbi) }),
     attributes: ({ problem }) => ({ denials: problem === undefined, "denials.problem": problem }),
-    // Otherwise never a problem: audit is turned off on most hosts.
-    isWanted: (options) => options.denials === "on",
-    isVital: false,
-    lack: (problem) => ({
-      what: `what the sandbox refuses is not recorded (${problem})`,
-      consequence: "the verb why cannot name denials",
-      remedy: 'Make sure that the kernel has audit and Landlock ABI 7, or set denials = "auto"',
-    }),
+    lack: {
+      // Otherwise never a problem: audit is turned off on most hosts.
+      counts: (options) => options.denials === "on",
+      isVital: false,
+      means: (problem) => ({
+        what: `what the sandbox refuses is not recorded (${problem})`,
+        consequence: "the verb why cannot name denials",
+        remedy: 'Make sure that the kernel has audit and Landlock ABI 7, or set denials = "auto"',
+      }),
+    },
     check: {
       name: "records of denials",
       found: ({ problem }) => problem ?? "yes",

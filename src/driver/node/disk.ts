@@ -15,9 +15,6 @@ export const disk = {
     find,
     // Jobs may ask whether it is set.
     attributes: ({ places }) => ({ disk_limit: places?.join(",") }),
-    // Never a problem: only tasks that ask for it need it.
-    isWanted: () => false,
-    isVital: false,
     check: {
       name: "disk limits",
       found: ({ places }) =>

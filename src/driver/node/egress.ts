@@ -14,13 +14,15 @@ export const egress = {
       return { problem: findEgressProblem(cgroupMount) };
     },
     attributes: ({ problem }) => ({ egress: problem === undefined, "egress.problem": problem }),
-    isWanted: (options) => egressLists(options, options) !== undefined,
-    isVital: true,
-    lack: (problem) => ({
-      what: `the host cannot restrict where tasks connect (${problem})`,
-      consequence: "no task starts with egress or egress_denied in the plugin's block",
-      remedy: "Use a kernel with BPF in cgroups (CONFIG_CGROUP_BPF), or remove these options",
-    }),
+    lack: {
+      counts: (options) => egressLists(options, options) !== undefined,
+      isVital: true,
+      means: (problem) => ({
+        what: `the host cannot restrict where tasks connect (${problem})`,
+        consequence: "no task starts with egress or egress_denied in the plugin's block",
+        remedy: "Use a kernel with BPF in cgroups (CONFIG_CGROUP_BPF), or remove these options",
+      }),
+    },
     check: {
       name: "egress",
       needsRoot: true,

@@ -13,14 +13,16 @@ export const journald = {
       journald: allowsJournald(options) && problem === undefined,
       "journald.problem": problem,
     }),
-    // Otherwise never a problem: only tasks that ask for it need it.
-    isWanted: ({ logCollection }) => logCollection === "journald",
-    isVital: true,
-    lack: (problem) => ({
-      what: problem,
-      consequence: 'no task starts with log_collection = "journald"',
-      remedy: "Start systemd-journald, or choose another log_collection in the plugin's block",
-    }),
+    lack: {
+      // Otherwise never a problem: only tasks that ask for it need it.
+      counts: ({ logCollection }) => logCollection === "journald",
+      isVital: true,
+      means: (problem) => ({
+        what: problem,
+        consequence: 'no task starts with log_collection = "journald"',
+        remedy: "Start systemd-journald, or choose another log_collection in the plugin's block",
+      }),
+    },
     check: {
       name: "journald",
       found: ({ problem }) => problem ?? "takes output",

@@ -11,14 +11,16 @@ export const roots = {
     now: (kept) => ({ problem: kept?.problem }),
     find: async () => ({ problem: await findRootProblem() }),
     attributes: ({ problem }, { root }) => ({ root: problem === undefined ? root : "host" }),
-    isWanted: () => true,
-    isVital: false,
-    lack: (problem) => ({
-      what: `tasks cannot have a root of their own (${problem})`,
-      consequence: "they see names and sizes of the host's files that are not unveiled",
-      remedy:
-        "Allow root to mount file systems and to call pivot_root(2), which fails while / is an initramfs",
-    }),
+    lack: {
+      counts: () => true,
+      isVital: false,
+      means: (problem) => ({
+        what: `tasks cannot have a root of their own (${problem})`,
+        consequence: "they see names and sizes of the host's files that are not unveiled",
+        remedy:
+          "Allow root to mount file systems and to call pivot_root(2), which fails while / is an initramfs",
+      }),
+    },
     check: {
       name: "private roots",
       needsRoot: true,

@@ -8,7 +8,7 @@ import { DriverError, hasErrno } from "../../base/errors.ts";
 import { assemble, type Line } from "../kernel/assembler.ts";
 import * as k from "../kernel/constants.ts";
 import { errnoName, kernelError } from "../kernel/kernelError.ts";
-import { attachFilter, bind, send, setSocketOption, socket, tryReceive } from "../kernel/sockets.ts";
+import { attachFilter, bind, send, setSocketNumber, socket, tryReceive } from "../kernel/sockets.ts";
 import { netlinkAddress } from "../kernel/structs.ts";
 
 /** The part of `struct audit_status` that the driver uses. */
@@ -125,7 +125,7 @@ export function openRecords(kind: keyof typeof filters, bytes: number): number {
   const descriptor = socket(k.AF_NETLINK, k.SOCK_RAW, k.NETLINK_AUDIT);
   try {
     attachFilter(descriptor, assemble(filters[kind]));
-    setSocketOption(descriptor, k.SO_RCVBUFFORCE, new Uint8Array(new Int32Array([bytes]).buffer));
+    setSocketNumber(descriptor, k.SO_RCVBUFFORCE, bytes);
     bind(descriptor, netlinkAddress(k.AF_NETLINK, 1 << (k.AUDIT_NLGRP_READLOG - 1)));
     return descriptor;
   } catch (thrown) {

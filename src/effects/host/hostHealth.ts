@@ -34,12 +34,14 @@ export interface Finding {
 export interface NodeOffer {
   /** The node's attributes, without their prefix `driver.exec2.`; those that are undefined are left out. */
   readonly attributes: (finding: Finding, options: SandboxOptions) => Attributes;
-  /** Whether a node with these options is to have it. */
-  readonly isWanted: (options: SandboxOptions) => boolean;
-  /** Whether no task can start without it where it is wanted. */
-  readonly isVital: boolean;
-  /** What its lack means. Absent for what is never wanted. */
-  readonly lack?: (problem: string) => HostProblem;
+  /** Its lack. Absent if only tasks that ask for it need it. */
+  readonly lack?: {
+    /** Whether a node with these options is to have it. */
+    readonly counts: (options: SandboxOptions) => boolean;
+    /** Whether no task can start then. */
+    readonly isVital: boolean;
+    readonly means: (problem: string) => HostProblem;
+  };
   /** The line of the verb `doctor`. */
   readonly check: {
     readonly name: string;
@@ -71,9 +73,9 @@ export function judgeHost(
   { quarantined = [], offers = [] }: HostFindings = {},
 ): HostJudgement {
   const lacks = (areVital: boolean) =>
-    offers.flatMap(({ offer: { isWanted, isVital, lack }, finding }) =>
-      lack !== undefined && isVital === areVital && finding?.problem !== undefined && isWanted(options)
-        ? lack(finding.problem)
+    offers.flatMap(({ offer: { lack }, finding }) =>
+      lack?.isVital === areVital && finding?.problem !== undefined && lack.counts(options)
+        ? lack.means(finding.problem)
         : [],
     );
   const unsupported = unsupportedProblems(facts);

@@ -18,8 +18,13 @@ export function bind(socket: number, address: Uint8Array): void {
   checked(libc().bind(socket, address, address.byteLength), "bind");
 }
 
+/** setsockopt(2) of `SOL_SOCKET` with a number. */
+export function setSocketNumber(socket: number, option: number, value: number): void {
+  setSocketOption(socket, option, new Uint8Array(Int32Array.of(value).buffer));
+}
+
 /** setsockopt(2) of `SOL_SOCKET`. */
-export function setSocketOption(socket: number, option: number, value: Uint8Array): void {
+function setSocketOption(socket: number, option: number, value: Uint8Array): void {
   checked(libc().setsockopt(socket, k.SOL_SOCKET, option, value, value.byteLength), "setsockopt");
 }
 

@@ -2,7 +2,7 @@
 import { closeSync, writeSync } from "node:fs";
 import { DriverError, type FailedCall } from "../../base/errors.ts";
 import * as k from "../kernel/constants.ts";
-import { connectUnix, setSocketOption, socket } from "../kernel/sockets.ts";
+import { connectUnix, setSocketNumber, socket } from "../kernel/sockets.ts";
 import { type JournalStream, journalHeader, journalSocket } from "./journal.ts";
 
 /**
@@ -38,7 +38,7 @@ function connected(namespace: string | null, header: string): number {
     connectUnix(journal, path);
     // Only then each message says who sent it: journald asks for it after it has accepted the connection, and takes
     // the unit of a message that came before for nobody's (SO_PASSCRED of unix(7), on either side).
-    setSocketOption(journal, k.SO_PASSCRED, new Uint8Array(Int32Array.of(1).buffer));
+    setSocketNumber(journal, k.SO_PASSCRED, 1);
     if (header !== "") writeSync(journal, header);
     undo.move();
     return journal;
