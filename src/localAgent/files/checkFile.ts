@@ -10,7 +10,6 @@ import { needsCores } from "../../effects/cgroup/options.ts";
 import { capabilitySet, noCapabilities } from "../../effects/kernel/capabilities.ts";
 import { foldersIn, placeMounts, rootDirPlace } from "../../effects/layout/layout.ts";
 import { logDestination } from "../../effects/logs/options.ts";
-import { isHostName } from "../../effects/names/hostNames.ts";
 import { limitWithin } from "../../effects/options/fields.ts";
 import { InvalidOptions } from "../../effects/options/hclOptions.ts";
 import { parseTaskOptions, type TaskOptions, taskOptionsSpec } from "../../effects/parts.ts";
@@ -31,6 +30,7 @@ import {
   throwCollected,
 } from "../jobspec/jobFile.ts";
 import { readJobFile } from "../jobspec/readJob.ts";
+import { hostnameRefusal } from "../jobspec/refusals.ts";
 import type { AllocationFacts } from "../jobspec/resolve/allocationEnvironment.ts";
 import { type ResolvedTask, resolveTask } from "../jobspec/resolve/resolveTask.ts";
 import type { VariableSources } from "../jobspec/resolve/variables.ts";
@@ -213,12 +213,10 @@ function checkBeyondOptions(file: JobFile, place: TaskPlace, plugin: PluginOptio
         message: "Landlock lets no task mount anything, so nothing could reach the host",
         hint: 'Write propagation_mode = "host-to-task"',
       });
-  if (hostname !== undefined && hostname !== "" && !isHostName(hostname))
-    report(file, {
-      place: `job.${place.job.id}.group.${group.name}.network.hostname`,
-      message: `${JSON.stringify(hostname)} cannot be the name of a host`,
-      hint: "It has letters, digits, hyphens and dots, 64 at most",
-    });
+  const named = `job.${place.job.id}.group.${group.name}.network.hostname`;
+  // Once for all tasks of the group.
+  if (hostname !== undefined && hostname !== "" && !file.problems.some((each) => each.place === named))
+    report(file, { place: named, ...hostnameRefusal });
 }
 
 /**

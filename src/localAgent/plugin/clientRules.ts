@@ -6,6 +6,7 @@ import {
   DriverCapabilities_MountConfigs as MountConfigs,
   NetworkIsolationSpec_NetworkIsolationMode as NetworkMode,
 } from "../../grpc/generated/nomad/driver.ts";
+import { hostnameRefusal } from "../jobspec/refusals.ts";
 
 /** Paths of the folders that a task's environment names. */
 export interface TaskPaths {
@@ -56,9 +57,7 @@ export function refuseUnsupported(capabilities: DriverCapabilities, features: Gr
     );
   }
   if (hostname && !mustCreateNetwork) {
-    throw new DriverError("UNSUPPORTED", "a client refuses network { hostname } for this driver", {
-      hint: "Only drivers that create networks support a hostname. List the hosts that a task looks up in its option extra_hosts, and set the task's own name in its env",
-    });
+    throw new DriverError("UNSUPPORTED", hostnameRefusal.message, { hint: hostnameRefusal.hint });
   }
   if (volumes && mountConfigs === MountConfigs.NO_MOUNTS) {
     throw new DriverError("UNSUPPORTED", "a client refuses volumes for this driver", {

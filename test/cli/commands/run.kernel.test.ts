@@ -456,7 +456,7 @@ describe("a job that cannot be run", () => {
     const [ran, planned] = [await call(running(job)), await call(plan)];
     expect([ran.code, planned.code]).toEqual([125, 1]);
     for (const { stderr } of [ran, planned]) {
-      expect(stderr).toContain("UNSUPPORTED: a client refuses network { hostname } for this driver");
+      expect(stderr).toContain("a client refuses network { hostname } for this driver");
       expect(stderr).not.toContain("started");
     }
   });
