@@ -41,7 +41,7 @@ plugin "nomad-driver-exec2" {
     allow_root         = false
     allowed_users      = ["app-*", "nobody"]
     allow_caps         = ["net_bind_service"]
-    groups_by_task     = true
+    groups_by_task     = ["video", "users", "2000-2999"]
     dynamic_user_ids   = "80000-89999"
     shared_dynamic_ids = "refuse"
     denied_host_uids   = "0,100-999"

@@ -1,7 +1,7 @@
 # Rights and limits of single processes: a task that listens on port 80 without being root, in
 # its own network, and prints its rights.
 #
-#   nomad-driver-exec2 run -o groups_by_task=true -o allow_seccomp=userfaultfd examples/privileges.nomad.hcl
+#   nomad-driver-exec2 run -o groups_by_task=users -o groups_by_task=2000 -o allow_seccomp=userfaultfd examples/privileges.nomad.hcl
 #
 # On a cluster, the client's plugin block needs both options. host-processes.nomad.hcl has an
 # example of pid_mode = "host".

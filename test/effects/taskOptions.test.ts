@@ -7,7 +7,7 @@ import { errorOf } from "../support/errors.ts";
 const closed = parsePluginOptions({});
 const open = parsePluginOptions({
   unveil_by_task: true,
-  groups_by_task: true,
+  groups_by_task: ["*", "2000"],
   allow_host_ipc: true,
   allow_host_pid: true,
   allow_seccomp: ["unconfined"],
@@ -233,7 +233,6 @@ describe("parseTaskOptions", () => {
 
   test.each([
     ["unveil", ["r:/etc/os-release"], [], "unveil_by_task"],
-    ["groups", ["video"], [], "groups_by_task"],
     ["ipc_mode", "host", "private", "allow_host_ipc"],
     ["pid_mode", "host", "private", "allow_host_pid"],
   ])(
@@ -248,6 +247,15 @@ describe("parseTaskOptions", () => {
       expect(() => parseTaskOptions({ command: "x", [name]: used }, allowing)).not.toThrow();
     },
   );
+
+  test("refuses groups where the plugin lists none, and says which option does", () => {
+    const error = errorOf(() => parseTaskOptions({ command: "x", groups: ["video"] }, closed));
+    expect(error.code).toBe("CONFIG_INVALID");
+    expect(error.message).toContain('"groups", which this client does not allow');
+    expect(error.hint).toContain("groups_by_task");
+    const listing = parsePluginOptions({ groups_by_task: ["video"] });
+    expect(parseTaskOptions({ command: "x", groups: ["video"] }, listing).groups).toEqual(["video"]);
+  });
 
   test.each([
     [undefined, undefined, undefined],

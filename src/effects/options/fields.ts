@@ -185,9 +185,13 @@ export function refuseUnlessAllowed<Permission extends string>(
 ): void {
   if (!isUsed || plugin[permission]) return;
   const name = hclName(option);
-  const summary = `The task's config has option "${name}", which this client does not allow`;
-  throw new DriverError("CONFIG_INVALID", summary, {
+  throw new DriverError("CONFIG_INVALID", notAllowed(name), {
     option: name,
     hint: `Remove it, or set ${hclName(permission)} = true in the client's plugin block of this driver`,
   });
+}
+
+/** The error for an option of the task that the plugin block does not allow. */
+export function notAllowed(name: string): string {
+  return `The task's config has option "${name}", which this client does not allow`;
 }

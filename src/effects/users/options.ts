@@ -4,15 +4,16 @@ import {
   checkedText,
   flag,
   list,
+  notAllowed,
   oneOf,
   type PartOptions,
   type PluginValues,
-  refuseUnlessAllowed,
   type TaskValues,
   text,
 } from "../options/fields.ts";
 import { capabilityProblem, contradiction } from "./capabilityOptions.ts";
 import { idRangesProblem } from "./idRanges.ts";
+import { listedGroupProblem } from "./listedGroups.ts";
 
 export const usersOptions = {
   task: () => ({
@@ -58,10 +59,13 @@ export const usersOptions = {
           "the capabilities that tasks may get, by `cap_add` or as root: names with or without `CAP_`, in any case, or `all` ([capabilities](#capabilities))",
         example: ["net_bind_service", "net_raw"],
       }),
-    groupsByTask: flag().default(false).meta({
-      description: "whether jobs may use `groups`",
-      example: true,
-    }),
+    groupsByTask: list(listedGroup())
+      .default([])
+      .meta({
+        description:
+          "what jobs may name in `groups`: the host's groups by names in which `*` matches any characters, and numbers and ranges of them. [Some groups](#users) are no job's",
+        example: ["video", "app-*", "2000-2999"],
+      }),
     dynamicUserIds: idRanges().default("80000-89999").meta({
       description:
         "ids of dynamic users (`nomad-<n>`), as in the client's `users` block (`dynamic_user_min` to `dynamic_user_max`). Others are refused, and those that the host's users, groups, name services, `/etc/subuid` or `/etc/subgid` have",
@@ -90,7 +94,12 @@ interface Values {
 
 /** @throws DriverError `CONFIG_INVALID` */
 export function settleUsers(task: Values["task"], plugin: Values["plugin"]): void {
-  refuseUnlessAllowed("groups", task.groups.length > 0, "groupsByTask", plugin);
+  if (task.groups.length > 0 && plugin.groupsByTask.length === 0) {
+    throw new DriverError("CONFIG_INVALID", notAllowed("groups"), {
+      option: "groups",
+      hint: "Remove it, or list the groups in groups_by_task in the client's plugin block of this driver",
+    });
+  }
   const conflict = contradiction(task);
   if (conflict === undefined) return;
   throw new DriverError("CONFIG_INVALID", `The task's config contradicts itself: ${conflict}`, {
@@ -99,6 +108,14 @@ export function settleUsers(task: Values["task"], plugin: Values["plugin"]): voi
 }
 
 const capabilityName = () => checkedText(capabilityProblem);
+
+const listedGroup = () =>
+  checkedText((entry) => {
+    const message = listedGroupProblem(entry);
+    return message === undefined
+      ? undefined
+      : { message, hint: 'Write a name, or numbers, such as "2000-2999"' };
+  });
 
 const idRanges = () =>
   checkedText((ranges) => {

@@ -10,6 +10,7 @@ import { promisify } from "node:util";
 import { DriverError, errnoOf, messageOf } from "../../base/errors.ts";
 import { matchesGlob } from "../../base/globs.ts";
 import { isInRanges, parseId } from "./idRanges.ts";
+import { hasGids, isListedGid, isListedName } from "./listedGroups.ts";
 import { entryOfName, entryOfUid, gidOfName, isSubordinate, nameOfGid, servicesOf } from "./passwd.ts";
 import { secretOf } from "./secretGroups.ts";
 
@@ -32,6 +33,12 @@ export interface UserRules {
   /** Ranges of ids that no task may have. */
   readonly deniedHostUids: string;
   readonly deniedHostGids: string;
+}
+
+/** Of these, what decides on supplementary groups. */
+export interface GroupRules extends Pick<UserRules, "dynamicUserIds" | "deniedHostGids"> {
+  /** The groups that jobs may choose, as in `listedGroups.ts`. */
+  readonly groupsByTask: readonly string[];
 }
 
 /**
@@ -145,33 +152,56 @@ function refuseSecret(gid: number, { uid }: Pick<TaskUser, "uid">, what: string,
 /**
  * Resolves groups, given by name or number, to gids without duplicates. A number needs no entry on the host.
  * @param user the task's user
- * @throws DriverError `USER_UNKNOWN` for a name that the host does not know
- * @throws DriverError `USER_FORBIDDEN` for groups of the host's secrets, and for gids that the operator denies
+ * @throws DriverError `USER_UNKNOWN` for a listed name that the host does not know
+ * @throws DriverError `USER_FORBIDDEN` for groups that the operator does not list or that he denies, those of the
+ *   host's secrets, and numbers of dynamic users
  */
 export async function resolveGroups(
   groups: readonly string[],
   user: Pick<TaskUser, "uid">,
-  rules: UserRules,
+  rules: GroupRules,
 ): Promise<number[]> {
   const gids = new Set<number>();
   for (const group of groups) {
-    const gid = parseId(group) ?? (await gidOf(group));
+    const what = `group ${JSON.stringify(group)}`;
+    const gid = await listedGid(group, what, rules.groupsByTask);
     refuseDenied("gid", gid, rules.deniedHostGids);
     const hint = "Remove it from `groups`. For a file of such a group, give a group of its own to tasks";
-    refuseSecret(gid, user, `group ${JSON.stringify(group)}`, hint);
+    refuseSecret(gid, user, what, hint);
+    if (isInRanges(gid, rules.dynamicUserIds)) {
+      const why = `gid ${gid} is in dynamic_user_ids, so files of another task may have it`;
+      throw new DriverError("USER_FORBIDDEN", `${what} is refused: ${why}`, { hint });
+    }
     gids.add(gid);
   }
   return [...gids];
 }
 
-async function gidOf(name: string): Promise<number> {
-  const gid = isAccountName(name)
-    ? (gidOfName(readDatabase("group"), name) ?? gidOfName(await askNameServices("group", name), name))
-    : undefined;
-  if (gid !== undefined) return gid;
-  throw new DriverError("USER_UNKNOWN", `group ${JSON.stringify(name)} is not a group of this host`, {
-    hint: "Check `groups` in the task's config",
+/**
+ * The gid of a group that the operator lists. A group that is not listed is refused, whether the host has it or not.
+ */
+async function listedGid(group: string, what: string, listed: readonly string[]): Promise<number> {
+  const number = parseId(group);
+  const isNamed = number === undefined && isListedName(group, listed);
+  const gid = number ?? (isNamed || hasGids(listed) ? await gidOf(group) : undefined);
+  if (isNamed && gid !== undefined) return gid;
+  if (isNamed) {
+    throw new DriverError("USER_UNKNOWN", `${what} is not a group of this host`, {
+      hint: "Check `groups` in the task's config",
+    });
+  }
+  if (gid !== undefined && isListedGid(gid, listed)) return gid;
+  const name = number === undefined ? undefined : nameOfGid(readDatabase("group"), number);
+  if (number !== undefined && name !== undefined && isListedName(name, listed)) return number;
+  throw new DriverError("USER_FORBIDDEN", `${what} is none that this client allows to tasks`, {
+    hint: `It is not in groups_by_task (${listed.join(", ")}) of the client's plugin block`,
   });
+}
+
+/** Undefined if the host does not know the name. */
+async function gidOf(name: string): Promise<number | undefined> {
+  if (!isAccountName(name)) return undefined;
+  return gidOfName(readDatabase("group"), name) ?? gidOfName(await askNameServices("group", name), name);
 }
 
 /** Whether a name belongs to a dynamic user. */

@@ -19,7 +19,7 @@ beforeAll(async () => {
     options: {
       allow_root: true,
       allow_caps: ["net_bind_service", "CAP_KILL", "chown"],
-      groups_by_task: true,
+      groups_by_task: ["video", "mail", "no-such-*", "-g", "sha*", "9", "44", "2000-2999", "84000-85999"],
       allow_host_ipc: true,
       unveil_by_task: true,
       denied_host_uids: "33",
@@ -88,8 +88,8 @@ describe("capabilities", () => {
 
 describe("supplementary groups", () => {
   test("are those that the job names, by name and number, once each", async () => {
-    const { status } = await sleeping({ groups: ["video", "84999", "44"] });
-    expect(status).toMatchObject({ Groups: "44 84999" });
+    const { status } = await sleeping({ groups: ["video", "2999", "44"] });
+    expect(status).toMatchObject({ Groups: "44 2999" });
   });
 
   test.each([
@@ -97,6 +97,14 @@ describe("supplementary groups", () => {
     ["-g", "USER_UNKNOWN", /"-g" is not a group/],
     ["shadow", "USER_FORBIDDEN", /gid 42 is one that this client denies .*denied_host_gids \(8-9,42\)/],
     ["9", "USER_FORBIDDEN", /gid 9 is one/],
+    [
+      "audio",
+      "USER_FORBIDDEN",
+      /group "audio" is none that this client allows.*not in groups_by_task \(video, /,
+    ],
+    ["70001", "USER_FORBIDDEN", /group "70001" is none that this client allows/],
+    ["not-there", "USER_FORBIDDEN", /group "not-there" is none that this client allows/],
+    ["84999", "USER_FORBIDDEN", /group "84999" is refused: gid 84999 is in dynamic_user_ids/],
   ])("%s is refused", async (group, code, text) => {
     await refused({ groups: [group] }, text, code);
   });
@@ -171,7 +179,7 @@ test("a command in a task has exactly the task's rights and limits", async () =>
     command: "sleep",
     args: ["1000"],
     cap_add: ["kill"],
-    groups: ["84999"],
+    groups: ["2999"],
     umask: "027",
     nice: 3,
     ulimit: [{ nofile: "64:128" }],
@@ -199,7 +207,7 @@ test("a command in a task has exactly the task's rights and limits", async () =>
   ]) {
     expect(own.replaceAll(/ +\n/g, "\n")).toContain(`${field}: ${task[field]}\n`);
   }
-  expect(task).toMatchObject({ CapEff: hex("kill"), Groups: "84999", Umask: "0027" });
+  expect(task).toMatchObject({ CapEff: hex("kill"), Groups: "2999", Umask: "0027" });
   expect(own).toMatch(/\n64\n128\n3\n$/);
 });
 

@@ -79,7 +79,7 @@ const faults: readonly (readonly [text: RegExp, Fault])[] = [
 
 let agent: Agent;
 beforeAll(async () => {
-  agent = await startWarmAgent({ options: { unveil_by_task: true, groups_by_task: true, bind_tcp: [80] } });
+  agent = await startWarmAgent({ options: { unveil_by_task: true, groups_by_task: ["*"], bind_tcp: [80] } });
 });
 
 test.each(faults.map(([text], index) => [text, index] as const))(

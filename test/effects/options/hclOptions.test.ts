@@ -44,7 +44,7 @@ test("the plugin's options have this hclspec", () => {
       seccomp_profiles: attr("seccomp_profiles", "list(map(list(string)))"),
       allow_seccomp: attr("allow_seccomp", "list(string)"),
       allowed_users: attr("allowed_users", "list(string)"),
-      groups_by_task: withDefault(attr("groups_by_task", "bool"), "false"),
+      groups_by_task: attr("groups_by_task", "list(string)"),
       dynamic_user_ids: withDefault(attr("dynamic_user_ids", "string"), '"80000-89999"'),
       shared_dynamic_ids: withDefault(attr("shared_dynamic_ids", "string"), '"refuse"'),
       denied_host_uids: withDefault(attr("denied_host_uids", "string"), '""'),

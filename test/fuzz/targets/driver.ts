@@ -62,7 +62,7 @@ function convert(path: string, request: unknown): void {
 
 const plugin = parsePluginOptions({
   unveil_by_task: true,
-  groups_by_task: true,
+  groups_by_task: ["*"],
   allow_host_ipc: true,
   allow_host_pid: true,
   allow_host_root: true,

@@ -44,7 +44,7 @@ export const permissive: Options = {
   allow_host_pid: true,
   allow_host_ipc: true,
   allow_raised_ulimits: true,
-  groups_by_task: true,
+  groups_by_task: ["*", "0-4294967294"],
   allow_journald: true,
   allow_cgroup_delegate: true,
 };
