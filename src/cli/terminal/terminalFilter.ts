@@ -27,10 +27,15 @@ const maxColours = 8;
 /** Control characters, except tabs and line ends. */
 const control = /(?![\t\n])\p{Cc}/u;
 
+/** Characters that show the following text in another order, such as U+202E. */
+const reordering = /[\u202a-\u202e\u2066-\u2069]/;
+const replacement = "\ufffd";
+
 /**
  * Filters a stream of arbitrary bytes for a terminal. Keeps text, line ends, tabs and colours. Drops all
  * other control characters and sequences: titles, the clipboard (OSC 52), reports that the terminal would
- * type as input, movements of the cursor. A carriage return becomes a line end, because it would let a task
+ * type as input, movements of the cursor. Characters that would show text in another order than it has are replaced. A
+ * carriage return becomes a line end, because it would let a task
  * overwrite its name before the line. Colours end with their line, and are set again in the next one.
  */
 export class TerminalFilter {
@@ -58,7 +63,7 @@ export class TerminalFilter {
 
   #filtered(text: string): Buffer {
     const isPlain = this.#state === "text" && !this.#returned && this.#colours.length === 0;
-    if (isPlain && !control.test(text)) return Buffer.from(text);
+    if (isPlain && !control.test(text) && !reordering.test(text)) return Buffer.from(text);
     let shown = "";
     for (const character of text) shown += this.#next(character);
     return Buffer.from(shown);
@@ -95,7 +100,7 @@ export class TerminalFilter {
     if (control.test(character)) return "";
     const colours = this.#coloured ? "" : this.#colours.join("");
     this.#coloured = this.#colours.length > 0;
-    return colours + character;
+    return colours + (reordering.test(character) ? replacement : character);
   }
 
   #lineEnd(): string {

@@ -52,6 +52,12 @@ describe("a task's output on a terminal", () => {
     expect(filtered("10%\r20%\r\n30%\r\r\n\r")).toBe("10%\n20%\n30%\n");
   });
 
+  it("is in the order in which it was written", () => {
+    for (const character of "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+      expect(filtered(`a${character}b\n\x1b[31m${character}c\n`)).toBe(`a\ufffdb\n\x1b[31m\ufffdc\x1b[0m\n`);
+    expect(filtered("שלום \u200fعربي\n")).toBe("שלום \u200fعربي\n");
+  });
+
   it("shows bytes that are not UTF-8 as replacement characters", () => {
     expect(filtered(new Uint8Array([0x61, 0x9b, 0x36, 0x6e, 0x0a]))).toBe("a\ufffd6n\n");
   });
@@ -59,7 +65,21 @@ describe("a task's output on a terminal", () => {
   /** Bytes that are likely to form sequences. */
   const pieces = fc.constantFrom(
     ...["\x1b", "[", "]", "P", "\\", "0", "31", ";", "m", "n", "\x07", "\x18", "\n", "\r", "\t", "a", "ü"],
-    ...["\x1b[31m", "\x1b[0m", "\x1b]52;c;", "\u009b", "\u009d", "\u009c", "\u0085", "👩", "\x7f", "?", " "],
+    ...[
+      "\x1b[31m",
+      "\x1b[0m",
+      "\x1b]52;c;",
+      "\u009b",
+      "\u009d",
+      "\u009c",
+      "\u0085",
+      "\u202e",
+      "\u2066",
+      "👩",
+      "\x7f",
+      "?",
+      " ",
+    ],
   );
   const bytes = fc.oneof(
     fc.array(pieces, { maxLength: 30 }).map((each) => Buffer.from(each.join(""))),
@@ -82,7 +102,7 @@ describe("a task's output on a terminal", () => {
     fc.assert(
       fc.property(bytes, (all) => {
         const rest = filtered(all).replaceAll(colour, "");
-        expect(rest).not.toMatch(/(?![\t\n])[\p{Cc}]/u);
+        expect(rest).not.toMatch(/(?![\t\n])[\p{Cc}\u202a-\u202e\u2066-\u2069]/u);
       }),
     );
   });
@@ -109,7 +129,7 @@ describe("a task's output on a terminal", () => {
   it("loses no text", () => {
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), (text) => {
-        const plain = text.replaceAll(/[\p{Cc}]/gu, "");
+        const plain = text.replaceAll(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, "");
         expect(filtered(plain)).toBe(Buffer.from(plain).toString());
       }),
     );

@@ -6,6 +6,7 @@ interface Options {
   readonly tail?: number;
   readonly stdout?: boolean;
   readonly stderr?: boolean;
+  readonly raw?: boolean;
   readonly run?: number;
   readonly stateDir: string;
 }
@@ -17,7 +18,7 @@ export const addLogs: AddVerb = (program, exit) => {
     .summary("show the output of tasks")
     .description(
       "Shows the standard output of tasks on standard output, and their standard error on standard error. With " +
-        "several tasks, each line starts with the task's name. A terminal gets text and colours only; files and " +
+        "several tasks, each line starts with the task's name. A terminal gets text and colours only, unless --raw is given; files and " +
         "pipes get every byte. Output exists as long as the allocation's folder: a " +
         "local run removes this folder when it ends, unless it was started with --keep.",
     )
@@ -25,6 +26,7 @@ export const addLogs: AddVerb = (program, exit) => {
     .option("-n, --tail <lines>", "number of lines to show from the end of each stream", parseLines)
     .addOption(new Option("--stdout", "show only standard output").conflicts("stderr"))
     .option("--stderr", "show only standard error")
+    .option("--raw", "pass the output on unchanged, even to a terminal")
     .option(...runOption)
     .option(...stateDirOption)
     .addHelpText(
@@ -36,10 +38,18 @@ Examples:
   nomad-driver-exec2 logs --stderr 6f2d4a9e/web | grep -i error`,
     )
     .action(async (tasks: string[], options: Options) => {
-      const { follow = false, tail, stdout = false, stderr = false, run: back, stateDir } = options;
+      const {
+        follow = false,
+        tail,
+        stdout = false,
+        stderr = false,
+        raw = false,
+        run: back,
+        stateDir,
+      } = options;
       const { showLogs } = await import("./showLogs.ts");
       const streams = stdout ? (["stdout"] as const) : stderr ? (["stderr"] as const) : bothStreams;
-      exit(await showLogs(tasks, { follow, tail, streams, back, stateDir }));
+      exit(await showLogs(tasks, { follow, tail, streams, raw, back, stateDir }));
     });
 };
 

@@ -21,6 +21,8 @@ export interface LogsOptions {
   /** Number of lines to show from the end of each stream; undefined means all. */
   readonly tail: number | undefined;
   readonly streams: readonly StreamName[];
+  /** Whether a terminal gets every byte, too. */
+  readonly raw: boolean;
   /** Number of runs to go back from the newest one. */
   readonly back: number | undefined;
   readonly stateDir: string;
@@ -69,7 +71,7 @@ function openOutputs(runs: readonly ChosenRun[], options: LogsOptions): ShownTas
       const outputs = options.streams.map((stream) => {
         const style = styleFor(process[stream]);
         const prefix = runs.length > 1 ? labels.prefix(nameOf(run), stream, style) : undefined;
-        return new Output(new LogStream(places[stream], spans[stream]), stream, prefix, options.tail);
+        return new Output(new LogStream(places[stream], spans[stream]), stream, prefix, options);
       });
       if (outputs.every(({ exists }) => !exists)) throw logMissing();
       return { run, outputs };
@@ -102,10 +104,15 @@ class Output {
   readonly #stream: StreamName;
   readonly #shown: ShownOutput;
 
-  constructor(log: LogStream, stream: StreamName, prefix: string | undefined, tail: number | undefined) {
+  constructor(
+    log: LogStream,
+    stream: StreamName,
+    prefix: string | undefined,
+    { tail, raw }: Pick<LogsOptions, "tail" | "raw">,
+  ) {
     this.#log = log;
     this.#stream = stream;
-    this.#shown = new ShownOutput({ filters: process[stream].isTTY, prefix });
+    this.#shown = new ShownOutput({ filters: process[stream].isTTY && !raw, prefix });
     if (tail !== undefined) log.seekLines(tail, maxSeekBytes);
   }
 
