@@ -11,18 +11,32 @@ const users: Readonly<Record<string, string>> = {
   vm: "`test:vm`",
   arm64: "`test:vm:arm64`",
   fresh: "`.ci/run`",
-  found: "tests, if it is installed already",
+  found: "tests, where they are installed already",
 };
 
-/** The page with the present table. */
+/** The page with the present table: a row for those who need the same packages, which are grouped by their use. */
 export function renewNeeds(text: string): string {
-  const rows = needs.map(({ has, from, by, to, service }) => {
-    const commands = has.map((each) => `\`${each}\``).join(", ");
-    const who = by.map((each) => users[each] ?? each).join(", ");
-    return `| \`${from}\`${service ? " (a service)" : ""} | ${commands} | ${who} | ${to} |`;
+  const rows = [...grouped(needs, ({ by }) => by.map((each) => users[each] ?? each).join(", "))];
+  const table = rows.map(([who, packages]) => {
+    const uses = [...grouped(packages, ({ to }) => to)].map(
+      ([use, some]) => `${some.map(nameOf).join(", ")} (${use})`,
+    );
+    return `| ${who} | ${uses.join("; ")} |`;
   });
-  const table = ["| package | commands and files | who needs it | for |", "|---|---|---|---|", ...rows];
-  return text.replace(/(?<=<!-- what a machine must have -->\n\n)\|.*?\n(?=\n)/s, `${table.join("\n")}\n`);
+  return text.replace(
+    /(?<=<!-- what a machine must have -->\n\n)\|.*?\n(?=\n)/s,
+    `| for | packages |\n|---|---|\n${table.join("\n")}\n`,
+  );
+}
+
+type Need = (typeof needs)[number];
+
+const nameOf = ({ from, service }: Need) => `\`${from}\`${service ? "*" : ""}`;
+
+function grouped<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const one of all) groups.set(keyOf(one), [...(groups.get(keyOf(one)) ?? []), one]);
+  return groups;
 }
 
 if (import.meta.main) writeFileSync(page, renewNeeds(readFileSync(page, "utf8")));
