@@ -25,13 +25,11 @@ import { pressureProblem } from "./pressure.ts";
 export const cgroupOptions = {
   task: () => ({
     pidsLimit: pidsLimit().optional().meta({
-      description:
-        "maximum number of processes and threads, including the task's init. The plugin's option is the default and the maximum",
+      description: "maximum number of processes and threads, including the task's init †",
       example: 64,
     }),
     swapLimit: swapLimit().optional().meta({
-      description:
-        "maximum swap in addition to the task's memory; -1 means no limit. The plugin's option is the default and the maximum",
+      description: "maximum swap in addition to the task's memory; -1 means no limit †",
       example: 128,
     }),
     cpuHardLimit: flag().default(true).meta({
@@ -55,8 +53,7 @@ export const cgroupOptions = {
     hugepages: hugePages()
       .optional()
       .meta({
-        description:
-          "maximum in huge pages, by the pages' size ([huge pages](#huge-pages)). The plugin's option has the defaults and the maxima",
+        description: "maximum in huge pages, by the pages' size ([huge pages](#huge-pages)) †",
         example: { "2MB": 64 },
       }),
     numaMemory: oneOf(["local"]).optional().meta({
@@ -74,24 +71,23 @@ export const cgroupOptions = {
     // Small hosts have a kernel.pid_max of 32768. Seven tasks at this limit still leave pids for the host.
     pidsLimit: pidsLimit().default(4_096).meta({
       description:
-        "maximum number of processes and threads of a task, including its init: 2 to 4194304, which means no limit. Jobs may set less",
+        "maximum number of processes and threads of a task, including its init: 2 to 4194304, which means no limit †",
       example: 500,
     }),
     swapLimit: swapLimit().default(0).meta({
-      description: "maximum swap in addition to a task's memory; -1 means no limit. Jobs may set less",
+      description: "maximum swap in addition to a task's memory; -1 means no limit †",
       example: 256,
     }),
     ioMax: ioBlocks()
       .default([])
       .meta({
-        description: "limits of [disk I/O](#disk-io) for each task, on each disk. Jobs may set less",
+        description: "limits of [disk I/O](#disk-io) for each task, on each disk †",
         example: [{ read: "200MB", write: "100MB" }],
       }),
     hugepages: hugePages()
       .optional()
       .meta({
-        description:
-          "maximum in huge pages for each task, by the pages' size ([huge pages](#huge-pages)). Jobs may set less",
+        description: "maximum in huge pages for each task, by the pages' size ([huge pages](#huge-pages)) †",
         example: { "2MB": 256 },
       }),
     allowCgroupDelegate: flag().default(false).meta({

@@ -13,8 +13,7 @@ import {
 export const diskOptions = {
   task: () => ({
     diskLimit: diskLimit().optional().meta({
-      description:
-        "maximum of what is in the task's folders `local` and `tmp` ([disk](#disk)). The plugin's option is the default and the maximum",
+      description: "maximum of what is in the task's folders `local` and `tmp` ([disk](#disk)) †",
       example: 300,
     }),
     tmpSize: mebibytesUpTo(1_048_576).optional().meta({
@@ -25,7 +24,7 @@ export const diskOptions = {
   plugin: () => ({
     diskLimit: diskLimit().optional().meta({
       description:
-        "maximum of what is in a task's folders `local` and `tmp` ([disk](#disk)); by default none. Jobs may set less",
+        "maximum of what is in a task's folders `local` and `tmp` ([disk](#disk)); by default none †",
       example: 10_000,
     }),
     diskLimitMissing: oneOf(["refuse", "warn"]).default("refuse").meta({

@@ -26,13 +26,11 @@ export const logsOptions = {
       example: "driver",
     }),
     logMaxFiles: maxFiles().optional().meta({
-      description:
-        "number of log files of each stream that the driver keeps. The plugin's option is the default and the maximum",
+      description: "number of log files of each stream that the driver keeps †",
       example: 3,
     }),
     logMaxFileSize: maxFileSize().optional().meta({
-      description:
-        "size after which the driver begins the next log file. The plugin's option is the default and the maximum",
+      description: "size after which the driver begins the next log file †",
       example: 5,
     }),
   }),
@@ -55,11 +53,11 @@ export const logsOptions = {
       example: "nomad",
     }),
     logMaxFiles: maxFiles().default(10).meta({
-      description: "number of log files of each stream that the driver keeps, 1 to 1000. Jobs may set less",
+      description: "number of log files of each stream that the driver keeps, 1 to 1000 †",
       example: 20,
     }),
     logMaxFileSize: maxFileSize().default(10).meta({
-      description: "size after which the driver begins the next log file, at least a MiB. Jobs may set less",
+      description: "size after which the driver begins the next log file, at least a MiB †",
       example: 50,
     }),
   }),

@@ -26,35 +26,32 @@ export const networkOptions = {
       .optional()
       .meta({
         description:
-          "[where the task may connect](egress.md): addresses, ranges and names, each with a port or without; `[]`: only loopback. The plugin's option is the default and the limit",
+          "[where the task may connect](egress.md): addresses, ranges and names, each with a port or without; `[]`: only loopback †",
         example: ["10.0.0.0/8:5432", "udp:10.0.0.53:53", "api.example.org:443"],
       }),
     connectTcp: ports(1)
       .optional()
       .meta({
-        description:
-          "[TCP ports](#ports) that the task may connect to. The plugin's option is the default and the limit",
+        description: "[TCP ports](#ports) that the task may connect to †",
         example: [5432],
       }),
     bindTcp: ports(0)
       .optional()
       .meta({
-        description:
-          "TCP ports that the task may bind; 0: any free one. The plugin's option is the default and the limit",
+        description: "TCP ports that the task may bind; 0: any free one †",
         example: [8080],
       }),
     connectUdp: ports(1)
       .optional()
       .meta({
-        description:
-          "UDP ports that the task may send to. The plugin's option is the default and the limit. Needs Linux 7.2",
+        description: "UDP ports that the task may send to †. Needs Linux 7.2",
         example: [53],
       }),
     bindUdp: ports(0)
       .optional()
       .meta({
         description:
-          "UDP ports that the task may bind; 0: any free one, which sending also binds. The plugin's option is the default and the limit. Needs Linux 7.2",
+          "UDP ports that the task may bind; 0: any free one, which sending also binds †. Needs Linux 7.2",
         example: [0],
       }),
   }),
@@ -62,8 +59,7 @@ export const networkOptions = {
     egress: egressList(egressProblem)
       .optional()
       .meta({
-        description:
-          "[where tasks may connect](egress.md), by default everywhere. Jobs may name fewer places",
+        description: "[where tasks may connect](egress.md), by default everywhere †",
         example: ["10.0.0.0/8", "api.example.org:443"],
       }),
     egressDenied: egressList(deniedProblem)
@@ -76,27 +72,27 @@ export const networkOptions = {
     connectTcp: ports(1)
       .optional()
       .meta({
-        description:
-          "[TCP ports](#ports) that tasks may connect to, 1 to 65535; all by default. Jobs may set fewer",
+        description: "[TCP ports](#ports) that tasks may connect to, 1 to 65535; all by default †",
         example: [53, 443],
       }),
     bindTcp: ports(0)
       .optional()
       .meta({
-        description: "TCP ports that tasks may bind, 0 to 65535, where 0 means any free port; all by default",
+        description:
+          "TCP ports that tasks may bind, 0 to 65535, where 0 means any free port; all by default †",
         example: [0, 8080],
       }),
     connectUdp: ports(1)
       .optional()
       .meta({
-        description: "UDP ports that tasks may send to, 1 to 65535; all by default. Needs Linux 7.2",
+        description: "UDP ports that tasks may send to, 1 to 65535; all by default †. Needs Linux 7.2",
         example: [53, 123],
       }),
     bindUdp: ports(0)
       .optional()
       .meta({
         description:
-          "UDP ports that tasks may bind, 0 to 65535, where 0 means any free port, which sending also binds; all by default. Needs Linux 7.2",
+          "UDP ports that tasks may bind, 0 to 65535, where 0 means any free port, which sending also binds; all by default †. Needs Linux 7.2",
         example: [0],
       }),
   }),
