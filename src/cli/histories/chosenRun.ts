@@ -177,13 +177,13 @@ export function* newestFirst(runs: readonly FoundRun[]): Generator<FoundRun> {
     const [only] = left;
     if (only === undefined) return;
     // With only one log there is nothing to compare, so its events need not be read.
-    if (left.length > 1) for (const log of left) log.begunAt = begunAt(log.rest.at(-1) as FoundRun);
+    if (left.length > 1) for (const log of left) log.begunAt = timeOfRequest(log.rest.at(-1) as FoundRun);
     yield left.reduce((a, b) => (b.begunAt > a.begunAt ? b : a), only).rest.pop() as FoundRun;
   }
 }
 
 /** Time of a run's request, in milliseconds since the epoch; 0 if its first event is damaged. */
-function begunAt({ id, reader }: FoundRun): number {
+export function timeOfRequest({ id, reader }: Pick<FoundRun, "id" | "reader">): number {
   try {
     const [first] = reader.readStream(id, 1);
     return first?.time ?? 0;

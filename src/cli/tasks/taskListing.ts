@@ -10,6 +10,12 @@ import type { Style } from "../terminal/style.ts";
 import { formatTable } from "../terminal/table.ts";
 import type { TaskRow } from "./taskRow.ts";
 
+/** A row that stands for several runs of a task shows the newest one. */
+export interface ListedTask extends TaskRow {
+  /** Missing for a single run. Milliseconds since its first and its newest run were requested. */
+  readonly runs?: { readonly count: number; readonly firstMs: number; readonly lastMs: number };
+}
+
 interface Column {
   readonly name: string;
   /** Columns of a lower rank are dropped first. */
@@ -19,7 +25,7 @@ interface Column {
   readonly minWidth?: number;
   /** Whether its texts may be cut. */
   readonly cut?: boolean;
-  readonly text: (row: TaskRow, style: Style) => string;
+  readonly text: (row: ListedTask, style: Style) => string;
 }
 
 /** Placeholders: for a value that is unknown, and for a value that does not exist. */
@@ -59,6 +65,12 @@ const diskColumn: Column = {
     diskBytes === null ? nothing : formatBytes(diskBytes) + limitText(diskLimitBytes),
 };
 
+const runColumns: readonly Column[] = [
+  { name: "RUNS", rank: 6.5, right: true, text: ({ runs }) => String(runs?.count ?? 1) },
+  { name: "FIRST", rank: 2.2, right: true, text: ({ runs }) => (runs ? agoText(runs.firstMs) : nothing) },
+  { name: "LAST", rank: 2.4, right: true, text: ({ runs }) => (runs ? agoText(runs.lastMs) : nothing) },
+];
+
 const endColumn: Column = { name: "END", rank: 6, cut: true, text: ({ end }) => end ?? "" };
 
 const pinColumn: Column = {
@@ -78,10 +90,11 @@ const shortText = 20;
  * @param width of the terminal; no line is longer
  * @returns the header, and a line for each task
  */
-export function taskTable(rows: readonly TaskRow[], style: Style, width: number): string[] {
+export function taskTable(rows: readonly ListedTask[], style: Style, width: number): string[] {
   const all = [
     ...columns,
     ...(rows.some(({ diskBytes }) => diskBytes !== null) ? [diskColumn] : []),
+    ...(rows.some(({ runs }) => runs !== undefined) ? runColumns : []),
     ...(rows.some(({ end }) => end !== null) ? [endColumn] : []),
     ...(rows.some(({ pin }) => pin !== null) ? [pinColumn] : []),
   ];
@@ -104,6 +117,11 @@ export function taskTable(rows: readonly TaskRow[], style: Style, width: number)
       .join(gap)
       .trimEnd(),
   );
+}
+
+/** Such as `3 min ago`. */
+function agoText(ms: number): string {
+  return `${formatDuration(Math.max(0, ms))} ago`;
 }
 
 function memoryLimit({ memoryBytes, memoryLimitBytes }: TaskRow): string {
@@ -131,7 +149,7 @@ export function historyTable(
       shortId(allocation),
       job ?? "",
       paintState(result ?? state, style),
-      begunAt === 0 ? "" : `${formatDuration(Math.max(0, now - begunAt))} ago`,
+      begunAt === 0 ? "" : agoText(now - begunAt),
       ranMs === undefined ? "" : formatLife(ranMs),
       [end, ...(pinned.has(id) ? ["pinned"] : [])].filter((text) => text !== "").join(", "),
     ]);

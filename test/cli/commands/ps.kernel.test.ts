@@ -49,6 +49,22 @@ describe("ps", () => {
     for (const { stdout } of [live, json, all]) expect(stdout).not.toContain(secret);
   });
 
+  it("folds the runs of a task that was restarted into one row, but not for scripts", async () => {
+    const { stateDir, run } = await busyTask();
+    for (let restarts = 0; restarts < 2; restarts++)
+      expect((await call(["restart", "--state-dir", stateDir, "task"])).code).toBe(0);
+    run.child.kill("SIGINT");
+    await run.ended;
+    const lines = async (...args: string[]) =>
+      (await call(["ps", "--all", "--state-dir", stateDir, ...args])).stdout.trimEnd().split("\n");
+    expect(await lines()).toEqual([
+      expect.stringMatching(/ RUNS +FIRST +LAST +END$/),
+      expect.stringMatching(/^task .* 3 +[\d.]+ \w+ ago +[\d.]+ \w+ ago +killed by SIG/),
+    ]);
+    expect(await lines("--json")).toHaveLength(3);
+    expect(await lines("-q")).toHaveLength(3);
+  });
+
   it("shows a task with a damaged event as far as it can be read, and all other tasks", async () => {
     const path = join(temporaryFolder(), "damaged.jsonl");
     const bundle = readFileSync("test/fixtures/histories/ends.jsonl", "utf8");

@@ -147,6 +147,15 @@ describe("the table", () => {
     expect(taskTable(rows.slice(0, 1), plain, wide)[0]).not.toContain("END");
   });
 
+  it("counts the runs of a task that was restarted, and says when the first and the last began", () => {
+    const folded = { ...row(toRunning), runs: { count: 38, firstMs: 7_200_000, lastMs: 90_000 } };
+    const [header, restarted, once] = taskTable([folded, row(toRunning)], plain, wide);
+    expect(header).toMatch(/ AGE +RUNS +FIRST +LAST$/);
+    expect(restarted).toMatch(/ 38 +2 h ago +1 min ago$/);
+    expect(once).toMatch(/ 1 +- +-$/);
+    expect(taskTable([folded], plain, 56)[0]).toMatch(/^TASK +STATE +PID +CPU +MEMORY +RUNS$/);
+  });
+
   it("keeps task, state and figures if there is little room", () => {
     expect(taskTable(rows.slice(0, 1), plain, 50)[0]).toMatch(/^TASK +STATE +PID +CPU +MEMORY$/);
   });

@@ -15,7 +15,8 @@ export const addPs: AddVerb = (program, exit) => {
     .description(
       "Lists the tasks that run on this host, for an agent or a local run: state, pid, user, CPU, memory, age. " +
         "CPU is the average since the start, in percent of one core; top shows current usage. Reads the event log " +
-        "and the kernel, and needs no running plugin.",
+        "and the kernel, and needs no running plugin. With --all, a task that was restarted has one row: its newest run, the number of " +
+        "its runs, and when the first and the last of them began; --json and --quiet list each run.",
     )
     .option("-a, --all", "include ended tasks, and how they ended")
     .option("-q, --quiet", "print only the names of tasks, as other verbs take them")

@@ -1,10 +1,12 @@
 /** `ps`: lists the tasks of this node. */
 import { shortNameOf } from "../../../base/taskId.ts";
+import type { Pin } from "../../../store/folder/keptHistories.ts";
 import { visible } from "../../../units/visible.ts";
-import { newest } from "../../histories/chosenRun.ts";
+import { newest, timeOfRequest } from "../../histories/chosenRun.ts";
 import { EventLogs } from "../../histories/eventLogs.ts";
+import { newestTasks, type RunsOfTask, runCount } from "../../histories/runsOfTasks.ts";
 import { rowsOf } from "../../tasks/nodeTasks.ts";
-import { earlierText, taskTable } from "../../tasks/taskListing.ts";
+import { earlierText, type ListedTask, taskTable } from "../../tasks/taskListing.ts";
 import { print, printRows } from "../../terminal/output.ts";
 
 export interface ShowTasksOptions {
@@ -27,13 +29,35 @@ export async function showTasks(
 ): Promise<number> {
   await using logs = await EventLogs.open(stateDir);
   const runs = all ? logs.tasks() : logs.running();
-  const shown = newest(runs, last ?? runs.length);
-  if (quiet) {
-    for (const { id } of shown) print(visible(shortNameOf(id)));
+  if (quiet || json) {
+    const shown = newest(runs, last ?? runs.length);
+    if (quiet) for (const { id } of shown) print(visible(shortNameOf(id)));
+    else printRows(await rowsOf(shown, logs.pins()), json, () => "");
     return 0;
   }
-  const rows = await rowsOf(shown, logs.pins());
+  const tasks = newestTasks(runs, last ?? runs.length);
+  const rows = await foldedRows(tasks.tasks, logs.pins());
   printRows(rows, json, (style, width) => taskTable(rows, style, width).join("\n"));
-  if (shown.length < runs.length) print(earlierText(runs.length - shown.length));
+  if (tasks.tasks.length < tasks.all) print(earlierText(tasks.all - tasks.tasks.length));
   return 0;
+}
+
+/** A row for each task: its newest run, the number of its runs, and the newest pin on any of them. */
+async function foldedRows(
+  tasks: readonly RunsOfTask[],
+  pins: ReadonlyMap<string, Pin>,
+): Promise<readonly ListedTask[]> {
+  const tasksById = new Map(tasks.map((task) => [task.newest.id, task]));
+  const rows = await rowsOf(
+    tasks.map(({ newest }) => newest),
+    pins,
+  );
+  const now = Date.now();
+  return rows.map((row) => {
+    const task = tasksById.get(row.id);
+    if (task === undefined || task.runs.length === 1) return row;
+    const { count, firstAt } = runCount(task);
+    const pin = task.runs.flatMap(({ id }) => pins.get(id) ?? []).at(0) ?? null;
+    return { ...row, pin, runs: { count, firstMs: now - firstAt, lastMs: now - timeOfRequest(task.newest) } };
+  });
 }
