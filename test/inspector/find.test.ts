@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  byTask,
   type Column,
   columns,
   columnsOf,
@@ -47,6 +48,18 @@ describe("a search", () => {
   it("by types of events has a bit for each type", () => {
     expect(eventTypes.length).toBeLessThanOrEqual(31);
     expect(new Set(eventTypes.map(bitOf)).size).toBe(eventTypes.length);
+  });
+});
+
+describe("the runs of a task", () => {
+  it("are together, in the order of the newest ones", () => {
+    const runs = [rowOf(5, "ended"), rowOf(4, "lost"), rowOf(3, "ended"), rowOf(2, "ended")];
+    const ids = ["b/web/2", "a/web/2", "b/web/1", "a/web/1"];
+    const tasks = byTask(runs.map((run, index) => ({ ...run, id: ids[index] as string })));
+    expect(tasks.map(({ newest, earlier }) => [newest, ...earlier].map(({ id }) => id))).toEqual([
+      ["b/web/2", "b/web/1"],
+      ["a/web/2", "a/web/1"],
+    ]);
   });
 });
 

@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { parseBundle } from "../../src/history/replay/bundle/loadBundle.ts";
 import { checkLog } from "../../src/history/replay/check/checkLog.ts";
 import { InspectorServer } from "../../src/inspector/server/server.ts";
+import { recordAllocation } from "../support/history/allocation.ts";
 import { event, type Life, life, requestWith } from "../support/history/history.ts";
 import { forged, hostile, hostileEvent, unwritable } from "../support/history/hostileTexts.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
@@ -273,6 +274,39 @@ describe("the page", () => {
     };
     const banner = await page.locator(".banners").boundingBox();
     await expect.poll(() => bottomOf(".row")).toBeLessThanOrEqual(banner?.y ?? 0);
+  });
+
+  it("has one row for the runs of a task, which opens by a click and by keys", async (context) => {
+    const { server, record } = await startInspector();
+    await recordAllocation(record, { begin: Date.now() - 3_600_000, failures: 36 });
+    const page = await openPage(context, server.url);
+    await page.getByText("40 of 40").waitFor();
+    const outcomes = () => page.locator(".row .outcome").allTextContents();
+    const folded = ["Running", expect.stringMatching(/^Never started/), "Running, taken over once"];
+    expect(await outcomes()).toEqual(folded);
+    const button = page.getByRole("button", { name: "38 runs of web" });
+    expect(await button.getAttribute("title")).toMatch(/^38 runs, the first [\d.]+ \w+ ago$/);
+    await button.click();
+    await expect.poll(() => page.locator(".row.inside").count()).toBeGreaterThan(9);
+    expect((await outcomes()).slice(0, 3)).toEqual([
+      "Running",
+      expect.stringMatching(/^Killed/),
+      expect.stringMatching(/^Failed with exit code 1/),
+    ]);
+    await expectAccessible(page);
+    // The list is as it was when somebody returns to it.
+    await page.locator(".row.inside a").first().click();
+    await lit(page, "killing");
+    await page.goBack();
+    await page.locator(".row.inside").first().waitFor();
+    await page.locator(".row a").first().focus();
+    await page.keyboard.press("ArrowLeft");
+    await expect.poll(outcomes).toEqual(folded);
+    await page.keyboard.press("ArrowRight");
+    await page.locator(".row.inside").first().waitFor();
+    // The filters look at runs: the newest of those that match stands for its task.
+    await page.getByRole("button", { name: "failed 36" }).click();
+    await page.getByRole("button", { name: "36 runs of web" }).waitFor();
   });
 
   it("copies verifiable bundles", async (context) => {

@@ -21,7 +21,7 @@ describe("an allocation's lanes", () => {
     const { server, record } = await startInspector();
     await recordAllocation(record, past);
     const page = await openPage(context, server.url, { colorScheme, viewport: { width, height: 900 } });
-    await page.getByText("Killed: still running").waitFor();
+    await page.getByRole("button", { name: "39 runs of web" }).waitFor();
     await at(page, `#/allocation/${allocation}`);
     await page.getByText("39 runs: 37 × Failed with exit code 1").waitFor();
     await expectAccessible(page);

@@ -1,5 +1,6 @@
 /** Finds the tasks that match the choices in the page's address, and sorts them. Pure. */
 
+import { taskOfRun } from "../../../base/taskId.ts";
 import { formatDuration, formatLife } from "../../../units/durations.ts";
 import { type OutcomeKind, outcomeKinds, toneOf } from "../../views/outcomeKinds.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
@@ -71,6 +72,19 @@ export function sorted(rows: readonly TaskSummary[], sort: string, now: number):
 function compared(a: string | number | null, b: string | number | null, way: number): number {
   if (a === null || b === null) return a === b ? 0 : a === null ? way : -way;
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** The runs of one task in its allocation that the list has. */
+export interface TaskRuns {
+  readonly newest: TaskSummary;
+  /** The newest first; empty for a task that was not restarted. */
+  readonly earlier: readonly TaskSummary[];
+}
+
+/** Puts the runs of each task together, in the order of the newest ones. @param rows the newest first */
+export function byTask(rows: readonly TaskSummary[]): TaskRuns[] {
+  const tasks = Map.groupBy(rows, ({ id }) => taskOfRun(id));
+  return Array.from(tasks.values(), ([newest, ...earlier]) => ({ newest: newest as TaskSummary, earlier }));
 }
 
 /**

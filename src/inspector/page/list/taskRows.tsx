@@ -14,19 +14,45 @@ interface Place {
   readonly opened?: string;
 }
 
+/** What is folded into the row of a task's newest run; `inside`: one of the earlier runs below it. */
+export type Folded = Fold | "inside";
+
+interface Fold {
+  /** Number of the task's runs in the list, with the newest one. */
+  readonly runs: number;
+  /** Time of the request of the first of them. */
+  readonly firstAt: number;
+  /** Whether the earlier runs are the next rows. */
+  readonly isOpen: boolean;
+}
+
 interface Properties {
   readonly rows: readonly TaskSummary[];
+  /** By the ids of rows. */
+  readonly folds: ReadonlyMap<string, Folded>;
   readonly now: number;
   /** The name of the column by which the rows are sorted, with a leading `-` for descending order. */
   readonly sort: string;
   readonly onSort: (sort: string) => void;
+  /** Shows or hides the earlier runs of a row's task. */
+  readonly onFold: (id: string) => void;
   /** Initial scroll position, and the id of the task to focus. */
   readonly top: number;
   readonly opened: string | undefined;
   readonly onPlace: (place: Place) => void;
 }
 
-export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPlace }: Properties) {
+export function TaskRows({
+  rows,
+  folds,
+  now,
+  sort,
+  onSort,
+  onFold,
+  top: firstTop,
+  opened,
+  onPlace,
+}: Properties) {
   const height = useRowHeight(40, 60);
   const scroller = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(firstTop);
@@ -44,8 +70,15 @@ export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPla
   const onKey = (event: KeyboardEvent) => {
     const place = scroller.current;
     if (place === null || event.ctrlKey || event.altKey || event.metaKey) return;
+    const focused = document.activeElement?.id ?? "";
+    const fold = folds.get(focused);
+    if (typeof fold === "object" && event.key === (fold.isOpen ? "ArrowLeft" : "ArrowRight")) {
+      event.preventDefault();
+      onFold(focused);
+      return;
+    }
     const target = targetOf(event.key, {
-      focused: rows.findIndex(({ id }) => id === document.activeElement?.id),
+      focused: rows.findIndex(({ id }) => id === focused),
       first: Math.ceil(top / height),
       page: Math.floor((place.clientHeight - headHeight) / height),
       last: rows.length - 1,
@@ -83,11 +116,13 @@ export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPla
             <Row
               key={row.id}
               row={row}
+              fold={folds.get(row.id)}
               now={now}
               use={usage[row.id]}
               hasDisk={hasDisk}
               index={first + index}
               onOpen={() => onPlace({ opened: row.id })}
+              onFold={() => onFold(row.id)}
             />
           ))}
         </tbody>
@@ -171,6 +206,7 @@ function Head({ name, sort, onSort }: HeadProperties) {
 
 interface RowProperties {
   readonly row: TaskSummary;
+  readonly fold: Folded | undefined;
   readonly now: number;
   /** Undefined until it is known. */
   readonly use: Use | undefined;
@@ -178,18 +214,20 @@ interface RowProperties {
   readonly hasDisk: boolean;
   readonly index: number;
   readonly onOpen: () => void;
+  readonly onFold: () => void;
 }
 
-function Row({ row, now, use, hasDisk, index, onOpen }: RowProperties) {
+function Row({ row, fold, now, use, hasDisk, index, onOpen, onFold }: RowProperties) {
   const { id, job, user, allocation, outcome, exit, restarts, begunAt } = row;
   const label = labelOf(row);
   return (
-    <tr class="row" aria-rowindex={index + 2}>
+    <tr class={fold === "inside" ? "row inside" : "row"} aria-rowindex={index + 2}>
       <td class="task">
         <Mark tone={outcome.tone} />
         <a id={id} href={linkTo(["task", id])} title={label} onClick={onOpen}>
           {label}
         </a>
+        {typeof fold !== "object" ? null : <FoldButton fold={fold} label={label} now={now} onFold={onFold} />}
       </td>
       <td class="job" title={job ?? undefined}>
         {job}
@@ -217,6 +255,32 @@ function Row({ row, now, use, hasDisk, index, onOpen }: RowProperties) {
       <td class="ran">{ranText(row, now)}</td>
       <td class="age">{formatDuration(Math.max(0, now - begunAt))}</td>
     </tr>
+  );
+}
+
+interface FoldProperties {
+  readonly fold: Fold;
+  /** The task's. */
+  readonly label: string;
+  readonly now: number;
+  readonly onFold: () => void;
+}
+
+/** Such as `▸ 38`: a click shows the 38 runs of a task, or hides all but the newest one. */
+function FoldButton({ fold: { runs, firstAt, isOpen }, label, now, onFold }: FoldProperties) {
+  const first = formatDuration(Math.max(0, now - firstAt));
+  return (
+    <button
+      type="button"
+      class="runs"
+      aria-expanded={isOpen}
+      title={`${runs} runs, the first ${first} ago`}
+      onClick={onFold}
+    >
+      <span aria-hidden="true">{isOpen ? "▾ " : "▸ "}</span>
+      {runs}
+      <span class="unseen"> runs of {label}</span>
+    </button>
   );
 }
 
