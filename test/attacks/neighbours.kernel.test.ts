@@ -5,10 +5,12 @@
  */
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, type TestContext, test } from "vitest";
+import { findCgroup2Mount } from "../../src/effects/cgroup/cgroup.ts";
 import { errorOfCall } from "../../src/grpc/status.ts";
 import { type Agent, pidOf, readyTask, runTask, startAgent, startTask } from "../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../support/agent/allocation.ts";
+import { mountOverlay } from "../support/host/overlay.ts";
 import { folderOfFile, persistentFolders, temporaryFolder } from "../support/host/temporaryFolder.ts";
 
 const options = { allow_host_root: true, allow_host_pid: true, allow_root: true, allow_caps: ["all"] };
@@ -17,6 +19,7 @@ beforeAll(async () => {
   agent = await startAgent({ options: { ...options, unveil_by_task: true } });
 });
 
+const cgroupMount = findCgroup2Mount() ?? "/sys/fs/cgroup";
 const sleeping = { command: "sleep", args: ["1000"] };
 const rootUser = { name: "root", uid: 0, gid: 0 };
 
@@ -75,6 +78,37 @@ describe.each(["private", "host"])("with the root %s", (root) => {
     expect(await refusalOf([`r:${pathTo(victim.folder)}`], { root })).toEqual(
       notAllowed("the agent's folders"),
     );
+  });
+
+  test("a neighbour is not reached through an overlay that has its folder as a layer", async (context) => {
+    const victim = await neighbour();
+    const shown = overlayOf(context, victim.folder);
+    const careless = await startAgent({ options: { ...options, unveil_paths: [`r:${shown}`] } });
+    const reader = makeAllocation();
+    await runTask(careless, reader.config({ command: "cat", args: [`${shown}/alloc/data/file`], root }));
+    expect(await reader.stdout.text()).toBe("secret\n");
+    for (const path of [
+      shown,
+      `${shown}/alloc/data`,
+      `${shown}/alloc/data/file`,
+      `${shown}/none`,
+      bindOf(shown),
+    ])
+      expect(await refusalOf([`r:${path}`], { root })).toEqual(notAllowed("the agent's folders"));
+    const around = overlayOf(context, victim.folder.slice(0, victim.folder.lastIndexOf("/alloc/")));
+    for (const path of [around, `${around}/alloc`, around.slice(0, around.lastIndexOf("/"))])
+      expect(await refusalOf([`r:${path}`], { root })).toEqual(notAllowed("the agent's folders"));
+  });
+
+  test("an overlay opens no cgroups and devices of its layers, and what else is in it", async (context) => {
+    for (const [path, what] of [
+      [cgroupMount, "a cgroup file system"],
+      ["/dev", "device nodes"],
+    ] as const)
+      expect(await refusalOf([`r:${overlayOf(context, path)}`], { root })).toEqual(notAllowed(what));
+    const folder = temporaryFolder(persistentFolders);
+    chmodSync(folder, 0o755);
+    expect(await refusalOf([`r:${overlayOf(context, folder)}`], { root })).toBe("started");
   });
 
   test("root is refused, too, and so is a folder of this driver", async () => {
@@ -184,6 +218,14 @@ describe("the operator's list", () => {
     expect(await refusalOf(["rw:/dev/null"], {}, { from: around })).toBe("started");
   });
 
+  test("of a path in an overlay allows what the same path of a layer would", async (context) => {
+    const shown = overlayOf(context, cgroupMount);
+    const named = await startAgent({ options: { ...options, unveil_allowed: [`r:${shown}`] } });
+    expect(await refusalOf([`r:${shown}`], {}, { from: named })).toBe("started");
+    const around = await startAgent({ options: { ...options, unveil_allowed: [`r:${persistentFolders}`] } });
+    expect(await refusalOf([`r:${shown}`], {}, { from: around })).toEqual(notAllowed("a cgroup file system"));
+  });
+
   test.for(["bpf", "mqueue", "tracefs", "debugfs", "securityfs", "configfs"])(
     "opens a file system of type %s only if it names a folder in it",
     async (type, context) => {
@@ -226,6 +268,15 @@ function linkTo(path: string): string {
   chmodSync(folder, 0o755);
   symlinkSync(path, `${folder}/link`);
   return `${folder}/link`;
+}
+
+/** A folder that shows what is in another one, as the lowest layer of an overlay. */
+function overlayOf(context: TestContext, path: string): string {
+  const folder = temporaryFolder(persistentFolders);
+  chmodSync(folder, 0o755);
+  for (const name of ["shown", "above"]) mkdirSync(`${folder}/${name}`);
+  mountOverlay(context, `${folder}/shown`, { lower: [`${folder}/above`, path] });
+  return `${folder}/shown`;
 }
 
 function bindOf(path: string): string {

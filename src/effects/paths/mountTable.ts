@@ -19,6 +19,8 @@ export class MountTable {
   readonly #byId: ReadonlyMap<number, MountLine>;
   /** Sorted by mount point. */
   readonly #sorted: readonly MountLine[];
+  /** By their file systems; made at the first use. */
+  #overlays: ReadonlyMap<string, MountLine> | undefined;
 
   /** @param mountinfo proc_pid_mountinfo(5) */
   constructor(mountinfo: string) {
@@ -30,6 +32,14 @@ export class MountTable {
   /** @param id `mnt_id` of proc_pid_fdinfo(5) */
   byId(id: number): MountLine | undefined {
     return this.#byId.get(id);
+  }
+
+  /** The overlay that is a file system, by one of its mounts; undefined for file systems of other types. */
+  overlayOf(device: string): MountLine | undefined {
+    this.#overlays ??= new Map(
+      this.#sorted.filter(({ type }) => type === "overlay").map((line) => [line.device, line]),
+    );
+    return this.#overlays.get(device);
   }
 
   /** The mounts at a folder, and at mount points below it. */
@@ -59,8 +69,12 @@ export function placeOfRoot({ device, root }: Pick<MountLine, "device" | "root">
 export function placeOf(path: string, { device, root, point }: MountLine): Place {
   // A path that is not below its mount's point is in a mount that nobody can see any more.
   if (!isAtOrBelow(path, point)) return { device, path: root };
-  const rest = point === "/" ? path : path.slice(point.length);
-  const joined = `${root === "/" ? "" : root}${rest === "/" ? "" : rest}`;
+  return placeIn({ device, path: root }, point === "/" ? path : path.slice(point.length));
+}
+
+/** @param path below the place, which begins with a slash; empty or `/` for the place itself */
+export function placeIn({ device, path: root }: Place, path: string): Place {
+  const joined = `${root === "/" ? "" : root}${path === "/" ? "" : path}`;
   return { device, path: joined === "" ? "/" : joined };
 }
 

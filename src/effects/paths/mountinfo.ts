@@ -37,7 +37,7 @@ export interface MountLine {
   readonly point: string;
   /** Type of the file system. */
   readonly type: string;
-  /** Options of the file system, separated by commas. */
+  /** Options of the file system, separated by commas, as the file has them. */
   readonly options: string;
 }
 
@@ -62,6 +62,30 @@ export function projectQuotaPoints(mountinfo: string): string[] {
   return mountLines(mountinfo)
     .filter(({ options }) => options.split(",").includes("prjquota"))
     .map(({ point }) => point);
+}
+
+/**
+ * The absolute paths of an overlay's layers, the lower ones and the upper one: overlayfs(5). Its options have them in one
+ * list with colons, or, from Linux 6.8 on, in an option for each.
+ * @param options of a {@link MountLine}
+ */
+export function overlayLayers(options: string): string[] {
+  return options.split(",").flatMap((option) => {
+    const [name = ""] = option.split("=", 1);
+    const value = option.slice(name.length + 1);
+    if (name === "upperdir" || name === "lowerdir+" || name === "datadir+")
+      return absolute([unescapeOctal(value)]);
+    // A colon in a path is escaped, once by whoever mounted it, or by the kernel.
+    return name === "lowerdir" ? absolute(value.split(/(?<!\\134):/).map(unescapeLayer)) : [];
+  });
+}
+
+function unescapeLayer(field: string): string {
+  return unescapeOctal(field).replaceAll(/\\(.)/g, "$1");
+}
+
+function absolute(paths: readonly string[]): string[] {
+  return paths.filter((path) => path.startsWith("/"));
 }
 
 /** The mount that has a path, a normalized one without symlinks; undefined if none of the mounts has it. */

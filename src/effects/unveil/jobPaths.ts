@@ -18,6 +18,7 @@ import type { PluginValues } from "../options/fields.ts";
 import { hostMounts, mountIdOf } from "../paths/hostMounts.ts";
 import { identityOf, realPathOf } from "../paths/hostPaths.ts";
 import { isIn, type MountTable, type Place, placeOf, placeOfRoot } from "../paths/mountTable.ts";
+import { Overlays } from "../paths/overlays.ts";
 import { isAtOrBelow, isInProc } from "../paths/paths.ts";
 import { defaultEntries, ownRootPaths } from "./defaultPaths.ts";
 import type { unveilOptions } from "./options.ts";
@@ -170,12 +171,14 @@ export class JobPaths {
     if (mount === undefined) throw refused(rule, "a mount that is not the host's", never);
     // Mounts at the folder itself are hidden by the last one, but may appear again.
     const below = file.isFolder ? host.mounts.atOrBelow(file.path) : [];
-    const places = [placeOf(file.path, mount), ...below.map(placeOfRoot)];
+    const shown = [placeOf(file.path, mount), ...below.map(placeOfRoot)];
+    const layers = shown.flatMap((place) => host.overlays.below(place));
+    const places = [...shown, ...layers.map(({ place }) => place)];
     const kept = host.kept.find(({ place }) =>
       places.some((each) => isIn(each, place) || (file.isFolder && isIn(place, each))),
     );
     if (kept !== undefined) throw refused(rule, kept.what, kept.hint);
-    const types = [mount, ...below].map(({ type }) => specialTypes.get(type));
+    const types = [mount, ...below, ...layers].map(({ type }) => specialTypes.get(type));
     const special = file.isDevice ? deviceNodes : types.find((what) => what !== undefined);
     if (special === undefined) return;
     const isListed = special === deviceNodes ? namesDevice(path, host) : listsPlace(path, host);
@@ -223,6 +226,7 @@ function changes({ jobMode }: UnveilRule): boolean {
 /** What of the host matters for one start. */
 interface Host {
   readonly mounts: MountTable;
+  readonly overlays: Overlays;
   /** The task's own folders, without symlinks. */
   readonly own: readonly string[];
   /** What no job gets, whatever the operator lists. */
@@ -235,6 +239,7 @@ interface Host {
 
 function readHost(input: JobPathsInput): Host {
   const mounts = hostMounts().table();
+  const overlays = new Overlays(mounts);
   const { options } = input;
   const listed = [
     ...(options.unveilDefaults ? harmless : []),
@@ -243,8 +248,11 @@ function readHost(input: JobPathsInput): Host {
   let resolved: PathRight[] | undefined;
   return {
     mounts,
+    overlays,
     own: ownFolders(input),
-    kept: [...agentPlaces(input.allocDir, mounts), ...statePlaces(input.stateFolders, mounts)],
+    kept: [...agentPlaces(input.allocDir, mounts), ...statePlaces(input.stateFolders, mounts)].flatMap(
+      (kept) => [kept, ...overlays.below(kept.place).map(({ place }) => ({ ...kept, place }))],
+    ),
     listed,
     resolved: () => {
       resolved ??= listed.flatMap(({ path, mode }) => {
@@ -263,11 +271,14 @@ function namesDevice(path: string, { listed, resolved }: Host): boolean {
 }
 
 /** Whether the operator lists a folder of such a file system, and not only a folder around many things. */
-function listsPlace(path: string, { listed, resolved, mounts }: Host): boolean {
+function listsPlace(path: string, { listed, resolved, mounts, overlays }: Host): boolean {
   const around = [...listed, ...resolved()].filter((entry) => isAtOrBelow(path, entry.path));
   return around.some((entry) => {
     const file = fileAt(entry.path);
-    return file !== undefined && specialTypes.has(mounts.byId(file.mountId)?.type ?? "");
+    const mount = file && mounts.byId(file.mountId);
+    if (file === undefined || mount === undefined) return false;
+    const layers = overlays.below(placeOf(file.path, mount));
+    return [mount, ...layers].some(({ type }) => specialTypes.has(type));
   });
 }
 

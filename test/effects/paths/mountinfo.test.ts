@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { mountPoints, receivesMounts, remoteMountPoints } from "../../../src/effects/paths/mountinfo.ts";
+import {
+  mountPoints,
+  overlayLayers,
+  receivesMounts,
+  remoteMountPoints,
+} from "../../../src/effects/paths/mountinfo.ts";
 
 const mountinfo = `22 28 0:20 / /proc rw,nosuid,nodev,noexec,relatime shared:14 - proc proc rw
 30 28 0:26 / /sys/fs/cgroup rw,nosuid shared:9 master:1 - cgroup2 cgroup2 rw,nsdelegate
@@ -64,4 +69,15 @@ describe("mountinfo", () => {
   it.each(["", "\n", "no mountinfo at all", "1 2 3 4 5"])("returns nothing for %j", (text) => {
     expect(mountPoints(text, "cgroup2")).toEqual([]);
   });
+});
+
+it.each([
+  ["rw,lowerdir=/a:/b,upperdir=/c\\040d,workdir=/w,redirect_dir=on", ["/a", "/b", "/c d"]],
+  ["ro,lowerdir=/a\\134:b:/c\\054d::/data", ["/a:b", "/c,d", "/data"]],
+  ["ro,lowerdir=/a\\072b:/c", ["/a:b", "/c"]],
+  ["ro,lowerdir+=/a:b,lowerdir+=/c,datadir+=/d", ["/a:b", "/c", "/d"]],
+  ["rw,lowerdir=l/ABC:l/DEF,upperdir=x/diff", []],
+  ["rw,lowerdir", []],
+])("an overlay with the options %j has the layers %j", (options, layers) => {
+  expect(overlayLayers(options)).toEqual(layers);
 });
