@@ -191,11 +191,11 @@ export class Driver implements DriverPort {
   }
 
   async exec(taskId: TaskId, request: ExecRequest): Promise<ExecSession> {
-    return this.#find(taskId).run.commands.run(request, this.#services);
+    return this.#find(taskId).run.parts.commands.run(request, this.#services);
   }
 
   async execTask(taskId: TaskId, request: CheckRequest, signal: AbortSignal): Promise<ExecOutcome> {
-    return execOutcome(this.#find(taskId).run.commands, request, this.#services, signal);
+    return execOutcome(this.#find(taskId).run.parts.commands, request, this.#services, signal);
   }
 
   async destroyTask(taskId: TaskId, force: boolean): Promise<void> {
@@ -206,8 +206,8 @@ export class Driver implements DriverPort {
       await task.end();
     }
     // The task's commands have ended together with the task. Their events belong before `destroyed`.
-    await task.run.commands.over();
-    await task.run.denials.finish();
+    await task.run.parts.commands.over();
+    await task.run.parts.denials.finish();
     await task.record("destroyed", {});
     this.#tasks.forget(taskId);
     this.#recoveredLogs.delete(taskId);
@@ -217,8 +217,8 @@ export class Driver implements DriverPort {
   async shutdown(): Promise<void> {
     // Tasks keep running without the plugin. The commands that this process runs in them are ended, and its
     // resources are released.
-    await Promise.all(this.#tasks.all.map(({ run }) => run.commands.end()));
-    await Promise.all(this.#tasks.all.map(({ run }) => run.denials.record().catch(() => undefined)));
+    await Promise.all(this.#tasks.all.map(({ run }) => run.parts.commands.end()));
+    await Promise.all(this.#tasks.all.map(({ run }) => run.parts.denials.record().catch(() => undefined)));
     await this.#opening?.stop();
     await this.#housekeeping.close();
     for (const { run } of this.#tasks.all) run.leave();

@@ -61,9 +61,9 @@ export const mends: readonly Mend[] = [
     shows: /never done/,
     without: [
       {
-        file: "driver/run/run.ts",
-        text: "await retry(() => exitOf(this.#task.snapshot, unrecorded), isMaxAttempts)",
-        by: "exitOf(this.#task.snapshot, unrecorded)",
+        file: "driver/run/ending.ts",
+        text: "await retry(() => exitOf(task.snapshot, unrecorded), isMaxAttempts)",
+        by: "exitOf(task.snapshot, unrecorded)",
       },
     ],
   },
@@ -91,7 +91,7 @@ export const mends: readonly Mend[] = [
     without: [
       {
         file: "driver/run/run.ts",
-        text: "if (!isStart && (isAlive(task.state) || isOver(task.state)))",
+        text: "if (!this.#start.isUnderWay && (isAlive(task.state) || isOver(task.state)))",
         by: "if (isAlive(task.state) || isOver(task.state))",
       },
     ],
@@ -285,12 +285,12 @@ export const mends: readonly Mend[] = [
     shows: /TASK_STILL_RUNNING/,
     without: [
       {
-        file: "driver/run/run.ts",
+        file: "driver/run/runStop.ts",
         text: "await retry(() => killTask(process.task), isOverAlready)",
         by: "killTask(process.task)",
       },
       {
-        file: "driver/run/run.ts",
+        file: "driver/run/runStop.ts",
         text: ".then(() => retry(() => killInit(process.init), isOverAlready))",
         by: ".then(() => killInit(process.init))",
       },

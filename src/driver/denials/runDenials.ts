@@ -9,6 +9,7 @@ import { describeRefusal, type Refusal } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
 import { formatDuration } from "../../units/durations.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
+import type { RunGround, RunPart } from "../runPart.ts";
 import { type CountedDenial, DenialTally } from "./denialTally.ts";
 import type { DeniedRun, NodeDenials } from "./nodeDenials.ts";
 
@@ -27,8 +28,11 @@ const lateMs = 100;
 /** Tolerance in milliseconds for times of processes, which are in ticks. */
 const tickSlackMs = 20;
 
-export class RunDenials implements DeniedRun {
+type Ground = Pick<RunGround<{ readonly denials: NodeDenials }>, "task" | "services" | "watching">;
+
+export class RunDenials implements DeniedRun, RunPart {
   readonly #task: RecordedTask;
+  readonly #services: Ground["services"];
   #all: NodeDenials | undefined;
   #tally: DenialTally | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -37,18 +41,21 @@ export class RunDenials implements DeniedRun {
   #logTimer: NodeJS.Timeout | undefined;
   #afterwards: NodeJS.Timeout | undefined;
 
-  constructor(task: RecordedTask) {
+  constructor({ task, services, watching }: Ground) {
     this.#task = task;
+    this.#services = services;
+    watching.add(() => this.closeLog());
   }
 
   /** Begins to watch the run's main process, which is running according to the events. */
-  begin(all: NodeDenials): void {
+  begin(): void {
     const { sandbox, process, denials } = this.#task.snapshot.context;
     if (sandbox === null || process === null || this.#all !== undefined) return;
     if (sandbox.unrecordedDenials !== null && sandbox.egress === null) return;
     if (this.#tally !== undefined) this.#due();
     this.#tally ??= new DenialTally(denials);
     if (sandbox.unrecordedDenials !== null) return;
+    const all = this.#services().denials;
     this.#all = all;
     const { init } = process;
     const { uid, user, runCgroup } = sandbox;

@@ -3,16 +3,18 @@
 import { fillOf, limitedFolders } from "../../effects/disk/diskFill.ts";
 import type { DiskUsage } from "../../effects/disk/diskLimits.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
+import type { RunGround, RunPart } from "../runPart.ts";
 import type { NodeDisk } from "./nodeDisk.ts";
 
-export class RunDisk {
+type Ground = Pick<RunGround<{ readonly disk: NodeDisk }>, "task" | "services">;
+
+export class RunDisk implements RunPart {
   readonly #task: RecordedTask;
-  readonly #services: () => { readonly disk: NodeDisk };
+  readonly #services: Ground["services"];
   /** The percentages that this process has recorded; they may not be committed yet. */
   readonly #recorded = { own: 0, shared: 0 };
 
-  /** @param services returns the current services */
-  constructor(task: RecordedTask, services: () => { readonly disk: NodeDisk }) {
+  constructor({ task, services }: Ground) {
     this.#task = task;
     this.#services = services;
   }
@@ -40,5 +42,11 @@ export class RunDisk {
       await this.#task.record("diskFilled", { folders, ...fill });
     }
     return usage;
+  }
+
+  async giveBack(): Promise<void> {
+    const { request, sandbox } = this.#task.snapshot.context;
+    if (request === null || sandbox?.disk === undefined) return;
+    await this.#services().disk.release({ ...request, taskId: this.#task.id }, sandbox.disk);
   }
 }

@@ -4,14 +4,15 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import { messageOf } from "../../base/errors.ts";
+import { DriverError, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/hclog.ts";
 import { destinationText, egressBlocker } from "../../effects/denials/egressDenial.ts";
 import type { EgressOfRun } from "../../effects/launch/prepare.ts";
 import type { SandboxEgress } from "../../effects/launch/sandbox.ts";
+import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import { nameServersIn, readHosts, rewriteHosts } from "../../effects/names/taskEtcFiles.ts";
 import { isConfined } from "../../effects/network/confinedCgroups.ts";
-import { type EgressLists, type EgressTerms, namesIn } from "../../effects/network/egress.ts";
+import { type EgressLists, type EgressTerms, egressLists, namesIn } from "../../effects/network/egress.ts";
 import type { ConfinedCgroup } from "../../effects/network/egressControl.ts";
 import type { EgressRefusal } from "../../effects/network/egressRefusal.ts";
 import { runFiles } from "../../effects/run/runFiles.ts";
@@ -21,6 +22,7 @@ import type { RunDenials } from "../denials/runDenials.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { requestedOptions } from "../history/startEvents.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
+import type { RunGround, RunPart } from "../runPart.ts";
 import type { NameBook, WatchedName } from "./nameBook.ts";
 import type { NodeEgress } from "./nodeEgress.ts";
 
@@ -37,13 +39,16 @@ const maxPauseMs = 600_000;
 interface Services {
   readonly egress: NodeEgress;
   readonly log: Logger;
-  readonly options: Pick<PluginOptions, "egress">;
+  readonly options: Pick<PluginOptions, "egress" | "egressDenied">;
 }
 
-export class RunEgress implements EgressOfRun {
+type Ground = Pick<RunGround<Services>, "task" | "services" | "warn">;
+
+export class RunEgress implements EgressOfRun, RunPart {
   readonly #task: RecordedTask;
   readonly #denials: RunDenials;
-  readonly #services: () => Services;
+  readonly #services: Ground["services"];
+  readonly #warn: Ground["warn"];
   #lists: EgressLists | undefined;
   #confined: ConfinedCgroup | undefined;
   #watched: readonly WatchedName[] = [];
@@ -57,11 +62,17 @@ export class RunEgress implements EgressOfRun {
   #timer: NodeJS.Timeout | undefined;
   #isReleased = false;
 
-  /** @param services returns the current services */
-  constructor(task: RecordedTask, denials: RunDenials, services: () => Services) {
+  constructor({ task, services, warn }: Ground, denials: RunDenials) {
     this.#task = task;
-    this.#denials = denials;
     this.#services = services;
+    this.#warn = warn;
+    this.#denials = denials;
+  }
+
+  /** Takes a task's settled options. @returns whether they limit where it connects */
+  limits(task: TaskRequest["options"]): boolean {
+    this.#lists = egressLists(task, this.#services().options);
+    return this.#lists !== undefined;
   }
 
   /**
@@ -69,9 +80,8 @@ export class RunEgress implements EgressOfRun {
    * the task from starting.
    * @param servers addresses of name servers; none for the host's
    */
-  async resolve(lists: EgressLists, servers: readonly string[]): Promise<void> {
+  async resolve(servers: readonly string[]): Promise<void> {
     const { egress, log } = this.#services();
-    this.#lists = lists;
     const { names } = await egress.tools();
     this.#watch(names, servers);
     if (this.#watched.length > 0) {
@@ -103,12 +113,17 @@ export class RunEgress implements EgressOfRun {
     control.free(cgroup);
   }
 
+  begin(): void {
+    void this.#resume().catch((thrown: unknown) =>
+      this.#warn(DriverError.from(thrown, "EGRESS_UNAVAILABLE", "the rules are not in force")),
+    );
+  }
+
   /**
-   * To be called once the task runs. Of a task that this process has taken over, finds the rules that are in
-   * force, and looks its names up again.
+   * Of a task that this process has taken over, finds the rules that are in force, and looks its names up again.
    * @throws DriverError `EGRESS_UNAVAILABLE` if the rules are gone and cannot be made again
    */
-  async resume(): Promise<void> {
+  async #resume(): Promise<void> {
     const { request, sandbox, names } = this.#task.snapshot.context;
     if (request === null || sandbox === null || sandbox.egress === null) return;
     if (this.#confined === undefined) {

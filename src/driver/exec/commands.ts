@@ -35,6 +35,7 @@ import type { ExecRequest, ExecSession, ExitResult } from "../driverPort.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { requestedOptions } from "../history/startEvents.ts";
 import { retrying } from "../retry.ts";
+import type { RunPart } from "../runPart.ts";
 import type { DriverServices } from "../services.ts";
 import { notRunning, pluginEnds } from "../taskErrors.ts";
 import { CommandHistory } from "./commandHistory.ts";
@@ -59,7 +60,7 @@ interface RunningExec extends Pick<TaskExec, "end"> {
 
 export type CommandServices = Pick<DriverServices, "folder" | "log">;
 
-export class RunCommands {
+export class RunCommands implements RunPart {
   readonly #task: RecordedTask;
   readonly #denials: RunDenials;
   /** Made for the first command: most tasks run none. */
@@ -122,7 +123,7 @@ export class RunCommands {
    * To be called when the run has ended, and its commands with it. Records the commands, and removes their
    * cgroups, which would keep the agent from removing the task's cgroup.
    */
-  async close(): Promise<void> {
+  async settle(): Promise<void> {
     const { request, sandbox } = this.#task.snapshot.context;
     if (request === null || sandbox === null) return;
     await this.#overInTime();

@@ -7,10 +7,17 @@ import type { EventData } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/taskMachine.ts";
 import { DenialTally } from "../denials/denialTally.ts";
 import { secretsOfEnded } from "../history/taskSecrets.ts";
+import { retrying } from "../retry.ts";
+import type { RunGround } from "../runPart.ts";
 import type { DriverServices } from "../services.ts";
 import { cleanUpRun, type Exit, exitOf } from "./runEnd.ts";
 import { endOutput } from "./runOutput.ts";
+import { each, type RunParts } from "./runParts.ts";
 import { watchProgramOf } from "./runProgram.ts";
+
+/** After this many attempts, one a second, a task's end is recorded without what cannot be read. */
+const maxAttempts = 30;
+const isMaxAttempts = (attempts: number) => attempts >= maxAttempts;
 
 /** What an end is made with. */
 export type EndingServices = Pick<DriverServices, "folder" | "disk" | "goodRuns">;
@@ -29,7 +36,7 @@ interface Seen {
 }
 
 /** The end of a run, with what the host still shows of it. Only the program's file may make it reject. */
-export async function endingOf(
+async function endingOf(
   { context }: TaskSnapshot,
   { exit, output, secrets, refused, readNotes, program: watched }: Seen,
   { folder, disk, goodRuns }: EndingServices,
@@ -45,6 +52,36 @@ export async function endingOf(
   };
   const found = await diagnose(context, end, secrets, refused, readNotes);
   return await goodRuns.withChanges(context, { ...end, ...found, output });
+}
+
+/**
+ * Records the end of a run that this process has watched, and what belongs before it.
+ * @param killed whether this process has killed the run, which no event says yet
+ */
+export async function recordEnding(
+  { task, services, secrets }: RunGround<DriverServices>,
+  parts: RunParts,
+  killed: () => boolean,
+): Promise<void> {
+  const { memory, recorder, denials, output, program } = parts;
+  for (const part of each(parts)) part.ended?.();
+  const retry = retrying(() => services().log, task.id, "the end of a task cannot be read yet");
+  for (const part of each(parts))
+    if (part.settle !== undefined) await retry(() => part.settle?.(), isMaxAttempts);
+  const unrecorded = { killed: killed(), oomSeen: memory.seen };
+  const exit =
+    (await retry(() => exitOf(task.snapshot, unrecorded), isMaxAttempts)) ??
+    exitOf(task.snapshot, { ...unrecorded, unreadable: true });
+  await retry(() => denials.end(exit), isMaxAttempts);
+  const seen = {
+    exit,
+    output: (await retry(() => output.end(), isMaxAttempts)) ?? null,
+    secrets: secrets(),
+    refused: denials.lastBefore(exit.endedAt),
+    program: program.watch,
+    readNotes: () => recorder.read(),
+  };
+  await task.record("exited", await endingOf(task.snapshot, seen, services()));
 }
 
 /**

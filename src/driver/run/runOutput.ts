@@ -5,7 +5,6 @@
  */
 import { closeSync, type FSWatcher, watch } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Subscription } from "rxjs";
 import { hasErrno, messageOf } from "../../base/errors.ts";
 import { waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
 import { errnoName } from "../../effects/kernel/kernelError.ts";
@@ -38,6 +37,7 @@ import { GrowingPauses } from "../history/journal.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { delegatedCgroups } from "../history/startEvents.ts";
 import { retrying } from "../retry.ts";
+import type { RunGround, RunPart } from "../runPart.ts";
 import type { DriverServices } from "../services.ts";
 import { removeDelegated } from "./runEnd.ts";
 
@@ -49,7 +49,10 @@ const retryMs = 1_000;
 
 type OutputServices = Pick<DriverServices, "folder" | "log">;
 
-export class RunOutput {
+type Ground = Pick<RunGround<OutputServices>, "task" | "services" | "watching">;
+
+export class RunOutput implements RunPart {
+  readonly #ground: Ground;
   readonly #task: RecordedTask;
   readonly #pauses = new GrowingPauses(() => void this.#recordLoss());
   #watcher: FSWatcher | undefined;
@@ -61,20 +64,20 @@ export class RunOutput {
   #waiting: number | undefined;
   #recordingWait = false;
   #services: OutputServices | undefined;
-  #watching: Subscription | undefined;
 
-  constructor(task: RecordedTask) {
-    this.#task = task;
+  constructor(ground: Ground) {
+    this.#ground = ground;
+    this.#task = ground.task;
   }
 
   /**
    * Begins to watch the logger of a run that is alive according to the events. Does nothing if the agent collects
    * the output, as it does for runs that began in its mode.
-   * @param watching ends the watch when it is unsubscribed
    */
-  begin(services: OutputServices, watching: Subscription): void {
+  begin(): void {
+    const { watching } = this.#ground;
+    const services = this.#ground.services();
     this.#services = services;
-    this.#watching = watching;
     const { context } = this.#task.snapshot;
     const run = collectedRun(context);
     if (run === undefined) return;
@@ -83,7 +86,7 @@ export class RunOutput {
     // A task whose logger is killed and not replaced waits for ever once its pipe is full.
     const retry = retrying(() => services.log, this.#task.id, "the output of a task cannot be watched yet");
     void retry(
-      () => this.#keepLogger(services, watching),
+      () => this.#keepLogger(services),
       () => watching.closed,
     );
   }
@@ -92,7 +95,7 @@ export class RunOutput {
   async end(): Promise<EventData<"exited">["output"]> {
     await this.#replacing;
     const unsent = await this.#sendWaiting();
-    const mayWrite = () => this.#watching?.closed !== true;
+    const mayWrite = () => !this.#ground.watching.closed;
     const { output, lostBytes } = await endOutput(this.#task.snapshot.context, mayWrite);
     this.#close();
     await this.#recordLoss(unsent + lostBytes);
@@ -159,7 +162,8 @@ export class RunOutput {
   }
 
   /** Starts another logger whenever the run's logger was killed. */
-  async #keepLogger(services: OutputServices, watching: Subscription): Promise<void> {
+  async #keepLogger(services: OutputServices): Promise<void> {
+    const { watching } = this.#ground;
     for (;;) {
       const { context } = this.#task.snapshot;
       const run = collectedRun(context);

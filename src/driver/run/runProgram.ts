@@ -5,6 +5,30 @@ import { type ProgramPlace, type ProgramWatch, watchProgram } from "../../effect
 import { isTaskFolder } from "../../effects/unveil/unveil.ts";
 import { rootDirOf } from "../../history/cause/roots.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
+import type { RunGround, RunPart } from "../runPart.ts";
+import type { DriverServices } from "../services.ts";
+
+type Ground = Pick<RunGround<Pick<DriverServices, "folder">>, "task" | "services" | "watching">;
+
+export class RunProgram implements RunPart {
+  readonly #ground: Ground;
+  #watch: ProgramWatch | undefined;
+
+  constructor(ground: Ground) {
+    this.#ground = ground;
+  }
+
+  begin(): void {
+    const { task, services, watching } = this.#ground;
+    this.#watch = watchProgramOf(task.snapshot.context, services().folder.path);
+    watching.add(() => this.#watch?.cancel());
+  }
+
+  /** Undefined for a run that the driver has not started. */
+  get watch(): ProgramWatch | undefined {
+    return this.#watch;
+  }
+}
 
 /**
  * Watches the program of a started run; undefined for a run that the driver has not started.

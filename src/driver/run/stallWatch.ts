@@ -6,38 +6,48 @@ import type { TaskContext } from "../../machines/taskContext.ts";
 import { GrowingPauses } from "../history/journal.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { requestedOptions } from "../history/startEvents.ts";
+import type { RunGround, RunPart } from "../runPart.ts";
+
+type Ground = Pick<RunGround<unknown>, "task" | "watching" | "warn">;
+
+/**
+ * The pressure of a task. Each trigger's first event is recorded at once, and later ones together, with growing
+ * pauses between the records, because a task may stall without end.
+ */
+export class RunStalls implements RunPart {
+  readonly #ground: Ground;
+
+  constructor(ground: Ground) {
+    this.#ground = ground;
+  }
+
+  begin(): void {
+    const { task, watching, warn } = this.#ground;
+    const { request } = task.snapshot.context;
+    const triggers = triggersOf(task.snapshot.context);
+    if (request === null || triggers.length === 0) return;
+    const { cgroup } = request.resources;
+    const watches = new DisposableStack();
+    watching.add(() => watches.dispose());
+    const failed = (thrown: unknown) =>
+      warn(DriverError.from(thrown, "KERNEL_CALL_FAILED", "a task's pressure is not watched"));
+    void import("../../effects/cgroup/pressureWatch.ts")
+      .then(({ watchPressure }) => {
+        for (const trigger of triggers) {
+          if (watches.disposed) return;
+          const stalls = new Stalls(task, trigger, failed);
+          watches.use(stalls);
+          stalls.begin((onStall) => watchPressure(cgroup, trigger, onStall));
+        }
+      })
+      .catch(failed);
+  }
+}
 
 /** The triggers of a task; none for most tasks. */
 function triggersOf({ request }: Pick<TaskContext, "request">): readonly PressureTrigger[] {
   if (request?.options.pressure === undefined) return [];
   return pressureTriggers(requestedOptions(request).pressure);
-}
-
-/**
- * Watches the pressure of a task. Each trigger's first event is recorded at once, and later ones together, with growing
- * pauses between the records, because a task may stall without end.
- * @param onProblem called with the error if a trigger cannot be set, or its event cannot be recorded
- * @returns a function that ends the watch
- */
-export function watchStalls(task: RecordedTask, onProblem: (problem: DriverError) => void): () => void {
-  const { request } = task.snapshot.context;
-  const triggers = triggersOf(task.snapshot.context);
-  if (request === null || triggers.length === 0) return () => undefined;
-  const { cgroup } = request.resources;
-  const watching = new DisposableStack();
-  const failed = (thrown: unknown) =>
-    onProblem(DriverError.from(thrown, "KERNEL_CALL_FAILED", "a task's pressure is not watched"));
-  void import("../../effects/cgroup/pressureWatch.ts")
-    .then(({ watchPressure }) => {
-      for (const trigger of triggers) {
-        if (watching.disposed) return;
-        const stalls = new Stalls(task, trigger, failed);
-        watching.use(stalls);
-        stalls.begin((onStall) => watchPressure(cgroup, trigger, onStall));
-      }
-    })
-    .catch(failed);
-  return () => watching.dispose();
 }
 
 /** The events of one trigger. */

@@ -11,6 +11,7 @@ import type { TaskContext } from "../../machines/taskContext.ts";
 import { GrowingPauses } from "../history/journal.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { type Retry, retrying } from "../retry.ts";
+import type { RunGround, RunPart } from "../runPart.ts";
 import type { DriverServices } from "../services.ts";
 import { oomOf, removeDelegated } from "./runEnd.ts";
 
@@ -83,24 +84,29 @@ function fifoEnd(alive: string, watching: Subscription, init?: ProcessIdentity):
   return watch.ended;
 }
 
-export class MemoryWatch {
+export class MemoryWatch implements RunPart {
   readonly #task: RecordedTask;
+  readonly #watching: Subscription;
   readonly #pauses = new GrowingPauses(() => void this.#record());
+  #cancel = () => {};
   #seen: TaskContext["oom"] = null;
 
-  constructor(task: RecordedTask) {
+  constructor({ task, watching }: Pick<RunGround<unknown>, "task" | "watching">) {
     this.#task = task;
+    this.#watching = watching;
   }
 
-  /** @returns a function that ends the watch */
-  begin(): () => void {
+  begin(): void {
     const { request } = this.#task.snapshot.context;
-    if (request === null) return () => undefined;
-    const cancel = watchOutOfMemory(request.resources.cgroup, () => this.look());
-    return () => {
-      cancel();
-      this.#pauses.stop();
-    };
+    if (request === null) return;
+    this.#cancel = watchOutOfMemory(request.resources.cgroup, () => this.look());
+    this.#watching.add(() => this.ended());
+  }
+
+  /** A kill that is noticed from now on may be the end itself. Nobody has survived it. */
+  ended(): void {
+    this.#cancel();
+    this.#pauses.stop();
   }
 
   /**

@@ -99,7 +99,7 @@ export class TaskTable {
           this.#users.claim(task, request.user, this.#tasks.values(), services),
         );
         await task.record("requested", requested);
-      } else await whilePatient(() => takeOver(task, task.run.commands, services));
+      } else await whilePatient(() => takeOver(task, task.run.parts.commands, services));
       isOwn = true;
       const snapshot = await task.reached(startIsOver);
       if (snapshot.value === "failed") throw task.run.failure;
@@ -215,7 +215,7 @@ export class TaskTable {
   async #recover(taskId: TaskId, services: DriverServices, read: ReadHistory): Promise<Task> {
     const task = this.#add(taskId, await read());
     try {
-      await takeOver(task, task.run.commands, services);
+      await takeOver(task, task.run.parts.commands, services);
     } catch (thrown) {
       this.forget(taskId);
       if (!isAlive(task.state)) services.unclaimed.delete(taskId);

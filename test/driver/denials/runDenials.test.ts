@@ -1,4 +1,5 @@
 /** What a run is denied last is recorded before its task is forgotten. */
+import { Subscription } from "rxjs";
 import { expect, test } from "vitest";
 import type { DeniedRun, NodeDenials } from "../../../src/driver/denials/nodeDenials.ts";
 import { RunDenials } from "../../../src/driver/denials/runDenials.ts";
@@ -34,8 +35,9 @@ async function finished(last: (run: DeniedRun) => void): Promise<(readonly [stri
     finish: async (run: DeniedRun) => last(run),
     remove: () => done.push(["removed", undefined]),
   } as unknown as NodeDenials;
-  const denials = new RunDenials(task);
-  denials.begin(all);
+  const services = () => ({ denials: all });
+  const denials = new RunDenials({ task, services, watching: new Subscription() });
+  denials.begin();
   await denials.finish();
   return done;
 }

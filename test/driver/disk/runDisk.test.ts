@@ -47,7 +47,7 @@ function runningTask(sandboxed: object = { disk }) {
 describe("a run's disk", () => {
   it("is told once at 90 % and once when it is full, for each of its limits", async () => {
     const { task, services, use, told } = runningTask();
-    const run = new RunDisk(task, services);
+    const run = new RunDisk({ task, services });
     for (const own of [3.5, 3.7, 1, 3.8, 4, 1, 4]) {
       use(own);
       await run.look();
@@ -64,9 +64,9 @@ describe("a run's disk", () => {
   it("is not told again by the next plugin", async () => {
     const { task, services, use, told } = runningTask();
     use(3.8, 4);
-    await new RunDisk(task, services).look();
+    await new RunDisk({ task, services }).look();
     expect(told()).toHaveLength(2);
-    const next = new RunDisk(task, services);
+    const next = new RunDisk({ task, services });
     await next.look();
     expect(told()).toHaveLength(2);
     use(4, 4);
@@ -76,7 +76,7 @@ describe("a run's disk", () => {
 
   it("is told once if two looks meet", async () => {
     const { task, services, use, told } = runningTask();
-    const run = new RunDisk(task, services);
+    const run = new RunDisk({ task, services });
     use(4);
     await Promise.all([run.look(), run.look()]);
     expect(told()).toHaveLength(1);
@@ -85,11 +85,11 @@ describe("a run's disk", () => {
   it("is not read without a limit, and tells nothing if it cannot be read", async () => {
     const free = runningTask({});
     free.use(4);
-    const run = new RunDisk(free.task, free.services);
+    const run = new RunDisk(free);
     expect(run.isLimited).toBe(false);
     expect(await run.look()).toBeUndefined();
     const limited = runningTask();
-    expect(await new RunDisk(limited.task, limited.services).look()).toBeUndefined();
+    expect(await new RunDisk(limited).look()).toBeUndefined();
     expect([...free.told(), ...limited.told()]).toEqual([]);
   });
 });

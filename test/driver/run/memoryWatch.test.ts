@@ -1,4 +1,5 @@
 import { utimesSync, writeFileSync } from "node:fs";
+import { Subscription } from "rxjs";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { RecordedTask } from "../../../src/driver/history/recordedTask.ts";
 import { exitOf } from "../../../src/driver/run/runEnd.ts";
@@ -38,7 +39,7 @@ function setUp(task = processIdentity(process.pid)) {
       return true;
     },
   } as Partial<RecordedTask> as RecordedTask;
-  const watch = new MemoryWatch(recordedTask);
+  const watch = new MemoryWatch({ task: recordedTask, watching: new Subscription() });
   const kill = (kills: number) => {
     writeFileSync(`${cgroup}/memory.events`, `oom_kill ${kills}\n`);
     watch.look();

@@ -44,7 +44,7 @@ function tableOfNextPlugin(calls: number) {
         ({
           ...runThat((effect) => watched.push(effect)),
           ...{ setRequest: () => {}, answered: () => {}, env: {} },
-          commands: { endAbandoned: async () => {} },
+          parts: { commands: { endAbandoned: async () => {} } },
         }) as unknown as Run,
     };
     return new Task(id, dependencies, history);
