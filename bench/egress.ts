@@ -9,7 +9,7 @@ import { mkdirSync, mkdtempSync, rmdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { findCgroup2Mount } from "../src/effects/cgroup/cgroup.ts";
-import { EgressControl } from "../src/effects/network/egressControl.ts";
+import { EgressControl } from "../src/effects/egress/egressControl.ts";
 import { idleMemoryMs } from "../src/effects/processes/idleMemory.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";

@@ -134,13 +134,14 @@ const layers: Readonly<Record<string, string>> = {
  * `denials` are the parts of a launch: what a task may have comes first, what enforces it last.
  */
 const effects: readonly string[] = [
-  ...["kernel", "bpf", "paths", "processes", "options", "plan"],
+  ...["kernel", "bpf", "paths", "processes", "options", "plan", "denial.ts"],
   ...[
     "layout",
     "names",
     "unveil",
     "users",
     "network",
+    "egress",
     "namespaces",
     "cgroup",
     "disk",

@@ -9,11 +9,12 @@ import { cgroupOptions, settleCgroup } from "./cgroup/options.ts";
 import { commandOptions } from "./command/options.ts";
 import { denialsOptions } from "./denials/options.ts";
 import { diskOptions, settleDisk } from "./disk/options.ts";
+import { egressOptions, settleEgress } from "./egress/options.ts";
 import { limitsOptions } from "./limits/options.ts";
 import { logsOptions } from "./logs/options.ts";
 import { namesOptions } from "./names/options.ts";
 import { namespacesOptions, settleNamespaces } from "./namespaces/options.ts";
-import { networkOptions, settleEgress, settlePorts } from "./network/options.ts";
+import { networkOptions, settlePorts } from "./network/options.ts";
 import { sum, type Values } from "./options/fields.ts";
 import { decodeOptions, hclSpecOf } from "./options/hclOptions.ts";
 import { rootOptions, settleRoot } from "./root/options.ts";
@@ -33,6 +34,7 @@ const taskShape = () =>
     namespacesOptions.task(),
     cgroupOptions.task(),
     diskOptions.task(),
+    egressOptions.task(),
     networkOptions.task(),
     seccompOptions.task(),
     logsOptions.task(),
@@ -50,6 +52,7 @@ export const pluginShape = () =>
     namespacesOptions.plugin(),
     cgroupOptions.plugin(),
     diskOptions.plugin(),
+    egressOptions.plugin(),
     networkOptions.plugin(),
     seccompOptions.plugin(),
     logsOptions.plugin(),

@@ -3,14 +3,9 @@
  * may refuse the same access. Pure.
  */
 
-import { type EgressAllowance, egressVerdict } from "./denials/egressDenial.ts";
-import {
-  type Denial,
-  landlockVerdict,
-  type OwnPlaces,
-  unveilVerdict,
-  type Verdict,
-} from "./landlock/denial.ts";
+import type { Denial, Verdict } from "./denial.ts";
+import { type EgressAllowance, egressVerdict } from "./egress/egressDenial.ts";
+import { landlockVerdict, type OwnPlaces, unveilVerdict } from "./landlock/denial.ts";
 import { isPathProbe } from "./landlock/probes.ts";
 import { type NetworkLimits, portVerdict } from "./seccomp/portRestrictions.ts";
 import { type DiskLimited, projectVerdict } from "./seccomp/projectRestrictions.ts";

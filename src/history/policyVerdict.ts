@@ -4,7 +4,8 @@
  */
 
 import { DriverError } from "../base/errors.ts";
-import type { EgressAllowance } from "../effects/denials/egressDenial.ts";
+import type { Denial } from "../effects/denial.ts";
+import type { EgressAllowance } from "../effects/egress/egressDenial.ts";
 import {
   capabilityName,
   capabilityNumbers,
@@ -12,7 +13,7 @@ import {
   formatCapabilities,
 } from "../effects/kernel/capabilities.ts";
 import { systemCallNames } from "../effects/kernel/systemCalls.ts";
-import { type Denial, describeDenial, type OwnPlaces } from "../effects/landlock/denial.ts";
+import { describeDenial, type OwnPlaces } from "../effects/landlock/denial.ts";
 import { portOptions } from "../effects/network/ports.ts";
 import { type SandboxOptions, type TaskOptions, withinPluginLimits } from "../effects/parts.ts";
 import type { NetworkLimits } from "../effects/seccomp/portRestrictions.ts";

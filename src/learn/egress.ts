@@ -1,6 +1,7 @@
 /** The entries of `egress` that a task's connections need. Pure. */
+
+import { type EgressProtocol, egressProblem, formatEgress, parseEgress } from "../effects/egress/egress.ts";
 import { isLoopback, parseAddress } from "../effects/network/addresses.ts";
-import { type EgressProtocol, egressProblem, formatEgress, parseEgress } from "../effects/network/egress.ts";
 import type { Access, AnsweredAccess } from "./access.ts";
 
 type Connected = Extract<Access, { readonly kind: "connected" }>;

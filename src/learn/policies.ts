@@ -1,8 +1,8 @@
 /** Computes the options of each task from the observed accesses of a run's tasks. Pure. */
 
 import type { PluginOptions } from "../driver/options/pluginOptions.ts";
+import { egressBeyond, egressProblem } from "../effects/egress/egress.ts";
 import type { TaskFolders } from "../effects/layout/layout.ts";
-import { egressBeyond, egressProblem } from "../effects/network/egress.ts";
 import { isAtOrBelow } from "../effects/paths/paths.ts";
 import {
   defaultEntries,

@@ -5,7 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
-import { EgressControl } from "../../src/effects/network/egressControl.ts";
+import { EgressControl } from "../../src/effects/egress/egressControl.ts";
 import { TestCgroup } from "../support/host/testCgroup.ts";
 
 const script = fileURLToPath(new URL("../fixtures/egress/ways.py", import.meta.url));

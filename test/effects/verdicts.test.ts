@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parsePluginOptions } from "../../src/driver/options/pluginOptions.ts";
+import { callBlocker, OTHER_MACHINE } from "../../src/effects/denial.ts";
 import { isSystemCallName, systemCallNames } from "../../src/effects/kernel/systemCalls.ts";
-import { callBlocker, OTHER_MACHINE } from "../../src/effects/landlock/denial.ts";
 import type { PortLimits } from "../../src/effects/network/ports.ts";
 import { parseTaskOptions } from "../../src/effects/parts.ts";
 import { defaultProfile } from "../../src/effects/seccomp/defaultProfile.ts";

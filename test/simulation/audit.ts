@@ -2,8 +2,9 @@
  * What the sandboxes of the simulated kernel deny, and its audit records of that (landlock(7), seccomp(2)). It
  * knows what was really denied to each task, which is what the checks compare the log with.
  */
+
+import { callBlocker } from "../../src/effects/denial.ts";
 import type { AuditRecord } from "../../src/effects/denials/auditRecord.ts";
-import { callBlocker } from "../../src/effects/landlock/denial.ts";
 import type { Life, Scheduler } from "./scheduler.ts";
 
 /** A process that has restricted itself. */

@@ -7,25 +7,25 @@ import { DriverError } from "../../src/base/errors.ts";
 import type { MapShape } from "../../src/effects/bpf/bpf.ts";
 import { mapTypes } from "../../src/effects/bpf/bpf.ts";
 import type { ProgramInfo } from "../../src/effects/bpf/cgroupPrograms.ts";
-import type { ResolvedHost } from "../../src/effects/names/taskEtcFiles.ts";
-import { parseAddress } from "../../src/effects/network/addresses.ts";
-import type { BellEvents } from "../../src/effects/network/egressBell.ts";
+import type { BellEvents } from "../../src/effects/egress/egressBell.ts";
 import {
   entryLayout,
   ipProtocols,
   limitFlags,
   listBits,
   setOf,
-} from "../../src/effects/network/egressEntries.ts";
+} from "../../src/effects/egress/egressEntries.ts";
 import {
   egressHooks,
   limitsLayout,
   maxToldPerSecond,
   nothingAllowed,
   storageLayout,
-} from "../../src/effects/network/egressPrograms.ts";
-import { refusalLayout } from "../../src/effects/network/egressRefusal.ts";
-import type { NameAnswer } from "../../src/effects/network/resolveName.ts";
+} from "../../src/effects/egress/egressPrograms.ts";
+import { refusalLayout } from "../../src/effects/egress/egressRefusal.ts";
+import type { NameAnswer } from "../../src/effects/egress/resolveName.ts";
+import type { ResolvedHost } from "../../src/effects/names/taskEtcFiles.ts";
+import { parseAddress } from "../../src/effects/network/addresses.ts";
 import { monotonic } from "./clock.ts";
 import type { KernelObject } from "./descriptors.ts";
 import type { Cgroup, Kernel, RunTruth } from "./kernel.ts";
@@ -252,7 +252,7 @@ export class Egress {
       },
       keysOf: (map: number) => Array.from(node<BpfMap>(map).entries.keys(), (key) => Buffer.from(key, "hex")),
     });
-    define("effects/network/egressPrograms.ts", {
+    define("effects/egress/egressPrograms.ts", {
       // The simulated kernel runs no code: it needs the maps only.
       egressProgram: (_hook: unknown, maps: Readonly<Record<string, number>>) => Object.values(maps),
     });
@@ -289,14 +289,14 @@ export class Egress {
         return { id, type: mapTypes[type] };
       },
     });
-    define("effects/network/egressMaps.ts", {
+    define("effects/egress/egressMaps.ts", {
       checkSocketCgroups: () => undefined,
       keepHooksOn: () => undefined,
     });
     define("effects/kernel/pageSize.ts", { pageSize: () => 4_096 });
     define("effects/bpf/ring.ts", { Ring: this.#ringClass() });
-    define("effects/network/egressBell.ts", { Bell: this.#bellClass() });
-    define("effects/network/resolveName.ts", { resolveName: (name: string) => this.#resolve(name) });
+    define("effects/egress/egressBell.ts", { Bell: this.#bellClass() });
+    define("effects/egress/resolveName.ts", { resolveName: (name: string) => this.#resolve(name) });
     define("effects/names/taskEtcFiles.ts", {
       nameServersIn: () => [],
       readHosts: (path: string) => {

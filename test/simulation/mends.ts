@@ -256,7 +256,7 @@ export const mends: readonly Mend[] = [
     shows: /sets that no run has/,
     without: [
       {
-        file: "effects/network/egressControl.ts",
+        file: "effects/egress/egressControl.ts",
         text: "new RuleSets(maps.entries, isOwn)",
         by: "new RuleSets(maps.entries, true)",
       },
@@ -268,12 +268,12 @@ export const mends: readonly Mend[] = [
     shows: /has limits of runs that are over/,
     without: [
       {
-        file: "effects/network/egressControl.ts",
+        file: "effects/egress/egressControl.ts",
         text: "undo.defer(() => loaded.cgroups.end(id));",
         by: "",
       },
       {
-        file: "effects/network/egressControl.ts",
+        file: "effects/egress/egressControl.ts",
         text: "undo.defer(() => loaded.cgroups.forget(id));",
         by: "",
       },

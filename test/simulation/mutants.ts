@@ -4,8 +4,8 @@ import { Journal } from "../../src/driver/history/journal.ts";
 import { Run } from "../../src/driver/run/run.ts";
 import { TaskTable } from "../../src/driver/task/taskTable.ts";
 import { deleteEntries, keysOf } from "../../src/effects/bpf/bpf.ts";
-import { entryLayout } from "../../src/effects/network/egressEntries.ts";
-import type { EgressMaps } from "../../src/effects/network/egressPrograms.ts";
+import { entryLayout } from "../../src/effects/egress/egressEntries.ts";
+import type { EgressMaps } from "../../src/effects/egress/egressPrograms.ts";
 import { livingStat } from "../../src/effects/processes/processIdentity.ts";
 import type { ProcessIdentity } from "../../src/effects/processes/processStat.ts";
 import { removeRunFiles } from "../../src/effects/run/runFiles.ts";
@@ -116,13 +116,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: "what runs of a dead plugin may reach is never given back",
     seed: 100_031,
-    plant: () => replaceFunction("effects/network/egressMaps.ts#sweep", () => () => undefined),
+    plant: () => replaceFunction("effects/egress/egressMaps.ts#sweep", () => () => undefined),
   },
   {
     name: "the rules of running tasks are swept when a plugin takes them over",
     seed: 100_255,
     plant: () =>
-      replaceFunction("effects/network/egressMaps.ts#sweep", () => ({ entries }: EgressMaps) => {
+      replaceFunction("effects/egress/egressMaps.ts#sweep", () => ({ entries }: EgressMaps) => {
         deleteEntries(entries, keysOf(entries, entryLayout.bytes));
       }),
   },

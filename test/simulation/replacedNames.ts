@@ -21,7 +21,7 @@ export const replacedNames: Readonly<Record<string, readonly string[]>> = {
   // Facts about the host: replaced.
   "effects/kernel/kernelFiles.ts": ["bootId"],
   "effects/host/hostFacts.ts": ["probeHost", "watchHost"],
-  "effects/network/egressMaps.ts": ["findEgressProblem", "checkSocketCgroups", "keepHooksOn", "sweep"],
+  "effects/egress/egressMaps.ts": ["findEgressProblem", "checkSocketCgroups", "keepHooksOn", "sweep"],
   // The kernel's part of egress, name servers, and a run's hosts file: replaced.
   "effects/bpf/bpf.ts": [
     ...["EntryWindow", "createMap", "setEntries", "deleteEntries", "deleteEntry", "findEntry", "keysOf"],
@@ -31,9 +31,9 @@ export const replacedNames: Readonly<Record<string, readonly string[]>> = {
     ...["openProgram", "openMap", "programInfo", "mapInfo"],
   ],
   "effects/bpf/ring.ts": ["Ring"],
-  "effects/network/egressPrograms.ts": ["egressProgram"],
-  "effects/network/egressBell.ts": ["Bell"],
-  "effects/network/resolveName.ts": ["resolveName"],
+  "effects/egress/egressPrograms.ts": ["egressProgram"],
+  "effects/egress/egressBell.ts": ["Bell"],
+  "effects/egress/resolveName.ts": ["resolveName"],
   "effects/names/taskEtcFiles.ts": ["nameServersIn", "readHosts", "rewriteHosts"],
   "effects/kernel/pageSize.ts": ["pageSize"],
   "effects/unveil/knownPaths.ts": ["knownPaths"],

@@ -79,7 +79,7 @@ export function installReplacements(
   define("effects/run/programFile.ts", {
     watchProgram: () => ({ end: async () => undefined, cancel: nothing }),
   });
-  define("effects/network/egressMaps.ts", { findEgressProblem: nothing });
+  define("effects/egress/egressMaps.ts", { findEgressProblem: nothing });
   define("effects/unveil/knownPaths.ts", { knownPaths: () => new Map() });
   define("effects/command/envDigest.ts", { ensureKey: nothing, envDigest: () => "digest" });
   define("effects/denials/denialWatch.ts", { DenialWatch: denialWatchOf(kernel.audit, current) });

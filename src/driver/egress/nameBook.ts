@@ -3,7 +3,7 @@
  * tasks use it.
  */
 import { messageOf } from "../../base/errors.ts";
-import type { NameAnswer } from "../../effects/network/resolveName.ts";
+import type { NameAnswer } from "../../effects/egress/resolveName.ts";
 
 /** Bounds of the time until a name is looked up again, in milliseconds. */
 const minTtlMs = 10_000;

@@ -5,8 +5,8 @@ import { BehaviorSubject, type Observable } from "rxjs";
 import { messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/hclog.ts";
 import { version } from "../../base/version.ts";
+import type { EgressControl } from "../../effects/egress/egressControl.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
-import type { EgressControl } from "../../effects/network/egressControl.ts";
 import { replaceFile } from "../../store/folder/files.ts";
 import type { StateFolder } from "../../store/folder/stateFolder.ts";
 import type { NameBook } from "./nameBook.ts";
@@ -47,7 +47,7 @@ export class NodeEgress implements Disposable {
     const host = `${bootId} ${version} ${cgroupMount}\n`;
     if (this.#couldBefore(host)) return;
     try {
-      const { findEgressProblem } = await import("../../effects/network/egressMaps.ts");
+      const { findEgressProblem } = await import("../../effects/egress/egressMaps.ts");
       this.#problem.next(findEgressProblem(cgroupMount));
     } catch (thrown) {
       this.#problem.next(messageOf(thrown));
@@ -82,9 +82,9 @@ export class NodeEgress implements Disposable {
 
   async #load(): Promise<EgressTools> {
     const [{ EgressControl: Control }, { NameBook: Book }, { addressesIn, resolveName }] = await Promise.all([
-      import("../../effects/network/egressControl.ts"),
+      import("../../effects/egress/egressControl.ts"),
       import("./nameBook.ts"),
-      import("../../effects/network/resolveName.ts"),
+      import("../../effects/egress/resolveName.ts"),
     ]);
     const onProblem = (reason: string | undefined) => {
       if (reason !== undefined) this.#log.warn("refused connections of tasks are not recorded", { reason });

@@ -1,5 +1,5 @@
 /** Restrictions on where tasks connect. Their modules are loaded only where they are needed. */
-import { egressLists } from "../../effects/network/egress.ts";
+import { egressLists } from "../../effects/egress/egress.ts";
 import { NodeEgress } from "../egress/nodeEgress.ts";
 import { type NodePart, ownProblem } from "./nodePart.ts";
 
@@ -10,7 +10,7 @@ export const egress = {
     changes: ({ problems }) => problems,
     now: ownProblem,
     find: async ({ cgroupMount }) => {
-      const { findEgressProblem } = await import("../../effects/network/egressMaps.ts");
+      const { findEgressProblem } = await import("../../effects/egress/egressMaps.ts");
       return { problem: findEgressProblem(cgroupMount) };
     },
     attributes: ({ problem }) => ({ egress: problem === undefined, "egress.problem": problem }),

@@ -13,8 +13,8 @@ import {
   type GoDriverRun,
 } from "../../effects/adoption/goDriverRun.ts";
 import { readOomKills } from "../../effects/cgroup/cgroup.ts";
+import { egressLists } from "../../effects/egress/egress.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
-import { egressLists } from "../../effects/network/egress.ts";
 import { defaultTaskOptions, type TaskOptions } from "../../effects/parts.ts";
 import { bootId } from "../../effects/processes/processIdentity.ts";
 import { profileNames, seccompProfile } from "../../effects/seccomp/profileOptions.ts";

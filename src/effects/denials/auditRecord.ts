@@ -1,8 +1,8 @@
 /** Parses the kernel's audit records about refusals by sandboxes. Pure. */
 
+import { callBlocker, OTHER_MACHINE } from "../denial.ts";
 import * as k from "../kernel/constants.ts";
 import { systemCallName } from "../kernel/systemCalls.ts";
-import { callBlocker, OTHER_MACHINE } from "../landlock/denial.ts";
 
 /** All records of one event have the same serial number. Times are in milliseconds since the epoch. */
 interface Stamped {

@@ -1,44 +1,10 @@
 /** Describes what the sandbox refused to a task, and what Landlock and the unveiled paths say to it. Pure. */
+import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../denial.ts";
+import { egressWords } from "../egress/egressDenial.ts";
 import type { SystemCallName } from "../kernel/systemCalls.ts";
 import { isAtOrBelow, isInProc } from "../paths/paths.ts";
 import { isHostSecret, isSharedFolder } from "../unveil/pathRights.ts";
 import type { LandlockRight } from "./rights.ts";
-
-/** One refusal. */
-export interface Denial {
-  /**
-   * The rules that refused the access: Landlock's rights and scopes as audit records name them, such as
-   * `fs.read_file` and `scope.signal`, or `seccomp.` and the name of a filtered system call, or `egress.` and a
-   * protocol.
-   */
-  readonly blockers: readonly string[];
-  /**
-   * What the task tried to use: a path, a port, an abstract socket or a process. Null for a system call, and
-   * if unknown.
-   */
-  readonly object: string | null;
-}
-
-/**
- * What a part of the sandbox says to a denial of its own: how to allow it, or that no option does. If several
- * parts refuse the same access, `never` wins.
- */
-export type Verdict =
-  /** What to do instead, or why no option allows it, as a sentence without its full stop; may be empty. */
-  | { readonly never: string }
-  | {
-      /** Lines of the task's `config`, which allow what was denied and nothing else. */
-      readonly option: string;
-      /** The plugin's option that the operator has to set before a task may use `option`. */
-      readonly permission: string;
-      /** What the option allows besides, as words that follow "to allow it"; undefined if nothing. */
-      readonly extent?: string;
-    }
-  /**
-   * What would allow it, and more: a sentence without its full stop that says what else. It has no line that
-   * somebody could copy without having read it.
-   */
-  | { readonly risk: string };
 
 /**
  * What a Landlock domain can refuse, as audit records name it: Landlock's rights, changes of mounts, and
@@ -79,28 +45,8 @@ const landlockWords: Readonly<Record<LandlockBlocker, Words>> = {
   ptrace: ["tracing"],
 };
 
-/** The words for what a list of destinations refuses: `egressBlocker` of the network. */
-const egressWords: Readonly<Record<string, string>> = {
-  "egress.tcp": "connecting to",
-  "egress.udp": "sending by UDP to",
-  "egress.socket": "a socket of the kind",
-};
-
 /** Every blocker but those of system calls. */
 export const blockerNames: readonly string[] = [...Object.keys(landlockWords), ...Object.keys(egressWords)];
-
-const CALL = "seccomp.";
-
-/** The blocker that stands for a refused system call. */
-export function callBlocker(name: string): string {
-  return `${CALL}${name}`;
-}
-
-/**
- * The blocker of a 32-bit program: the filter kills a program that makes system calls of another
- * architecture.
- */
-export const OTHER_MACHINE = `${CALL}32-bit`;
 
 /**
  * What was refused, as the words that follow "denied": `reading /etc/passwd`. May contain control characters:
@@ -275,9 +221,4 @@ function ownProcessPath(path: string): string {
 
 function wordsOf(blocker: string): Words | undefined {
   return Object.hasOwn(landlockWords, blocker) ? landlockWords[blocker as LandlockBlocker] : undefined;
-}
-
-/** The name of the refused system call; undefined if Landlock refused the access. */
-export function refusedCall(blocker: string): string | undefined {
-  return blocker.startsWith(CALL) ? blocker.slice(CALL.length) : undefined;
 }

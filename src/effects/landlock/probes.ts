@@ -5,8 +5,8 @@
  * sandbox, and still work. Pure.
  */
 
+import type { Denial } from "../denial.ts";
 import { isAtOrBelow } from "../paths/paths.ts";
-import type { Denial } from "./denial.ts";
 
 /** Files in a process's folder of /proc, and who tries them. */
 const ofProcess = [

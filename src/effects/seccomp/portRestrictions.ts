@@ -5,9 +5,9 @@
  * Pure.
  */
 
+import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../denial.ts";
 import type { CapabilityName } from "../kernel/capabilities.ts";
 import * as k from "../kernel/kernelConstants.ts";
-import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../landlock/denial.ts";
 import { portRights } from "../landlock/rights.ts";
 import { type PortLimits, type PortOption, portNames, portOptions } from "../network/ports.ts";
 import type { Restriction } from "./restriction.ts";

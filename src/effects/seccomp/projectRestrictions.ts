@@ -3,8 +3,8 @@
  * another project, whose limit it then counts for. Pure.
  */
 
+import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../denial.ts";
 import { FS_IOC_FSSETXATTR, FS_IOC_SETFLAGS } from "../kernel/kernelConstants.ts";
-import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../landlock/denial.ts";
 import type { Restriction } from "./restriction.ts";
 
 export interface DiskLimited {

@@ -3,8 +3,8 @@
  * destinations. Pure.
  */
 
+import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../denial.ts";
 import { isSystemCallName, type SystemCallName } from "../kernel/systemCalls.ts";
-import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../landlock/denial.ts";
 import { defaultProfile } from "./defaultProfile.ts";
 import { type NetworkLimits, portRestrictions } from "./portRestrictions.ts";
 import { type DiskLimited, projectRestrictions } from "./projectRestrictions.ts";

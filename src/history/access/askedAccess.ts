@@ -1,7 +1,7 @@
 /** An access that a person asks about, as words: `read /etc/ssl/x`, `connect 10.0.0.1:443`. Pure. */
 import { DriverError } from "../../base/errors.ts";
+import { callBlocker, type Denial } from "../../effects/denial.ts";
 import { isSystemCallName } from "../../effects/kernel/systemCalls.ts";
-import { callBlocker, type Denial } from "../../effects/landlock/denial.ts";
 
 export type AskedAccess =
   | { readonly kind: "path"; readonly path: string; readonly letters: string; readonly denial: Denial }

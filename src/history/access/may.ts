@@ -3,9 +3,9 @@
  * Pure.
  */
 
-import { destinationText, egressBlocker } from "../../effects/denials/egressDenial.ts";
+import { type EgressOptions, egressAnswer, parseEgress } from "../../effects/egress/egress.ts";
+import { destinationText, egressBlocker } from "../../effects/egress/egressDenial.ts";
 import { parseAddress } from "../../effects/network/addresses.ts";
-import { type EgressOptions, egressAnswer, parseEgress } from "../../effects/network/egress.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import { FIRST_FREE_PORT, LOW_PORTS } from "../../effects/seccomp/portRestrictions.ts";
 import type { UnveilSource } from "../../effects/unveil/unveil.ts";

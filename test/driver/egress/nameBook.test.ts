@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { NameBook } from "../../../src/driver/egress/nameBook.ts";
-import type { NameAnswer } from "../../../src/effects/network/resolveName.ts";
+import type { NameAnswer } from "../../../src/effects/egress/resolveName.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

@@ -1,10 +1,6 @@
 import { describe, expect, it } from "vitest";
-import {
-  callBlocker,
-  describeDenial,
-  OTHER_MACHINE,
-  unveilEntry,
-} from "../../../src/effects/landlock/denial.ts";
+import { callBlocker, OTHER_MACHINE } from "../../../src/effects/denial.ts";
+import { describeDenial, unveilEntry } from "../../../src/effects/landlock/denial.ts";
 import { accessOf, LATEST_ABI, maskOfRights, rightsOfFamily } from "../../../src/effects/landlock/rights.ts";
 import { parseUnveil, unveilProblem } from "../../../src/effects/unveil/unveil.ts";
 import { formatRepetition } from "../../../src/units/counts.ts";

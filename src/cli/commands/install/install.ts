@@ -3,7 +3,7 @@ import { chmodSync, copyFileSync, existsSync, lstatSync, readFileSync, readlinkS
 import { basename, dirname, join } from "node:path";
 import { isSea } from "node:sea";
 import { DriverError } from "../../../base/errors.ts";
-import { metadataAddresses } from "../../../effects/network/egress.ts";
+import { metadataAddresses } from "../../../effects/egress/egress.ts";
 import { makeFolder, replaceFile } from "../../../store/folder/files.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";

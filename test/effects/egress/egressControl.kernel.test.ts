@@ -5,13 +5,13 @@ import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { isConfined } from "../../../src/effects/egress/confinedCgroups.ts";
+import { type EgressTerms, egressAnswer } from "../../../src/effects/egress/egress.ts";
+import { EgressControl } from "../../../src/effects/egress/egressControl.ts";
+import { findEgressProblem } from "../../../src/effects/egress/egressMaps.ts";
+import { maxToldPerSecond } from "../../../src/effects/egress/egressPrograms.ts";
+import type { EgressRefusal } from "../../../src/effects/egress/egressRefusal.ts";
 import { parseAddress } from "../../../src/effects/network/addresses.ts";
-import { isConfined } from "../../../src/effects/network/confinedCgroups.ts";
-import { type EgressTerms, egressAnswer } from "../../../src/effects/network/egress.ts";
-import { EgressControl } from "../../../src/effects/network/egressControl.ts";
-import { findEgressProblem } from "../../../src/effects/network/egressMaps.ts";
-import { maxToldPerSecond } from "../../../src/effects/network/egressPrograms.ts";
-import type { EgressRefusal } from "../../../src/effects/network/egressRefusal.ts";
 import { TestCgroup } from "../../support/host/testCgroup.ts";
 import { until } from "../../support/host/until.ts";
 
@@ -401,7 +401,7 @@ describe("a host", () => {
   });
 
   it("without the right to bpf(2) says the call and its error", () => {
-    const file = fileURLToPath(new URL("../../../src/effects/network/egressMaps.ts", import.meta.url));
+    const file = fileURLToPath(new URL("../../../src/effects/egress/egressMaps.ts", import.meta.url));
     const code = `import { findEgressProblem } from ${JSON.stringify(file)}; console.log(findEgressProblem("/"));`;
     // Still as root, who may read a checkout that others may not.
     const args = ["--bounding-set=-all", "--inh-caps=-all", process.execPath, "-e", code];

@@ -1,6 +1,6 @@
 /** Describes what a task's list of destinations refused, and says what would allow it. Pure. */
 import { formatZonedTime } from "../../units/times.ts";
-import type { Denial, Verdict } from "../landlock/denial.ts";
+import type { Denial, Verdict } from "../denial.ts";
 import { parseAddress } from "../network/addresses.ts";
 import {
   type Destination,
@@ -8,7 +8,7 @@ import {
   type EgressProtocol,
   egressAnswer,
   type NameAddresses,
-} from "../network/egress.ts";
+} from "./egress.ts";
 
 /** What `egress` and `egress_denied` say, and what they knew of names. */
 export interface EgressAllowance extends EgressOptions {
@@ -23,6 +23,13 @@ const EGRESS = "egress.";
 export function egressBlocker(kind: EgressProtocol | "socket"): string {
   return `${EGRESS}${kind}`;
 }
+
+/** The words that follow "denied", by {@link egressBlocker}. */
+export const egressWords: Readonly<Record<string, string>> = {
+  "egress.tcp": "connecting to",
+  "egress.udp": "sending by UDP to",
+  "egress.socket": "a socket of the kind",
+};
 
 /** The object of a denial. */
 export function destinationText(address: string, port: number): string {

@@ -1,8 +1,8 @@
 import { closeSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createMap, deleteEntries, keysOf } from "../../../src/effects/bpf/bpf.ts";
-import { entryLayout, setOf } from "../../../src/effects/network/egressEntries.ts";
-import { RuleSets } from "../../../src/effects/network/egressSets.ts";
+import { entryLayout, setOf } from "../../../src/effects/egress/egressEntries.ts";
+import { RuleSets } from "../../../src/effects/egress/egressSets.ts";
 
 let map: number;
 let sets: RuleSets;

@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type AddressRange, formatAddress, parseAddress } from "../../../src/effects/network/addresses.ts";
 import {
   deniedProblem,
   egressAnswer,
@@ -11,8 +10,9 @@ import {
   formatEgress,
   namesIn,
   parseEgress,
-} from "../../../src/effects/network/egress.ts";
-import { networkOptions } from "../../../src/effects/network/options.ts";
+} from "../../../src/effects/egress/egress.ts";
+import { egressOptions } from "../../../src/effects/egress/options.ts";
+import { type AddressRange, formatAddress, parseAddress } from "../../../src/effects/network/addresses.ts";
 
 describe("an entry", () => {
   test.each([
@@ -250,7 +250,7 @@ describe("the operator's list", () => {
 });
 
 test("a list has at most 64 names", () => {
-  const { egress } = networkOptions.task();
+  const { egress } = egressOptions.task();
   const names = (count: number) => Array.from({ length: count }, (_, index) => `name-${index}.example.org`);
   expect(egress.safeParse([...names(64), "10.0.0.1", "name-1.example.org:443"]).success).toBe(true);
   expect(egress.safeParse(names(65)).error?.issues).toMatchObject([

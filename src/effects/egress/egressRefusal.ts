@@ -1,5 +1,5 @@
 /** What the programs of egressPrograms.ts tell about a refused connection or socket. Pure. */
-import { formatAddress } from "./addresses.ts";
+import { formatAddress } from "../network/addresses.ts";
 import { ipProtocols } from "./egressEntries.ts";
 
 /** Offsets in a refusal. */

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type AddressRange, firstOf, isInRange } from "../../../src/effects/network/addresses.ts";
-import type { EgressRule } from "../../../src/effects/network/egress.ts";
+import type { EgressRule } from "../../../src/effects/egress/egress.ts";
 import {
   egressKeys,
   entryLayout,
@@ -11,7 +10,8 @@ import {
   limitFlagsOf,
   listBits,
   setOf,
-} from "../../../src/effects/network/egressEntries.ts";
+} from "../../../src/effects/egress/egressEntries.ts";
+import { type AddressRange, firstOf, isInRange } from "../../../src/effects/network/addresses.ts";
 
 const set = 0x1234_5678_9abc_def0n;
 

@@ -4,7 +4,7 @@
  * has to match exactly, says of which set of rules it is. A list contains a destination if an entry matches it.
  * Which one does not matter, so a longer match never hides a shorter one. egressPrograms.ts looks entries up. Pure.
  */
-import type { AddressRange } from "./addresses.ts";
+import type { AddressRange } from "../network/addresses.ts";
 import type { EgressRules } from "./egress.ts";
 
 /** Offsets in a key. The length of its prefix, in bits, counts from `set`. */

@@ -5,7 +5,7 @@
  */
 import { Resolver } from "node:dns/promises";
 import { readFile } from "node:fs/promises";
-import { parseAddress } from "./addresses.ts";
+import { parseAddress } from "../network/addresses.ts";
 
 /** The addresses of a name, and how long they may be used. */
 export interface NameAnswer {

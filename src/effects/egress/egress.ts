@@ -2,7 +2,7 @@
  * Where a task may connect: the entries of `egress` and `egress_denied`, and what they say to a destination.
  * Pure.
  */
-import type { OptionProblem } from "../options/optionProblem.ts";
+
 import {
   type AddressRange,
   firstOf,
@@ -11,7 +11,8 @@ import {
   isLoopback,
   loopbackOf,
   parseAddress,
-} from "./addresses.ts";
+} from "../network/addresses.ts";
+import type { OptionProblem } from "../options/optionProblem.ts";
 
 /** An entry: what it names, and the protocol and the port that it is limited to. */
 export interface EgressEntry {

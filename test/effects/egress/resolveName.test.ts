@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { addressesIn } from "../../../src/effects/network/resolveName.ts";
+import { addressesIn } from "../../../src/effects/egress/resolveName.ts";
 
 it("finds all addresses of a name in a hosts file, whatever its case, and no others", () => {
   const hosts = `
