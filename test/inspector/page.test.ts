@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { parseBundle } from "../../src/history/replay/bundle/loadBundle.ts";
 import { checkLog } from "../../src/history/replay/check/checkLog.ts";
 import { InspectorServer } from "../../src/inspector/server/server.ts";
-import { recordAllocation } from "../support/history/allocation.ts";
+import { recordAllocation, runOf } from "../support/history/allocation.ts";
 import { event, type Life, life, requestWith } from "../support/history/history.ts";
 import { forged, hostile, hostileEvent, unwritable } from "../support/history/hostileTexts.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
@@ -307,6 +307,22 @@ describe("the page", () => {
     // The filters look at runs: the newest of those that match stands for its task.
     await page.getByRole("button", { name: "failed 36" }).click();
     await page.getByRole("button", { name: "36 runs of web" }).waitFor();
+  });
+
+  it("leads from a failed run to the last good one, with which it is compared", async (context) => {
+    const { server, record } = await startInspector();
+    const begin = Date.now() - 3_600_000;
+    const at = (second: number, events: ReturnType<typeof life>) =>
+      events.map((each) => ({ ...each, time: begin + second * 1_000 }));
+    const ended = (exitCode: number) => [...life("ended").slice(0, 4), event("exited", { exitCode })];
+    await record(runOf("web", 1), at(0, ended(0)));
+    await record(runOf("web", 2), at(60, ended(1)));
+    const page = await openPage(context, server.url);
+    await page.goto(new URL(`#/task/${encodeURIComponent(runOf("web", 2))}`, page.url()).href);
+    await page.getByRole("link", { name: "last good run" }).click();
+    await page.getByText("Completed").first().waitFor();
+    expect(page.url()).toContain(encodeURIComponent(runOf("web", 1)));
+    expect(await page.getByRole("link", { name: "last good run" }).count()).toBe(0);
   });
 
   it("copies verifiable bundles", async (context) => {

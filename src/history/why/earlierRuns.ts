@@ -7,7 +7,7 @@ import { formatDuration } from "../../units/durations.ts";
 import { formatZonedTime } from "../../units/times.ts";
 import { changesSince, endOf, ranMs, soonMs, taskKey } from "../cause/goodRun.ts";
 import type { History } from "../replay/history.ts";
-import { basedOn, type Sentence } from "./facts.ts";
+import { basedOn, goodRunWords, type Sentence } from "./facts.ts";
 
 /** Earlier runs that are looked at: a run that fails at once may have been tried for days. */
 const maxRuns = 50;
@@ -156,9 +156,9 @@ function comparison(history: History, good: History): Sentence {
   const more = changes.length > maxChanges ? `; and ${changes.length - maxChanges} more` : "";
   const text =
     changes.length === 0
-      ? `Its request and its host are those of its last good run, ${before} before`
-      : `Since its last good run, ${before} before: ${named}${more}`;
-  return basedOn([1], `${text}${shorter(history, good)}`);
+      ? `Its request and its host are those of its ${goodRunWords}, ${before} before`
+      : `Since its ${goodRunWords}, ${before} before: ${named}${more}`;
+  return { ...basedOn([1], `${text}${shorter(history, good)}`), goodRun: good.stream };
 }
 
 function shorter(failed: History, good: History): string {

@@ -17,7 +17,12 @@ export interface Sentence {
   readonly events: readonly number[];
   /** The number of all these events. */
   readonly count: number;
+  /** The id of the run that the words {@link goodRunWords} in the text mean; missing without these words. */
+  readonly goodRun?: string;
 }
+
+/** The words for another run of the same task, with which a run is compared. */
+export const goodRunWords = "last good run";
 
 /** People do not read a longer list of numbers. */
 const maxEvents = 6;

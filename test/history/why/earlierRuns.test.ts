@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { History } from "../../../src/history/replay/history.ts";
 import { earlierRunSentences } from "../../../src/history/why/earlierRuns.ts";
+import { goodRunWords } from "../../../src/history/why/facts.ts";
 import type { EventData, TaskEvent } from "../../../src/machines/events.ts";
 import { event, numberedId, portInUse, sampleData } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
@@ -104,6 +105,13 @@ describe("the comparison with the last good run", () => {
     const said = earlierRunSentences(own, [failed(50)]);
     expect(said).toMatchObject([{ text: `Since its last good run: ${changes.join("; ")}`, events: [5] }]);
     expect(texts(own, run(0))).toEqual([expect.stringContaining("are those of its last good run")]);
+  });
+
+  it("names the good run, for a link to it", () => {
+    const [good, own] = [run(0), failed(60)];
+    expect(earlierRunSentences(own, [failed(50), good])).toMatchObject([
+      { text: expect.stringContaining(goodRunWords), goodRun: good.stream },
+    ]);
   });
 
   it("says if nothing differs, and skips failed runs and other tasks", () => {

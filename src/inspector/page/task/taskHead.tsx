@@ -2,10 +2,11 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { allocationIndex, shortId } from "../../../base/taskId.ts";
-import type { Sentence } from "../../../history/why/facts.ts";
+import { goodRunWords, type Sentence } from "../../../history/why/facts.ts";
 import type { LogTail } from "../../views/answers.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { ask } from "../api.ts";
+import { linkWithin } from "../bundle/source.ts";
 import { LinkButton } from "../buttons.tsx";
 import { useNow } from "../hooks.ts";
 import { labelOf, ranText } from "../list/find.ts";
@@ -200,13 +201,13 @@ interface ShownProperties {
 /** Length above which a word need not be on the same line as the event numbers after it. */
 const longWord = 24;
 
-function Shown({ sentence: { text, events }, choose }: ShownProperties) {
+function Shown({ sentence: { text, events, goodRun }, choose }: ShownProperties) {
   const last = text.lastIndexOf(" ") + 1;
   // Keeps the numbers on the line of the word before them.
   const cut = text.length - last > longWord ? text.length : last;
   return (
     <span>
-      {text.slice(0, cut)}
+      {goodRun === undefined ? text.slice(0, cut) : linked(text.slice(0, cut), goodRun)}
       <span class="references">
         {text.slice(cut)}.
         {events.map((seq) => (
@@ -222,6 +223,19 @@ function Shown({ sentence: { text, events }, choose }: ShownProperties) {
         ))}
       </span>{" "}
     </span>
+  );
+}
+
+/** A text in which the words for the last good run are a link to its page. */
+function linked(text: string, run: string) {
+  const at = text.indexOf(goodRunWords);
+  if (at === -1) return text;
+  return (
+    <>
+      {text.slice(0, at)}
+      <a href={linkWithin(["task", run])}>{goodRunWords}</a>
+      {text.slice(at + goodRunWords.length)}
+    </>
   );
 }
 
