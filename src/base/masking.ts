@@ -14,6 +14,21 @@ const minPart = 8;
 /** Up to this number, texts are searched for one form after the other, which takes the processor 20 ns per KiB. */
 const maxSearched = 1_024;
 
+/** Up to this number of values, looking for each at a text's ends is quicker than looking all up at once. */
+const maxLookedFor = 64;
+
+/**
+ * Characters that are compared at most for the texts of one event. Values that begin alike could make more of it, and
+ * hold up everything else; what is then left of the texts is not shown at all.
+ */
+const maxCompared = 16 * 1024 * 1024;
+const notShown = "(not shown: too many values of the environment begin like it)";
+
+/** What is left of {@link maxCompared}. */
+interface Budget {
+  left: number;
+}
+
 /** Variables whose values are no secrets. */
 const wellKnown: ReadonlySet<string> = new Set([
   ...["PATH", "HOME", "USER", "LOGNAME", "SHELL", "PWD", "OLDPWD", "SHLVL", "_", "HOSTNAME", "TERM", "TZ"],
@@ -41,8 +56,11 @@ type Entry = readonly [name: string, value: string];
 /** What texts are searched for: each form of each secret, with the name of its variable. */
 interface Forms {
   readonly names: ReadonlyMap<string, string>;
-  /** The forms' lengths, the longest first, by their first characters. */
-  readonly lengths: ReadonlyMap<string, readonly number[]>;
+  /** The forms' lengths, the longest first, by their first characters, and how many characters these are together. */
+  readonly lengths: ReadonlyMap<string, { readonly all: readonly number[]; readonly sum: number }>;
+  /** The values by their first characters, and by their last ones. */
+  readonly heads: ReadonlyMap<string, readonly Entry[]>;
+  readonly tails: ReadonlyMap<string, readonly Entry[]>;
 }
 
 /** The secrets of a task. Keeps the values, and what is made of them only as long as there is memory for it. */
@@ -68,18 +86,23 @@ export class Secrets {
 
   /** The text without secrets, in whatever form. The text may have been cut at its ends. */
   mask(text: string): string {
+    return this.#mask(text, { left: maxCompared });
+  }
+
+  #mask(text: string, budget: Budget): string {
     if (this.#entries.length === 0 || text.length < minLength) return text;
     const forms = this.#allForms();
     const { names } = forms;
     const isSearched = names.size <= maxSearched;
     const isClean = isSearched && ![...names.keys()].some((form) => text.includes(form));
-    return this.#withoutRests(isClean ? text : replaced(text, forms));
+    return this.#withoutRests(isClean ? text : replaced(text, forms, budget));
   }
 
   /** A copy of a value, with every text in it masked; the value itself if no text has a secret. */
   maskAll<T>(value: T): T {
     if (this.#entries.length === 0) return value;
-    return mapTexts(value, (text) => this.mask(text)) as T;
+    const budget = { left: maxCompared };
+    return mapTexts(value, (text) => this.#mask(text, budget)) as T;
   }
 
   /** Masks the values alone, so that {@link expand} can put them back. */
@@ -110,7 +133,7 @@ export class Secrets {
   /** Masks the beginning or the end of a secret at the ends of a text that was cut there. */
   #withoutRests(whole: string): string {
     let text = whole;
-    for (const [name, value] of this.#entries) {
+    for (const [name, value] of this.#maybeAtEnds(whole)) {
       const last = text.lastIndexOf(value.slice(0, minLength));
       if (last !== -1 && value.startsWith(text.slice(last))) text = text.slice(0, last) + maskOf(name);
       const first = text.indexOf(value.slice(-minLength));
@@ -119,6 +142,19 @@ export class Secrets {
       if (value.endsWith(text.slice(0, end))) text = maskOf(name) + text.slice(end);
     }
     return text;
+  }
+
+  /** The values whose first or last characters are in a text. */
+  #maybeAtEnds(text: string): readonly Entry[] {
+    if (this.#entries.length <= maxLookedFor) return this.#entries;
+    const { heads, tails } = this.#allForms();
+    const found = new Set<Entry>();
+    for (let at = 0; at + minLength <= text.length; at++) {
+      const piece = text.slice(at, at + minLength);
+      for (const entry of heads.get(piece) ?? []) found.add(entry);
+      for (const entry of tails.get(piece) ?? []) found.add(entry);
+    }
+    return found.size === 0 ? [] : this.#entries.filter((entry) => found.has(entry));
   }
 
   #allForms(): Forms {
@@ -133,11 +169,13 @@ export class Secrets {
       const of = lengths.get(start) ?? new Set();
       lengths.set(start, of.add(form.length));
     }
-    const sorted = [...lengths].map(([start, of]): [string, number[]] => [
-      start,
-      [...of].sort((a, b) => b - a),
-    ]);
-    const forms = { names, lengths: new Map(sorted) };
+    const sorted = [...lengths].map(([start, of]) => {
+      const all = [...of].sort((a, b) => b - a);
+      return [start, { all, sum: all.reduce((sum, length) => sum + length, 0) }] as const;
+    });
+    const heads = Map.groupBy(this.#entries, ([, value]) => value.slice(0, minLength));
+    const tails = Map.groupBy(this.#entries, ([, value]) => value.slice(-minLength));
+    const forms = { names, lengths: new Map(sorted), heads, tails };
     this.#forms = new WeakRef(forms);
     return forms;
   }
@@ -148,13 +186,16 @@ function maskOf(name: string): string {
   return `\${${name}}`;
 }
 
-/** One pass over the text, which takes no longer if there are more secrets. */
-function replaced(text: string, { names, lengths }: Forms): string {
+/** One pass over the text, which takes no longer if there are more secrets, unless these begin alike. */
+function replaced(text: string, { names, lengths }: Forms, budget: Budget): string {
   let result = "";
   let from = 0;
   for (let at = 0; at + minLength <= text.length; at++) {
     const possible = lengths.get(text.slice(at, at + minLength));
-    const length = possible?.find((each) => names.has(text.slice(at, at + each)));
+    if (possible === undefined) continue;
+    budget.left -= possible.sum;
+    if (budget.left < 0) return notShown;
+    const length = possible.all.find((each) => names.has(text.slice(at, at + each)));
     if (length === undefined) continue;
     result += text.slice(from, at) + maskOf(names.get(text.slice(at, at + length)) ?? "");
     from = at + length;

@@ -103,6 +103,31 @@ it("many secrets are found as few are", () => {
   );
 });
 
+it("parts of many secrets at the ends of a text are found as those of few are", () => {
+  const piece = fc.stringMatching(/^[ab]{6,9}$/);
+  const values = fc.uniqueArray(piece, { minLength: 1, maxLength: 20 });
+  const property = fc.property(values, fc.stringMatching(/^[ab/]{0,30}$/), (all, text) => {
+    const few = Object.fromEntries(all.map((value, index) => [`V${index}`, value]));
+    const others = Array.from({ length: 100 }, (_, index) => [`W${index}`, `another value ${index}`]);
+    expect(of({ ...few, ...Object.fromEntries(others) }).mask(text)).toBe(of(few).mask(text));
+  });
+  fc.assert(property);
+});
+
+it("texts that would take too long are not shown, and other texts are", () => {
+  const alike = Array.from({ length: 1_000 }, (_, index) => [`V${index}`, `${"a".repeat(index + 6)}!`]);
+  const secrets = of(Object.fromEntries(alike));
+  const long = "a".repeat(100_000);
+  expect(secrets.mask(long)).toMatch(/^\(not shown: /);
+  expect(secrets.maskAll(["before", long, "after", `b${"a".repeat(10)}!`])).toEqual([
+    "before",
+    expect.stringMatching(/^\(not shown: /),
+    "after",
+    expect.stringMatching(/^\(not shown: /),
+  ]);
+  expect(secrets.mask(`b${"a".repeat(10)}! b`)).toBe(`b${ref("V4")} b`);
+});
+
 it("values that are only referred to come back", () => {
   const secrets = of({ TOKEN: "abcdef-012345" });
   const referred = secrets.reference("curl -H 'T: abcdef-012345'");

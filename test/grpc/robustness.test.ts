@@ -74,9 +74,9 @@ test("a request of 20 MB is served, and a request above the limit is refused", a
   const fake = fakeDriver();
   const { base, driver, health } = await serveInProcess(fake);
   await base.setConfig(setConfig());
-  const withValue = (mb: number) => ({ task: taskConfig({ env: new Map([["BIG", "x".repeat(mb << 20)]]) }) });
+  const withValue = (mb: number) => ({ task: taskConfig({ jobName: "x".repeat(mb << 20) }) });
   const { handle } = await driver.startTask(withValue(20));
-  expect(handle?.config?.env.get("BIG")).toHaveLength(20 << 20);
+  expect(handle?.config?.jobName).toHaveLength(20 << 20);
   await expect(driver.startTask(withValue(65))).rejects.toMatchObject({ code: status.RESOURCE_EXHAUSTED });
   expect(await health.check({ service: "" })).toEqual({ status: 1 });
 });

@@ -18,6 +18,7 @@ import {
   taskEventOf,
   taskStatsOf,
 } from "../convert/answers.ts";
+import { environmentProblem } from "../convert/environmentBounds.ts";
 import { requestOf } from "../convert/requests.ts";
 import { msOf } from "../convert/time.ts";
 import { type DriverSlot, loadOptions } from "../driverSlot.ts";
@@ -135,6 +136,8 @@ function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log: Logger
 /** The task's options, and where its output goes. An error about them also goes to the task's own log. */
 async function settledForStart(config: TaskConfig, plugin: PluginOptions): Promise<SettledTask> {
   try {
+    const problem = environmentProblem([config.deviceEnv, config.env]);
+    if (problem !== undefined) throw problem;
     return (await loadOptions()).settleTask(config, plugin);
   } catch (thrown) {
     const error = withoutSecrets(
@@ -152,9 +155,14 @@ async function settledForStart(config: TaskConfig, plugin: PluginOptions): Promi
   }
 }
 
-/** An error may quote options, and a job interpolates variables into these. */
+/**
+ * An error may quote options, and a job interpolates variables into these. Of a task with too large an environment,
+ * whose values would take too long to be found, there is no other error.
+ */
 function withoutSecrets<Thrown>(thrown: Thrown, { deviceEnv, env }: TaskConfig): Thrown | DriverError {
   if (!(thrown instanceof DriverError)) return thrown;
+  const problem = environmentProblem([deviceEnv, env]);
+  if (problem !== undefined) return problem;
   return new Secrets(Object.fromEntries([...deviceEnv, ...env]), true).maskError(thrown);
 }
 

@@ -104,6 +104,21 @@ describe("a start is refused", () => {
     expect(String(refused)).toMatch(/execve .*E2BIG/);
   });
 
+  test.each([
+    ["variables", (count: number) => many(count, 1), 1_900, 40_000],
+    ["bytes", (size: number) => many(100, size), 9_000, 11_000],
+    ["bytes in one variable", (size: number) => many(1, size), 131_000, 132_000],
+  ])("with an environment of more %s than a task may have", async (_what, made, allowed, tooMany) => {
+    const allocation = makeAllocation();
+    const config = allocation.config("true", { env: made(tooMany) });
+    const refused = await startTask(agent, config).catch(errorOfCall);
+    expect(refused).toMatchObject({ code: "CONFIG_INVALID" });
+    expect(String(refused)).toMatch(/the task's environment has [\d,]+ /);
+    expect(String(refused)).not.toContain("secretX");
+    const started = makeAllocation().config("true", { env: made(allowed) });
+    expect(await runTask(agent, started)).toMatchObject({ exitCode: 0 });
+  });
+
   test("with a message that is too large", async () => {
     const huge = makeAllocation().config("true", { jobName: "x".repeat(65 << 20) });
     await expect(startTask(agent, huge)).rejects.toMatchObject({
@@ -179,4 +194,10 @@ function refusalOf(
 /** Expects that the plugin still starts tasks. */
 async function expectWorks(): Promise<void> {
   expect(await runTask(agent, makeAllocation().config("exit 1"))).toMatchObject({ exitCode: 1 });
+}
+
+/** Variables, each with a value of a size. */
+function many(count: number, size: number): Record<string, string> {
+  const value = "secretX".padEnd(size, "x").slice(0, size);
+  return Object.fromEntries(Array.from({ length: count }, (_, at) => [`V${at}`, value]));
 }
