@@ -9,6 +9,7 @@
 import { concat, defer, type Observable, Subject } from "rxjs";
 import type { Logger } from "../../base/hclog.ts";
 import { partsOfTaskId, type TaskId, taskOfRun } from "../../base/taskId.ts";
+import { lacksLimits } from "../../machines/events/starting.ts";
 import type { TaskEvent } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import type { TaskSnapshot } from "../../machines/taskMachine.ts";
@@ -18,7 +19,6 @@ import { beginningOf, type Log } from "../history/taskHistory.ts";
 import { sharedUserOf } from "../start/taskUser.ts";
 import type { CommittedStep, Task } from "../task/task.ts";
 import {
-  lacksLimits,
   messageOfDenial,
   messageOfEvent,
   messageOfHistory,
@@ -46,14 +46,8 @@ export class Announcements {
   readonly #unread: TaskEventMessage[] = [];
   /** Messages for tasks without a known runner, by `<allocation>/<task>`. */
   readonly #pending = new Map<string, TaskEventMessage[]>();
-  /** Tasks whose first event of a type was announced. Some tasks have an OOM kill every second. */
-  readonly #announced: Readonly<Record<string, WeakSet<Task>>> = {
-    oomSeen: new WeakSet<Task>(),
-    outputLost: new WeakSet<Task>(),
-    stalled: new WeakSet<Task>(),
-    outputWaits: new WeakSet<Task>(),
-    outputFlows: new WeakSet<Task>(),
-  };
+  /** For each task, the keys of messages that are sent once. */
+  readonly #announced = new WeakMap<Task, Set<string>>();
 
   /** For each task, the refusals that were announced: see {@link messageOfDenial}. */
   readonly #namedDenials = new WeakMap<Task, Set<string>>();
@@ -78,16 +72,18 @@ export class Announcements {
     const { context } = snapshot;
     this.#logProgress(task.id, event, context);
     if (event.type === "started") this.#reportSharedUser(task, event.time, tasks);
-    const message =
+    const told =
       event.type === "denied"
-        ? messageOfDenial(event.data, context, this.#namedDenialsOf(task))
+        ? messageOfDenial(event.data, context, keysOf(this.#namedDenials, task))
         : messageOfEvent(event, context);
-    if (message === undefined) return;
+    if (told === undefined) return;
     if (event.type === "started" && this.#limitsAreKnown(task.id, store)) return;
-    const type = event.type === "outputWaits" && !event.data.waits ? "outputFlows" : event.type;
-    const announced = this.#announced[type];
-    if (announced?.has(task)) return;
-    announced?.add(task);
+    const { once, ...message } = told;
+    if (once !== undefined) {
+      const announced = keysOf(this.#announced, task);
+      if (announced.has(once)) return;
+      announced.add(once);
+    }
     this.#report(task.id, context, event.time, message);
   }
 
@@ -120,12 +116,6 @@ export class Announcements {
     if (pending === undefined) return;
     this.#pending.delete(task);
     for (const message of pending) this.#publish(message);
-  }
-
-  #namedDenialsOf(task: Task): Set<string> {
-    const named = this.#namedDenials.get(task) ?? new Set();
-    this.#namedDenials.set(task, named);
-    return named;
   }
 
   /** Whether missing limits were announced for the task's allocation before. */
@@ -175,6 +165,12 @@ export class Announcements {
       this.#log.debug("a task is taken over", { task_id: taskId, found: event.data.found });
     }
   }
+}
+
+function keysOf(of: WeakMap<Task, Set<string>>, task: Task): Set<string> {
+  const keys = of.get(task) ?? new Set();
+  of.set(task, keys);
+  return keys;
 }
 
 function keep(messages: TaskEventMessage[], message: TaskEventMessage, max: number): void {

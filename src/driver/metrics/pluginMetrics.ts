@@ -35,8 +35,8 @@ export class PluginMetrics {
   }
 
   /** Counts an event. To be called for each committed event. */
-  note({ task, event, before, snapshot }: CommittedStep): void {
-    this.#counters.note({ id: task.id, time: event.time, before: before.context, after: snapshot.context });
+  note({ task: { id }, event: { type, time }, before, snapshot }: CommittedStep): void {
+    this.#counters.note({ id, type, time, before: before.context, after: snapshot.context });
   }
 
   /** @param address the plugin's option; if it is empty, nothing is served */

@@ -1,9 +1,8 @@
 /** Counts what happens to tasks while this process runs. Pure. */
 import { errorCodes } from "../../base/errors.ts";
-import { type PressureResource, pressureResources } from "../../effects/cgroup/pressure.ts";
-import { blockerNames } from "../../effects/landlock/denial.ts";
 import { type CauseKind, causeKinds } from "../../machines/events/cause.ts";
-import type { DenialHistory } from "../../machines/events/denied.ts";
+import type { EventCounter } from "../../machines/events/defineEvent.ts";
+import { type EventType, eventCatalogue, isEventType } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { resultOf } from "../../machines/taskOutline.ts";
 import { type TaskResult, taskResults } from "../../machines/taskResults.ts";
@@ -13,6 +12,8 @@ import { counter, type Family, Histogram } from "./exposition.ts";
 export interface Change {
   /** The task's id. */
   readonly id: string;
+  /** Of the event; versions of the driver know different types. */
+  readonly type: string;
   /** Time of the event, in milliseconds since the epoch. */
   readonly time: number;
   readonly before: TaskContext;
@@ -25,7 +26,6 @@ export interface Change {
  */
 const startBuckets = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
 
-const other = "other";
 /** Ends in jobs beyond this number have an empty job, because each job has nine series. */
 const maxJobs = 500;
 
@@ -40,11 +40,10 @@ export class TaskCounters {
   readonly #failures = zeros<CauseKind>(causeKinds);
   /** Failed starts by error code. */
   readonly #failedStarts = zeros<string>(errorCodes);
-  /** Denials by blocker: a right of Landlock, `seccomp.` with the name of a system call, `egress.` with a protocol, or `other`. */
-  readonly #denials = zeros<string>([...blockerNames, other]);
-  #oomKills = 0;
-  readonly #stalls = zeros<PressureResource>(pressureResources);
-  #recoveries = 0;
+  /** By the name of a metric: what the descriptors of events count, by the label's value. */
+  readonly #counted = new Map(
+    counters.map(({ name, label: [, values] = ["", [""]] }) => [name, zeros<string>(values)]),
+  );
   /** Request times of the starts in progress, by task id. */
   readonly #requests = new Map<string, number>();
 
@@ -54,7 +53,7 @@ export class TaskCounters {
   }
 
   /** Notes an event. To be called for every event of every task, in order. */
-  note({ id, time, before, after }: Change): void {
+  note({ id, type, time, before, after }: Change): void {
     const isCounted = time >= this.#since;
     if (after.request !== before.request) this.#requests.set(id, time);
     const ends = this.#endsOf(after.request?.jobId ?? "");
@@ -71,10 +70,8 @@ export class TaskCounters {
     if (result !== null && resultOf(before) === null) add(ends, result);
     if (after.exit !== before.exit && after.exit?.cause != null) add(this.#failures, after.exit.cause.kind);
     if (after.failure !== null && before.failure === null) add(this.#failedStarts, after.failure.code);
-    this.#oomKills += Math.max(0, oomKillsOf(after) - oomKillsOf(before));
-    this.#countStalls(before.stalls, after.stalls);
-    this.#countDenials(before.denials, after.denials);
-    this.#recoveries += after.recoveries - before.recoveries;
+    const counted = isEventType(type) ? descriptors[type].counts : undefined;
+    if (counted !== undefined) this.#count(counted, before, after);
   }
 
   /** A job's ends exist with zero from its first event on. */
@@ -88,20 +85,13 @@ export class TaskCounters {
     return made;
   }
 
-  #countStalls(before: TaskContext["stalls"], after: TaskContext["stalls"]): void {
-    if (after === before) return;
-    for (const { resource, count } of after) {
-      const known = before.find((each) => each.resource === resource)?.count ?? 0;
-      add(this.#stalls, resource, Math.max(0, count - known));
-    }
-  }
-
-  #countDenials(before: DenialHistory, after: DenialHistory): void {
-    if (after === before) return;
-    const known = denialsOf(before);
-    for (const [blocker, count] of denialsOf(after)) {
-      const exceedsLimit = !this.#denials.has(blocker) && this.#denials.size >= maxBlockers;
-      add(this.#denials, exceedsLimit ? other : blocker, Math.max(0, count - (known.get(blocker) ?? 0)));
+  #count({ name, totals }: EventCounter<TaskContext>, before: TaskContext, after: TaskContext): void {
+    const series = this.#counted.get(name);
+    if (series === undefined) return;
+    const known = new Map(totals(before));
+    for (const [value, total] of totals(after)) {
+      const exceedsLimit = !series.has(value) && series.size >= maxSeries;
+      add(series, exceedsLimit ? other : value, Math.max(0, total - (known.get(value) ?? 0)));
     }
   }
 
@@ -123,45 +113,31 @@ export class TaskCounters {
       counter("exec2_task_start_failures_total", "Tasks that never started, by the code of the error.", [
         ...Array.from(this.#failedStarts, ([code, value]) => ({ labels: { code }, value })),
       ]),
-      counter(
-        "exec2_oom_kills_total",
-        "Processes of tasks that the kernel killed for lack of memory.",
-        this.#oomKills,
-      ),
-      counter(
-        "exec2_task_stalls_total",
-        "Recorded stalls of tasks: waiting for a resource longer than their option pressure allows.",
-        Array.from(this.#stalls, ([resource, value]) => ({ labels: { resource }, value })),
-      ),
-      counter(
-        "exec2_denials_total",
-        "Recorded denials of the sandbox, by the part that refused.",
-        Array.from(this.#denials, ([blocker, value]) => ({ labels: { blocker }, value })),
-      ),
-      counter(
-        "exec2_task_recoveries_total",
-        "Recoveries of running tasks by another plugin process.",
-        this.#recoveries,
+      ...counters.map(({ name, help, label: [label] = [""] }) =>
+        counter(
+          name,
+          help,
+          Array.from(this.#counted.get(name) ?? [], ([value, count]) => ({
+            ...(label !== "" && { labels: { [label]: value } }),
+            value: count,
+          })),
+        ),
       ),
     ];
   }
 }
 
-function oomKillsOf({ exit, oom }: TaskContext): number {
-  return exit?.oom?.kills ?? oom?.kills ?? 0;
-}
+const descriptors: Readonly<Record<EventType, { readonly counts?: EventCounter<TaskContext> }>> =
+  eventCatalogue;
 
-/**
- * A blocker is one of Landlock's thirty or so rights, or a system call that a filter refuses. This limit
- * keeps the number of series small, whatever names a log contains.
- */
-const maxBlockers = 96;
+/** Several types may count in one metric. */
+const counters = [
+  ...new Set(Object.values(descriptors).flatMap(({ counts }) => (counts === undefined ? [] : counts))),
+];
 
-function denialsOf({ refusals, others, lost }: DenialHistory): Map<string, number> {
-  const counts = new Map([[other, others + lost]]);
-  for (const { blockers, count } of refusals) add(counts, blockers[0] ?? other, count);
-  return counts;
-}
+/** Keeps the number of a metric's series small, whatever names a log contains. */
+const maxSeries = 96;
+const other = "other";
 
 function add<K>(counts: Map<K, number>, key: K, count = 1): void {
   counts.set(key, (counts.get(key) ?? 0) + count);

@@ -2,16 +2,14 @@
 
 import { signalName } from "../../base/signalNames.ts";
 import { taskName } from "../../base/taskId.ts";
-import { describeTrigger } from "../../effects/cgroup/pressure.ts";
-import { describeFill, limitedFolders } from "../../effects/disk/diskFill.ts";
 import { commandsIn } from "../../machines/events/running.ts";
+import { type EventType, eventCatalogue } from "../../machines/events.ts";
 import { limitsOf, type TaskContext } from "../../machines/taskContext.ts";
 import { resultOf } from "../../machines/taskOutline.ts";
 import type { TaskResult } from "../../machines/taskResults.ts";
 import type { UsageSample } from "../../store/usage/usageSample.ts";
-import { formatCount, formatTimes } from "../../units/counts.ts";
+import { formatCount } from "../../units/counts.ts";
 import { formatDuration } from "../../units/durations.ts";
-import { formatBytes } from "../../units/sizes.ts";
 import { formatZonedTime } from "../../units/times.ts";
 import type { History, Moment } from "../replay/history.ts";
 import { isDamaged } from "../replay/storedHistory.ts";
@@ -131,7 +129,7 @@ function duringRun(facts: readonly Fact[]): Sentence[] {
   const stopAsked = ofType(facts, "stopRequested")[0]?.seq ?? Number.POSITIVE_INFINITY;
   const signals = ofType(facts, "signalled").filter(({ seq, data }) => seq < stopAsked && data.delivered);
   const names = [...new Set(signals.map(({ data }) => signalName(data.signal)))];
-  const replaced = ofType(facts, "loggerReplaced");
+  const cut = ofType(facts, "exited").filter(({ data }) => data.output?.complete === false);
   return [
     ...sentence(recovered, `While it ran, plugin process ${plugin} took it over from an earlier one${times}`),
     ...sentence(signals, `The agent sent it ${names.join(", ")}`),
@@ -139,62 +137,30 @@ function duringRun(facts: readonly Fact[]): Sentence[] {
       execs,
       commands === 1 ? "A command was run in it" : `${formatCount(commands)} commands were run in it`,
     ),
-    ...sentence(
-      replaced,
-      `The process that takes its output was killed${replaced.length === 1 ? "" : ` ${formatTimes(replaced.length)}`}, and another went on`,
-    ),
-    ...lostOutput(facts),
-    ...stalls(facts),
-    ...filled(facts),
-  ];
-}
-
-/** One sentence for each limit on its disk that became full. */
-function filled(facts: readonly Fact[]): Sentence[] {
-  const all = ofType(facts, "diskFilled");
-  return limitedFolders.flatMap((folders) => {
-    const some = all.filter(({ data }) => data.folders === folders);
-    const last = some.at(-1)?.data;
-    if (last === undefined) return [];
-    const full = last.percent === 100 ? "full" : "nearly full";
-    return sentence(some, `Its disk limit became ${full}: ${describeFill(last, folders)}`);
-  });
-}
-
-/** One sentence for each resource. */
-function stalls(facts: readonly Fact[]): Sentence[] {
-  const all = ofType(facts, "stalled");
-  return [...new Set(all.map(({ data }) => data.resource))].flatMap((resource) => {
-    const some = all.filter(({ data }) => data.resource === resource);
-    const { kind = "some", stallMs = 0, windowMs = 0 } = some[0]?.data ?? {};
-    const waited = some.reduce((sum, { data }) => sum + data.waitedMs, 0);
-    const recorded = `recorded ${formatTimes(some.length)}, with ${formatDuration(waited)} of waiting`;
-    return sentence(
-      some,
-      `It stalled: ${describeTrigger({ resource, kind, stallMs, windowMs })} (${recorded})`,
-    );
-  });
-}
-
-function lostOutput(facts: readonly Fact[]): Sentence[] {
-  const losses = ofType(facts, "outputLost");
-  const waits = ofType(facts, "outputWaits");
-  const waiting = waits.filter(({ data }) => data.waits);
-  const cut = ofType(facts, "exited").filter(({ data }) => data.output?.complete === false);
-  const { stdout = 0, stderr = 0, errno = null } = losses.at(-1)?.data ?? {};
-  const why = errno === null ? "its logger was killed" : `writes to the log files failed with ${errno}`;
-  return [
-    ...sentence(
-      waiting,
-      `Its output waited for journald${waiting.length === 1 ? "" : ` ${formatTimes(waiting.length)}`}${waits.at(-1)?.data.waits === true ? ", which takes none since then" : ""}`,
-    ),
-    ...sentence(losses, `${formatBytes(stdout + stderr)} of its output are lost, because ${why}`),
+    ...ofEvents(facts),
     ...sentence(
       cut,
       "The end of its output may be missing: the process that writes its log files was killed, and the task ended before another went on",
     ),
   ];
 }
+
+/** What the descriptors of events say, in the order of the first events. */
+function ofEvents(facts: readonly Fact[]): Sentence[] {
+  const all = Object.entries(descriptors).flatMap(([type, { sentences }]) => {
+    const some = sentences === undefined ? [] : ofType(facts, type as EventType);
+    return some.length === 0 ? [] : (sentences?.(some) ?? []);
+  });
+  const first = ({ of: [fact] }: (typeof all)[number]) => fact?.seq ?? 0;
+  return all
+    .toSorted((one, other) => first(one) - first(other))
+    .flatMap(({ of, text }) => sentence(of, text));
+}
+
+/** The only cast that pairs the facts of a type with its descriptor. */
+const descriptors = eventCatalogue as unknown as Readonly<
+  Record<EventType, { sentences?(facts: readonly Fact[]): readonly { of: readonly Fact[]; text: string }[] }>
+>;
 
 /** The sentence on usage. It is based on samples, not on events. */
 function used(samples: readonly UsageSample[], context: TaskContext): Sentence[] {

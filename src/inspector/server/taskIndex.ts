@@ -70,7 +70,8 @@ export class TaskIndex {
     const before = (follows ? entry?.newest?.after : undefined) ?? stateBefore(reader, id, seq);
     const moment = this.#momentOf(before, maskEvent(stored), entry?.row.changedAt);
     const { after } = moment;
-    this.counters.note({ id, time: stored.time, before: before.context, after: after.context });
+    const { type, time } = stored;
+    this.counters.note({ id, type, time, before: before.context, after: after.context });
     const begunAt = entry?.row.begunAt ?? stored.time;
     const restarts = entry?.row.restarts ?? this.#countRun(id);
     const seen = (entry?.row.seen ?? 0) | bitOf(stored.type);

@@ -67,8 +67,36 @@ export interface EventParts<Data> extends EventTraits {
   };
 }
 
-/** `evolve` reads the part `Known` of the task's context, and changes the part `Change`. */
-export interface EventDefinition<S extends z.ZodObject, Known, Change> extends EventParts<z.infer<S>> {
+/** What `nomad alloc status` shows of an event. */
+export interface EventMessage {
+  readonly text: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Of a task's messages with the same key, only the first is sent: some events can come every second. */
+  readonly once?: string;
+}
+
+/** A sentence of `why`, without its full stop, and the events of one type that it is based on. */
+export interface EventSentence<Data> {
+  readonly of: readonly EventBody<Data>[];
+  readonly text: string;
+}
+
+/** A metric that counts by how much running totals in the task's context grow with an event. */
+export interface EventCounter<Known> {
+  readonly name: string;
+  readonly help: string;
+  /** The label of its series, and the values that begin with zero. Absent for a metric of one series. */
+  readonly label?: readonly [name: string, values: readonly string[]];
+  /** By the label's value, which is empty in a metric of one series. */
+  readonly totals: (known: Known) => Iterable<readonly [value: string, total: number]>;
+}
+
+/**
+ * `evolve` reads the part `Known` of the task's context, and changes the part `Change`. `message` reads `Told` of the
+ * context after the event, `counts` compares `Counted` of both.
+ */
+export interface EventDefinition<S extends z.ZodObject, Known, Change, Told, Counted>
+  extends EventParts<z.infer<S>> {
   /**
    * The data. They never contain values of the task's environment. A new field must be required, and must be
    * in `added`.
@@ -76,11 +104,16 @@ export interface EventDefinition<S extends z.ZodObject, Known, Change> extends E
   readonly schema: S;
   /** Pure; called only for events that the machine accepts. */
   readonly evolve: (event: EventBody<z.infer<S>>, known: Known) => Change;
+  /** What a person has to know of a task; undefined if this event needs no message. */
+  readonly message?: (data: z.infer<S>, context: Told) => EventMessage | undefined;
+  /** What `why` says of all events of the type. Absent if other sentences tell of them. */
+  readonly sentences?: (facts: readonly EventBody<z.infer<S>>[]) => readonly EventSentence<z.infer<S>>[];
+  readonly counts?: EventCounter<Counted>;
 }
 
-export function defineEvent<S extends z.ZodObject, Known, Change extends object>(
-  definition: EventDefinition<S, Known, Change>,
-): EventDefinition<S, Known, Change> {
+export function defineEvent<S extends z.ZodObject, Known, Change extends object, Told, Counted>(
+  definition: EventDefinition<S, Known, Change, Told, Counted>,
+): EventDefinition<S, Known, Change, Told, Counted> {
   return definition;
 }
 

@@ -1,6 +1,6 @@
 /** What the sandbox refused to a running task, according to the kernel's audit records. Pure. */
 import { z } from "zod";
-import { describeDenial } from "../../effects/landlock/denial.ts";
+import { blockerNames, describeDenial } from "../../effects/landlock/denial.ts";
 import { formatCount, formatRepetition } from "../../units/counts.ts";
 import { defineEvent } from "./defineEvent.ts";
 
@@ -45,6 +45,9 @@ export function refusalKey({ blockers, object, program }: Refusal): string {
   return JSON.stringify([blockers, object?.replace(/^\/proc\/\d+/, "/proc/self"), program]);
 }
 
+/** Stands for denials without a record. */
+const other = "other";
+
 /**
  * The sandbox refused something. The first refusal of a kind is recorded at once. Of later refusals only the
  * count is recorded: at the tenth, the hundredth and so on, and when the task has ended.
@@ -63,6 +66,19 @@ const denied = defineEvent({
       ...(others === 0 ? [] : [`${formatCount(others)} of other kinds`]),
       ...(lost === 0 ? [] : [`${formatCount(lost)} without a record`]),
     ].join("; "),
+  counts: {
+    name: "exec2_denials_total",
+    help: "Recorded denials of the sandbox, by the part that refused.",
+    label: ["blocker", [...blockerNames, other]],
+    totals: ({ denials: { refusals, others, lost } }: { readonly denials: DenialHistory }) => {
+      const totals = new Map([[other, others + lost]]);
+      for (const { blockers, count } of refusals) {
+        const [blocker = other] = blockers;
+        totals.set(blocker, (totals.get(blocker) ?? 0) + count);
+      }
+      return totals;
+    },
+  },
   shown: { tone: "bad", category: "run", group: "continues", parties: ["task", "driver"] },
   fields: {
     ignored: ["refusals.pid", "refusals.firstAt", "refusals.count", "others", "lost", "domains"],

@@ -22,6 +22,17 @@ const diskFilled = defineEvent({
   }),
   title: "Disk filled",
   summary: (fill) => `disk_limit ${levelOf(fill)}: ${describeFill(fill, fill.folders)}`,
+  message: (fill) => ({
+    text: `Disk limit ${levelOf(fill)}: ${describeFill(fill, fill.folders)}`,
+    annotations: { disk_limit: levelOf(fill) },
+  }),
+  sentences: (facts) =>
+    limitedFolders.flatMap((folders) => {
+      const of = facts.filter(({ data }) => data.folders === folders);
+      const last = of.at(-1)?.data;
+      if (last === undefined) return [];
+      return { of, text: `Its disk limit became ${levelOf(last)}: ${describeFill(last, folders)}` };
+    }),
   shown: { tone: "bad", category: "run", group: "continues", parties: ["task", "driver"] },
   fields: { ignored: ["used"], masked: {} },
 });

@@ -6,7 +6,14 @@ import { formatDuration } from "../../units/durations.ts";
 import { blackBox } from "./blackBox.ts";
 import { cause, withCause } from "./cause.ts";
 import { defineEvent } from "./defineEvent.ts";
-import { outOfMemory, outputPositions, processEnd } from "./shared.ts";
+import {
+  memoryAnnotations,
+  memoryText,
+  oomKills,
+  outOfMemory,
+  outputPositions,
+  processEnd,
+} from "./shared.ts";
 
 const stop = z.object({ signal: z.number(), timeoutMs: z.number() });
 
@@ -31,6 +38,11 @@ const stopRequested = defineEvent({
   fields: { ignored: [], masked: {} },
 });
 
+interface Stopping {
+  readonly stop: z.infer<typeof stopInProgress> | null;
+  readonly request: { readonly options: { readonly [option: string]: unknown } } | null;
+}
+
 const stopCommandEnd = z.object({
   /** `taskEnded`: the task ended first, and the command with it. */
   reason: z.enum(["ended", "timedOut", "taskEnded", "notRun"]),
@@ -49,6 +61,14 @@ const stopCommandEnded = defineEvent({
   title: "Stop command over",
   summary: (data) => `the stop command ${describeStopCommand(data)}`,
   wentWrong: (data) => stopCommandFailed(data),
+  message: (data, { stop }: Stopping) => {
+    if (!stopCommandFailed(data)) return undefined;
+    const signal = signalName(stop?.signal ?? 0);
+    return {
+      text: `The stop command ${describeStopCommand(data)}; ${signal} is sent`,
+      annotations: { signal },
+    };
+  },
   outcome: (summary) => summary,
   shown: { tone: "plain", category: "end", group: "continues", parties: ["task", "driver"] },
   fields: { ignored: ["error"], masked: {} },
@@ -72,11 +92,16 @@ export function describeStopCommand({ reason, end, error, limitMs }: StopCommand
 /** The task was still running after the timeout of the stop. */
 const stopTimedOut = defineEvent({
   schema: z.object({ timeoutMs: z.number() }),
-  evolve: (_, { stop }: { readonly stop: z.infer<typeof stopInProgress> | null }) => ({
+  evolve: (_, { stop }: Stopping) => ({
     stop: stop && { ...stop, timedOut: true },
   }),
   title: "Stop timed out",
   summary: ({ timeoutMs }) => `still running after ${formatDuration(timeoutMs)}`,
+  message: ({ timeoutMs }, { stop, request }: Stopping) => {
+    const signal = signalName(stop?.signal ?? 0);
+    const after = request?.options.stop_command === undefined ? signal : "its stop was requested";
+    return { text: `Killed: still running ${timeoutMs} ms after ${after}`, annotations: { signal } };
+  },
   shown: { tone: "wrong", category: "end", group: "continues", parties: ["driver", "driver"] },
   fields: { ignored: [], masked: {} },
 });
@@ -152,6 +177,20 @@ const exited = defineEvent({
   // An end that was requested is no failure, whatever the exit code, unless an OOM kill ended the task.
   wentWrong: ({ oomKilled, exitCode }, from) =>
     oomKilled || (exitCode !== 0 && from !== "stopping" && from !== "killing"),
+  message: ({ source, oomKilled, oom }, known: { readonly oom: { readonly kills: number } | null }) => {
+    if (source === "unknown") return { text: "The task is gone and its exit code is unknown" };
+    if (source === "taskFile")
+      return { text: "Exit code from the file that the Go driver wrote in the task's own folder" };
+    const annotations = memoryAnnotations(oom);
+    if (oomKilled) {
+      const text = `Killed by the kernel: out of memory${memoryText(oom)}`;
+      return { text, annotations: { oom_killed: "true", ...annotations } };
+    }
+    if (oom === null || oom.kills <= (known.oom?.kills ?? 0)) return undefined;
+    const text = `Out of memory: the kernel killed ${oom.kills} of the task's processes while it ran`;
+    return { text: `${text}${memoryText(oom)}`, annotations };
+  },
+  counts: oomKills,
   outcome: (summary) => summary,
   shown: { tone: "plain", category: "end", group: "closes", parties: ["task", "driver"] },
   fields: {
@@ -170,6 +209,7 @@ const lost = defineEvent({
   evolve: ({ data }) => ({ lostReason: data.reason }),
   title: "Lost",
   summary: ({ reason }) => reason,
+  message: ({ reason }) => ({ text: `Lost: ${reason}` }),
   shown: { tone: "wrong", category: "end", group: "closes", parties: ["driver", "driver"] },
   fields: { ignored: [], masked: {} },
 });

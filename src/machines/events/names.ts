@@ -1,7 +1,7 @@
 /** The addresses of the names that a task may connect to. Pure. */
 import { z } from "zod";
 import { countOf } from "../../units/counts.ts";
-import { defineEvent } from "./defineEvent.ts";
+import { defineEvent, type EventMessage } from "./defineEvent.ts";
 
 /** What a name of the option `egress` stands for. */
 export const resolvedName = z.object({
@@ -69,6 +69,17 @@ export function nameText({ name, addresses: [first, ...others], problem }: Resol
   const more = others.length === 0 ? "" : ` and ${countOf(others.length, "other")}`;
   const is = first === undefined ? `${name} has no address` : `${name} is ${first}${more}`;
   return problem === null ? is : `${is} (${problem})`;
+}
+
+/** One message for the names that the task may connect to, but that have no address yet. */
+export function missingNames(known: readonly NameHistory[]): EventMessage | undefined {
+  const missing = known.filter(({ addresses }) => addresses.length === 0);
+  if (missing.length === 0) return undefined;
+  const texts = missing.map(({ name, problem }) => `${name} (${problem ?? "the reason is unknown"})`);
+  return {
+    text: `Cannot connect yet to ${texts.join(", ")}: its egress has these names, which are looked up again`,
+    annotations: { unresolved: missing.map(({ name }) => name).join(", ") },
+  };
 }
 
 export const names = { namesResolved };

@@ -1,5 +1,6 @@
 /** Events of a task whose log files the driver writes. Pure. */
 import { z } from "zod";
+import { formatTimes } from "../../units/counts.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { defineEvent } from "./defineEvent.ts";
 import { processIdentity } from "./shared.ts";
@@ -32,10 +33,28 @@ const outputLost = defineEvent({
   }),
   title: "Output lost",
   summary: ({ stdout, stderr, errno }) =>
-    `${formatBytes(stdout + stderr)} so far, because ${errno === null ? "the logger was killed" : `writes to the log files failed with ${errno}`}`,
+    `${formatBytes(stdout + stderr)} so far, because ${errno === null ? "the logger was killed" : failedWrites(errno)}`,
+  message: ({ stdout, stderr, errno }) => {
+    const bytes = stdout + stderr;
+    const why = errno === null ? "the logger was killed" : errno;
+    return {
+      text: `Output lost: ${formatBytes(bytes)} could not be written to the log files (${why}); the task keeps running`,
+      annotations: { lost_bytes: String(bytes), ...(errno !== null && { errno }) },
+      once: "outputLost",
+    };
+  },
+  sentences: (of) => {
+    const { stdout = 0, stderr = 0, errno = null } = of.at(-1)?.data ?? {};
+    const why = errno === null ? "its logger was killed" : failedWrites(errno);
+    return [{ of, text: `${formatBytes(stdout + stderr)} of its output are lost, because ${why}` }];
+  },
   shown: { tone: "wrong", category: "run", group: "continues", parties: ["driver", "driver"] },
   fields: { ignored: ["stdout", "stderr"], masked: {} },
 });
+
+function failedWrites(errno: string): string {
+  return `writes to the log files failed with ${errno}`;
+}
 
 /** The process that writes the log files had been killed. Another goes on in the newest file. */
 const loggerReplaced = defineEvent({
@@ -46,6 +65,9 @@ const loggerReplaced = defineEvent({
   title: "Logger replaced",
   summary: ({ logger }) =>
     `the process that takes the output was killed; ${logger === null ? "another" : `process ${logger.pid}`} goes on`,
+  sentences: (of) => [
+    { of, text: `The process that takes its output was killed${timesOf(of)}, and another went on` },
+  ],
   shown: { tone: "bad", category: "run", group: "continues", parties: ["driver", "driver"] },
   fields: { ignored: ["logger"], masked: {} },
 });
@@ -61,8 +83,24 @@ const outputWaits = defineEvent({
     waits
       ? "journald takes none; once its pipe is full, the task waits, too"
       : "no longer: journald takes it again",
+  message: ({ waits }) =>
+    waits
+      ? {
+          text: "Output waits: journald takes none; once its pipe is full, the task waits, too",
+          once: "outputWaits",
+        }
+      : { text: "Output waits no longer: journald takes it again", once: "outputFlows" },
+  sentences: (facts) => {
+    const of = facts.filter(({ data }) => data.waits);
+    const still = facts.at(-1)?.data.waits === true ? ", which takes none since then" : "";
+    return [{ of, text: `Its output waited for journald${timesOf(of)}${still}` }];
+  },
   shown: { tone: "bad", category: "run", group: "continues", parties: ["driver", "driver"] },
   fields: { ignored: [], masked: {} },
 });
+
+function timesOf({ length }: readonly unknown[]): string {
+  return length === 1 ? "" : ` ${formatTimes(length)}`;
+}
 
 export const output = { outputLost, loggerReplaced, outputWaits };

@@ -7,7 +7,14 @@ import { formatTimes } from "../../units/counts.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { defineEvent } from "./defineEvent.ts";
-import { outOfMemory, processEnd, processIdentity } from "./shared.ts";
+import {
+  memoryAnnotations,
+  memoryText,
+  oomKills,
+  outOfMemory,
+  processEnd,
+  processIdentity,
+} from "./shared.ts";
 
 /** A requested signal was sent to the task's process group, which may already have exited. */
 const signalled = defineEvent({
@@ -145,6 +152,15 @@ const oomSeen = defineEvent({
     const limit = limitBytes === null ? "" : `, limit ${formatBytes(limitBytes)}`;
     return `${kills} ${kills === 1 ? "process" : "processes"} killed for lack of memory so far${limit}`;
   },
+  message: (oom) => {
+    const killed = oom.kills === 1 ? "a process" : `${oom.kills} processes`;
+    return {
+      text: `Out of memory: the kernel has killed ${killed} of the task; the task keeps running${memoryText(oom)}`,
+      annotations: memoryAnnotations(oom),
+      once: "oomSeen",
+    };
+  },
+  counts: oomKills,
   shown: { tone: "bad", category: "run", group: "continues", parties: ["task", "driver"] },
   fields: { ignored: ["peakBytes"], masked: {} },
 });
@@ -178,6 +194,25 @@ const stalled = defineEvent({
   title: "Stalled",
   summary: ({ waitedMs, spanMs, ...trigger }) =>
     `${describeTrigger(trigger)}; ${formatDuration(waitedMs)} of the last ${formatDuration(spanMs)}`,
+  message: (trigger) => ({
+    text: `Stalled: ${describeTrigger(trigger)}; the task keeps running`,
+    annotations: { stalled: trigger.resource },
+    once: "stalled",
+  }),
+  sentences: (facts) =>
+    Array.from(Map.groupBy(facts, ({ data }) => data.resource).values(), (of) => {
+      const [first] = of as [(typeof of)[number]];
+      const waited = formatDuration(of.reduce((sum, { data }) => sum + data.waitedMs, 0));
+      const recorded = `recorded ${formatTimes(of.length)}, with ${waited} of waiting`;
+      return { of, text: `It stalled: ${describeTrigger(first.data)} (${recorded})` };
+    }),
+  counts: {
+    name: "exec2_task_stalls_total",
+    help: "Recorded stalls of tasks: waiting for a resource longer than their option pressure allows.",
+    label: ["resource", pressureResources],
+    totals: ({ stalls }: { readonly stalls: StallHistory }) =>
+      stalls.map(({ resource, count }) => [resource, count]),
+  },
   shown: { tone: "bad", category: "run", group: "continues", parties: ["task", "driver"] },
   fields: { ignored: ["waitedMs", "spanMs"], masked: {} },
 });

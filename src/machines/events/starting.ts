@@ -2,8 +2,8 @@
 import { z } from "zod";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import { formatBytes } from "../../units/sizes.ts";
-import { defineEvent, MASK } from "./defineEvent.ts";
-import { type NameHistory, nameText, resolvedName, withNames } from "./names.ts";
+import { defineEvent, type EventMessage, MASK } from "./defineEvent.ts";
+import { missingNames, type NameHistory, nameText, resolvedName, withNames } from "./names.ts";
 import { outputPositions, pluginProcess, processIdentity } from "./shared.ts";
 
 /** The agent requested the task. */
@@ -216,12 +216,30 @@ const sandboxed = defineEvent({
   },
 });
 
+type Limits = z.infer<typeof sandboxed.schema>["limits"];
+
+/** The part of the context that the message about a start reads. */
+interface Begun {
+  readonly sandbox: { readonly limits: Limits } | null;
+  readonly names: readonly NameHistory[];
+}
+
 /** `execve` has succeeded. */
 const started = defineEvent({
   schema: z.object({ init: processIdentity, task: processIdentity, bootId: z.string() }),
   evolve: ({ data, time }) => ({ process: data, startedAt: time }),
   title: "Running",
   summary: ({ task, init }) => `pid ${task.pid}, below its init ${init.pid}`,
+  message: (_, { sandbox, names }: Begun) => {
+    const told = [missingLimits(sandbox?.limits ?? []), missingNames(names)].filter(
+      (each) => each !== undefined,
+    );
+    if (told.length === 0) return undefined;
+    return {
+      text: told.map(({ text }) => text).join(". "),
+      annotations: Object.assign({}, ...told.map(({ annotations }) => annotations)),
+    };
+  },
   shown: { tone: "good", category: "start", group: "closes", parties: ["driver", "task"] },
   fields: { ignored: ["init", "task", "bootId"], masked: {} },
 });
@@ -253,6 +271,24 @@ const startFailed = defineEvent({
 });
 
 export const starting = { requested, fingerprinted, sandboxed, started, startFailed };
+
+/** Whether some of a task's limits are not enforced. */
+export function lacksLimits({ limits }: { readonly limits: Limits }): boolean {
+  return limits.some(({ applied }) => !applied);
+}
+
+/** One message for all limits that the host could not enforce, grouped by reason. */
+function missingLimits(limits: Limits): EventMessage | undefined {
+  if (!lacksLimits({ limits })) return undefined;
+  const missing = limits.filter(({ applied }) => !applied);
+  const byReason = Map.groupBy(missing, ({ reason = "the reason is unknown" }) => reason);
+  const reasons = [...byReason].map(([reason, files]) => `${filesOf(files)} (${reason})`);
+  return { text: `Runs without ${reasons.join(", ")}`, annotations: { not_limited: filesOf(missing) } };
+}
+
+function filesOf(limits: Limits): string {
+  return limits.map(({ file }) => file).join(", ");
+}
 
 /** Whether anything of the host's `/tmp` is there for a task without a `/tmp` of its own. */
 export function showsHostTmp({ root, unveiled }: TmpPlace): boolean {

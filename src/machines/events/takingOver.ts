@@ -50,6 +50,11 @@ const recovered = defineEvent({
   }),
   title: "Taken over by a new plugin process",
   summary: ({ plugin, found }) => `by plugin process ${plugin.pid}: ${found}`,
+  counts: {
+    name: "exec2_task_recoveries_total",
+    help: "Recoveries of running tasks by another plugin process.",
+    totals: ({ recoveries }: { readonly recoveries: number }) => [["", recoveries]],
+  },
   shown: { tone: "good", category: "takeover", group: "opens", parties: ["driver", "driver"] },
   fields: { ignored: ["plugin.pid"], masked: {} },
 });

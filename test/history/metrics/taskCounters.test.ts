@@ -13,7 +13,8 @@ function counted(lives: readonly (readonly TaskEvent[])[], since = 0) {
     let before = initialSnapshot;
     for (const each of events) {
       const { snapshot } = step(before, each);
-      counters.note({ id: String(index), time: each.time, before: before.context, after: snapshot.context });
+      const { type, time } = each;
+      counters.note({ id: String(index), type, time, before: before.context, after: snapshot.context });
       before = snapshot;
     }
   }
