@@ -46,6 +46,8 @@ export interface RecordedRun {
 }
 
 export interface RecordedSandbox {
+  /** The folder with the run's own versions of files in /etc. */
+  readonly runFolder: string;
   readonly uid: number;
   readonly gid: number;
   /** `source` lists the sources of the entries for the path, separated by commas. */
@@ -209,15 +211,17 @@ function knownSets(task: TaskOptions, plugin: SandboxOptions): readonly PathRigh
 
 /** Paths that only the replaced options had unveiled. The task keeps its folders, volumes and logs. */
 function lostPaths(
-  { unveiled }: RecordedSandbox,
+  { unveiled, runFolder }: RecordedSandbox,
   given: readonly PathRight[],
   kind: AskedPolicy["kind"],
 ): string[] {
   const replaced = kind === "task" ? ["task"] : ["default", "plugin", "task"];
   return unveiled.flatMap(({ path, mode, source }) => {
     if (!source.split(/[, ]+/).every((each) => replaced.includes(each))) return [];
-    const lost = without(modeOf(mode), rightsAt(path, given));
-    return isNothing(lost) ? [] : formatUnveil({ path, mode: lost });
+    // Its own /etc/passwd is recorded as a file of the run.
+    const seen = path.startsWith(`${runFolder}/`) ? `/etc${path.slice(runFolder.length)}` : path;
+    const lost = without(modeOf(mode), rightsAt(seen, given));
+    return isNothing(lost) ? [] : formatUnveil({ path: seen, mode: lost });
   });
 }
 

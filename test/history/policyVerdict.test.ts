@@ -14,6 +14,7 @@ const options = (raw: Readonly<Record<string, unknown>> = {}) =>
 const sandbox = (...unveiled: readonly (readonly [path: string, mode: string, source: string])[]) => ({
   uid: 1000,
   gid: 1000,
+  runFolder: "/run/1",
   unveiled: unveiled.map(([path, mode, source]) => ({ path, mode, source })),
 });
 const run = (given: Partial<RecordedRun>): RecordedRun => ({
@@ -86,6 +87,12 @@ describe("a recorded run under other options of the plugin", () => {
       "rw:/srv",
       "rx:/usr/lib",
     ]);
+  });
+
+  it("keeps its own /etc/passwd with identity_files, and else loses it by the path that the task sees", () => {
+    const recorded = run({ sandbox: sandbox(["/run/1/passwd", "r", "default"], ["/run/12", "r", "plugin"]) });
+    expect(under(recorded, { identity_files: true }).lost).toEqual(["r:/run/12"]);
+    expect(under(recorded, {}).lost).toEqual(["r:/etc/passwd", "r:/run/12"]);
   });
 
   it("has its denials divided into remaining and resolved ones", () => {
