@@ -175,7 +175,7 @@ describe("systemd-journald with a task's output", () => {
     "loses nothing when systemd restarts journald: it keeps the connections",
     async () => {
       const { agent, allocation, config } = await startLogged(
-        `echo one; ${gate("a")}; for i in $(seq 40); do echo $i; sleep 0.1; done`,
+        `echo one; ${gate("a")}; echo two; ${gate("b")}; for i in $(seq 40); do echo $i; sleep 0.1; done`,
       );
       await shows(allocation, "one");
       const relays = () => loggersOf(allocation.cgroup.processes());
@@ -187,12 +187,16 @@ describe("systemd-journald with a task's output", () => {
       const replacements = async () =>
         (await eventsOf(agent.stateDir, config.id)).filter(({ type }) => type === "loggerReplaced").length;
       await until(async () => (await replacements()) > 0, "it is recorded");
-      const before = await replacements();
+      // journald hands a connection to systemd once it knows its unit, before it takes a line of it. One that it has only
+      // accepted ends with it.
       pass(allocation, "a");
+      await shows(allocation, "one", "two");
+      const before = await replacements();
+      pass(allocation, "b");
       for (const _ of [1, 2]) await control("restart", "journald.service");
       assert.deepEqual(relays(), [second]);
       assert.equal((await waitTask(agent, config)).exitCode, 0);
-      await shows(allocation, "one", ...Array.from({ length: 40 }, (_, index) => String(index + 1)));
+      await shows(allocation, "one", "two", ...Array.from({ length: 40 }, (_, index) => String(index + 1)));
       assert.equal(await replacements(), before);
     },
     limitMs,
