@@ -155,9 +155,12 @@ export function ownMachine(kernel = process.env.VM_KERNEL ?? newestKernel()): Ma
   };
 }
 
-/** A second NUMA node with the second core, and memory besides that of virtme-run's options. */
+/**
+ * A second NUMA node with the second core, and memory besides that of virtme-run's options: enough for all that runs on
+ * that core, whose memory the kernel takes from here and cannot take back.
+ */
 const secondNode = [
-  ...["-m", "2304M", "-object", "memory-backend-memfd,id=mem1,size=256M,share=on"],
+  ...["-m", "2560M", "-object", "memory-backend-memfd,id=mem1,size=512M,share=on"],
   ...["-numa", "node,nodeid=1,memdev=mem1"],
   ...[0, 1].flatMap((core) => ["-numa", `cpu,node-id=${core},socket-id=0,core-id=${core}`]),
 ];

@@ -155,11 +155,12 @@ describe("memory", () => {
 
   test("memory of a task's own node is all that it gets with numa_memory, and the first that it gets without", async () => {
     // More than the second node has, so that the rest comes from the first one, unless it must not.
-    const fill = 'my $n = 320 << 20; my $x = "x" x $n; print "up\\n"; sleep 1000';
+    const all = secondNode().total + (128 << 20);
+    const fill = `my $n = ${all}; my $x = "x" x $n; print "up\\n"; sleep 1000`;
     const some = 'my $n = 8 << 20; my $x = "x" x $n; $SIG{USR1} = sub {}; print "some\\n"; sleep 1000;';
     const onSecondCore = (program: string, numa_memory?: "local") => ({
       command: { command: "perl", args: ["-e", `$| = 1; ${program}`], ...(numa_memory && { numa_memory }) },
-      limits: { cores: "1", memoryMb: 800 },
+      limits: { cores: "1", memoryMb: 2 * (all >> 20) },
     });
     // Caches of earlier cases may have filled the second node.
     dropCaches();
@@ -172,7 +173,12 @@ describe("memory", () => {
     dropCaches();
     const local = await startVmTask(onSecondCore(`${some} ${fill}`, "local"));
     assert.equal(cgroupFile(local.cgroup, "cpuset.mems"), "1");
-    await local.allocation.stdout.contains("some\n");
+    const before = secondNode();
+    await local.allocation.stdout.contains("some\n").catch(async (thrown: Error) => {
+      const result = await waitTask(local.agent, local.config);
+      const kernel = execFileSync("dmesg").toString().split("\n").slice(-60).join("\n");
+      assert.fail(`${thrown.message}; ${JSON.stringify({ result, before, now: secondNode() })}\n${kernel}`);
+    });
     const [none = 0, own = 0] = anonymousOnNodes(local.cgroup);
     assert.ok(none < 4 << 20 && own > 8 << 20, `${none} and ${own} bytes`);
     await local.agent.driver.signalTask({ taskId: local.config.id, signal: "SIGUSR1" });
@@ -199,6 +205,13 @@ function holding(mebibytes: number) {
 function anonymousOnNodes(cgroup: string): number[] {
   const [, nodes = ""] = /^anon (.*)$/m.exec(cgroupFile(cgroup, "memory.numa_stat")) ?? [];
   return nodes.split(" ").map((node) => Number(node.replace(/^N\d+=/, "")));
+}
+
+/** Bytes of the machine's second NUMA node. */
+function secondNode(): { readonly total: number; readonly free: number } {
+  const lines = readFileSync("/sys/devices/system/node/node1/meminfo", "utf8");
+  const bytes = (name: string) => Number(new RegExp(` ${name}: +(\\d+) kB`).exec(lines)?.[1]) * 1024;
+  return { total: bytes("MemTotal"), free: bytes("MemFree") };
 }
 
 async function resultOf(mebibytes: number, limits: Limits) {
