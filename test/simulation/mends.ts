@@ -150,7 +150,7 @@ export const mends: readonly Mend[] = [
     seed: 690878364,
     shows: /replayed fingerprinted/,
     without: [
-      { file: "driver/history/journal.ts", text: "[...this.#earlier, ...events]", by: "[...events]" },
+      { file: "driver/history/eventQueue.ts", text: "[...this.#earlier, ...events]", by: "[...events]" },
       { file: "driver/task/task.ts", text: "hasEvents && result.accepted ?", by: "hasEvents ?" },
     ],
   },

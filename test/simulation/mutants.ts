@@ -1,6 +1,6 @@
 /** Planted defects: each one is a fault that drivers have had, and the simulation has to find it. */
 import type { TaskId } from "../../src/base/taskId.ts";
-import { Journal } from "../../src/driver/history/journal.ts";
+import { EventQueue } from "../../src/driver/history/eventQueue.ts";
 import { Run } from "../../src/driver/run/run.ts";
 import { TaskTable } from "../../src/driver/task/taskTable.ts";
 import { deleteEntries, keysOf } from "../../src/effects/bpf/bpf.ts";
@@ -27,10 +27,10 @@ export const mutants: readonly Mutant[] = [
     seed: 1,
     plant: () =>
       replaceMethod(
-        Journal.prototype,
+        EventQueue.prototype,
         "append",
         (append) =>
-          async function (this: Journal, ...given) {
+          async function (this: EventQueue, ...given) {
             setImmediate(() => void append.apply(this, given).catch(() => undefined));
           },
       ),

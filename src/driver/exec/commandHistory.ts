@@ -6,7 +6,7 @@
 import type { CommandEnd } from "../../machines/events/running.ts";
 import type { EventData } from "../../machines/events.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
-import { GrowingPauses } from "../history/journal.ts";
+import { GrowingPauses } from "../history/growingPauses.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { type BegunCommand, CommandTally } from "./commandTally.ts";
 

@@ -33,7 +33,7 @@ import { killProcess } from "../../effects/processes/signals.ts";
 import { runFiles, watchExit } from "../../effects/run/runFiles.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
-import { GrowingPauses } from "../history/journal.ts";
+import { GrowingPauses } from "../history/growingPauses.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { delegatedCgroups } from "../history/startEvents.ts";
 import { retrying } from "../retry.ts";

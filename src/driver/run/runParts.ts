@@ -11,8 +11,8 @@ import type { RunGround, RunPart } from "../runPart.ts";
 import type { DriverServices } from "../services.ts";
 import { RunOutput } from "./runOutput.ts";
 import { RunProgram } from "./runProgram.ts";
-import { RunUsage } from "./runUsage.ts";
-import { RunStalls } from "./stallWatch.ts";
+import { runUsage } from "./runUsage.ts";
+import { runStalls } from "./stallWatch.ts";
 import { MemoryWatch } from "./watch.ts";
 
 /** In the order in which they begin, settle and are released. */
@@ -21,8 +21,8 @@ export function runParts(ground: RunGround<DriverServices>) {
   const disk = new RunDisk(ground);
   return {
     memory: new MemoryWatch(ground),
-    stalls: new RunStalls(ground),
-    usage: new RunUsage(ground, disk),
+    stalls: runStalls(ground),
+    usage: runUsage(ground, disk),
     recorder: new RunRecorder(ground),
     denials,
     commands: new RunCommands(ground.task, denials),

@@ -3,7 +3,7 @@ import { DriverError } from "../../base/errors.ts";
 import { type PressureTrigger, pressureTriggers } from "../../effects/cgroup/pressure.ts";
 import type { PressureWatch } from "../../effects/cgroup/pressureWatch.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
-import { GrowingPauses } from "../history/journal.ts";
+import { GrowingPauses } from "../history/growingPauses.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { requestedOptions } from "../history/startEvents.ts";
 import type { RunGround, RunPart } from "../runPart.ts";
@@ -14,34 +14,28 @@ type Ground = Pick<RunGround<unknown>, "task" | "watching" | "warn">;
  * The pressure of a task. Each trigger's first event is recorded at once, and later ones together, with growing
  * pauses between the records, because a task may stall without end.
  */
-export class RunStalls implements RunPart {
-  readonly #ground: Ground;
-
-  constructor(ground: Ground) {
-    this.#ground = ground;
-  }
-
-  begin(): void {
-    const { task, watching, warn } = this.#ground;
-    const { request } = task.snapshot.context;
-    const triggers = triggersOf(task.snapshot.context);
-    if (request === null || triggers.length === 0) return;
-    const { cgroup } = request.resources;
-    const watches = new DisposableStack();
-    watching.add(() => watches.dispose());
-    const failed = (thrown: unknown) =>
-      warn(DriverError.from(thrown, "KERNEL_CALL_FAILED", "a task's pressure is not watched"));
-    void import("../../effects/cgroup/pressureWatch.ts")
-      .then(({ watchPressure }) => {
-        for (const trigger of triggers) {
-          if (watches.disposed) return;
-          const stalls = new Stalls(task, trigger, failed);
-          watches.use(stalls);
-          stalls.begin((onStall) => watchPressure(cgroup, trigger, onStall));
-        }
-      })
-      .catch(failed);
-  }
+export function runStalls({ task, watching, warn }: Ground): RunPart {
+  const failed = (thrown: unknown) =>
+    warn(DriverError.from(thrown, "KERNEL_CALL_FAILED", "a task's pressure is not watched"));
+  return {
+    begin() {
+      const { request } = task.snapshot.context;
+      const triggers = triggersOf({ request });
+      if (request === null || triggers.length === 0) return;
+      const watches = new DisposableStack();
+      watching.add(() => watches.dispose());
+      void import("../../effects/cgroup/pressureWatch.ts")
+        .then(({ watchPressure }) => {
+          for (const trigger of triggers) {
+            if (watches.disposed) return;
+            const stalls = new Stalls(task, trigger, failed);
+            watches.use(stalls);
+            stalls.begin((onStall) => watchPressure(request.resources.cgroup, trigger, onStall));
+          }
+        })
+        .catch(failed);
+    },
+  };
 }
 
 /** The triggers of a task; none for most tasks. */

@@ -8,7 +8,7 @@ import { endCgroup, waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
 import { isGoingOn, isSameProcess, type ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { runFiles, watchExit } from "../../effects/run/runFiles.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
-import { GrowingPauses } from "../history/journal.ts";
+import { GrowingPauses } from "../history/growingPauses.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { type Retry, retrying } from "../retry.ts";
 import type { RunGround, RunPart } from "../runPart.ts";

@@ -1,5 +1,5 @@
 /**
- * A task at run time: its state in the machine, its journal and its run. For each recorded event, the machine
+ * A task at run time: its state in the machine, its event queue and its run. For each recorded event, the machine
  * requests actions. Once the event is committed, they are executed, and record their results in turn.
  */
 
@@ -32,7 +32,7 @@ import {
   type TaskSnapshot,
 } from "../../machines/taskMachine.ts";
 import type { EventStore } from "../../store/eventStore.ts";
-import { Journal } from "../history/journal.ts";
+import { EventQueue } from "../history/eventQueue.ts";
 import { maskedEvent } from "../history/maskedEvent.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { startFailedEvent } from "../history/startEvents.ts";
@@ -54,7 +54,7 @@ export interface TaskDependencies {
   readonly createRun: (task: RecordedTask) => Run;
   /** Called for every event once it is committed. */
   readonly onCommitted: (committed: CommittedStep) => void;
-  /** Called if an event could not be stored. The journal keeps the event for the next attempt. */
+  /** Called if an event could not be stored. The queue keeps the event for the next attempt. */
   readonly onStoreFailure: (task: Task, error: DriverError) => void;
 }
 
@@ -77,7 +77,7 @@ export class Task implements RecordedTask {
   /** What this process keeps for the task besides its history. */
   readonly run: Run;
   readonly #dependencies: TaskDependencies;
-  readonly #journal: Journal;
+  readonly #queue: EventQueue;
   readonly #commits = new Subject<TaskSnapshot>();
   #recorded: TaskSnapshot;
   #committed: TaskSnapshot;
@@ -85,7 +85,7 @@ export class Task implements RecordedTask {
   constructor(id: TaskId, dependencies: TaskDependencies, history: TaskHistory = noHistory) {
     this.id = id;
     this.#dependencies = dependencies;
-    this.#journal = new Journal(dependencies.store, id, history.version, history.unstored);
+    this.#queue = new EventQueue(dependencies.store, id, history.version, history.unstored);
     this.#recorded = history.snapshot;
     this.#committed = history.snapshot;
     this.run = dependencies.createRun(this);
@@ -117,7 +117,7 @@ export class Task implements RecordedTask {
     this.#recorded = result.snapshot;
     const { effects } = result;
     const mayWait = effects.length > 0 && effects.every(isPreparation);
-    const stored = this.#journal.append(toStored(event, result), mayWait);
+    const stored = this.#queue.append(toStored(event, result), mayWait);
     for (const action of actions) if (isPreparation(action.type)) void this.run.execute(action);
     await stored.catch((thrown: unknown) => this.#handleStoreFailure(event, result.from, thrown));
     this.#publish(event, result);
@@ -127,7 +127,7 @@ export class Task implements RecordedTask {
 
   /** Resolves once all events recorded so far are stored; rejects if the log refuses them. */
   stored(): Promise<void> {
-    return this.#journal.settled();
+    return this.#queue.settled();
   }
 
   /**
@@ -216,9 +216,9 @@ export class Task implements RecordedTask {
       event.type === "startFailed" ? event : { type: "startFailed", time, data: startFailedEvent(error) };
     const result = step(this.#committed, failure);
     this.#recorded = result.snapshot;
-    const { hasEvents } = this.#journal;
+    const { hasEvents } = this.#queue;
     // A start that an earlier process has left has failed already, if that is not stored yet.
-    this.#journal.replaceUnsaved(hasEvents && result.accepted ? [toStored(failure, result)] : []);
+    this.#queue.replaceUnsaved(hasEvents && result.accepted ? [toStored(failure, result)] : []);
     if (hasEvents) this.#dependencies.onStoreFailure(this, error);
   }
 }

@@ -77,7 +77,7 @@ export interface AllocationFolders {
   readonly logs: string;
 }
 
-export interface TaskFolders {
+export interface AgentTaskFolders {
   readonly root: string;
   /** `NOMAD_TASK_DIR`. */
   readonly local: string;
@@ -102,7 +102,7 @@ export async function makeTaskFolders(
   { root: allocation }: AllocationFolders,
   task: string,
   owner: Owner,
-): Promise<TaskFolders> {
+): Promise<AgentTaskFolders> {
   const root = join(allocation, task);
   const folders = {
     root,

@@ -66,6 +66,15 @@ describe("the end of a task", () => {
     );
   });
 
+  it("after other events mentions these in their order", () => {
+    const happened = [event("diskFilled"), event("outputLost"), event("stalled"), event("loggerReplaced")];
+    const text = why(...running(), ...happened, event("diskFilled", { percent: 100 }), exited({}));
+    const told = ["disk limit", "of its output are lost", "It stalled", "takes its output was killed"];
+    const places = told.map((each) => text.indexOf(each));
+    expect(places).not.toContain(-1);
+    expect(places).toEqual(places.toSorted((one, other) => one - other));
+  });
+
   it("after stalls mentions each resource once, with the waiting of all its events", () => {
     const stalled = (waitedMs: number, differing = {}) => event("stalled", { waitedMs, ...differing });
     const text = why(

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { DriverError } from "../../../src/base/errors.ts";
 import { toTaskId } from "../../../src/base/taskId.ts";
 import type { RecoverableHandle } from "../../../src/driver/driverPort.ts";
-import { Journal } from "../../../src/driver/history/journal.ts";
+import { EventQueue } from "../../../src/driver/history/eventQueue.ts";
 import { type TaskHistory, toStored } from "../../../src/driver/history/taskHistory.ts";
 import { historyOf } from "../../../src/driver/recovery/recovery.ts";
 import {
@@ -83,7 +83,9 @@ describe("a task that is known only by its handle", () => {
       "sandboxed",
       "started",
     ]);
-    await new Journal(given.store, taskId, 0, history.unstored).append(toStored(lost, step(running, lost)));
+    await new EventQueue(given.store, taskId, 0, history.unstored).append(
+      toStored(lost, step(running, lost)),
+    );
     const again = await historyOf({ taskId, driverState: new Uint8Array(), request }, given);
     expect(again).toMatchObject({ snapshot: { value: "lost" }, version: 5 });
   });

@@ -9,7 +9,7 @@ import type { EventStore, EventToAppend } from "../../store/eventStore.ts";
 /** Maximum time that an event waits for others: longer than the preparation of a start on most hosts. */
 const maxDelayMs = 10;
 
-export class Journal {
+export class EventQueue {
   readonly #store: EventStore;
   readonly #stream: string;
   /** Number of the last stored event. */
@@ -38,7 +38,7 @@ export class Journal {
   }
 
   /**
-   * Appends an event. Resolves once it is committed. If the store refuses it, the event stays in the journal
+   * Appends an event. Resolves once it is committed. If the store refuses it, the event stays in the queue
    * for the next attempt. So the history may be late, but has no gaps.
    * @param mayWait whether the event may wait for the next one, for {@link maxDelayMs} at most
    * @throws DriverError `STORE_FAILED` or `WRONG_EXPECTED_VERSION`
@@ -87,46 +87,5 @@ export class Journal {
         resolve();
       };
     });
-  }
-}
-
-const firstPauseMs = 60_000;
-const maxPauseMs = 3_600_000;
-
-/**
- * Runs an action at the first request, and then at most once per pause. Requests during a pause cause one run
- * at the pause's end. The first pause is a minute, and each pause is twice as long as the one before, up to
- * an hour. This allows some thirty runs on a task's first day, then 24 a day.
- */
-export class GrowingPauses {
-  readonly #action: () => void;
-  #pauseMs = firstPauseMs;
-  #timer: NodeJS.Timeout | undefined;
-  #asked = false;
-
-  constructor(action: () => void) {
-    this.#action = action;
-  }
-
-  ask(): void {
-    if (this.#timer !== undefined) {
-      this.#asked = true;
-      return;
-    }
-    this.#asked = false;
-    this.#timer = setTimeout(() => this.#pauseOver(), this.#pauseMs).unref();
-    this.#pauseMs = Math.min(2 * this.#pauseMs, maxPauseMs);
-    this.#action();
-  }
-
-  /** Ends the pauses: the action does not run any more. */
-  stop(): void {
-    clearTimeout(this.#timer);
-    this.#asked = false;
-  }
-
-  #pauseOver(): void {
-    this.#timer = undefined;
-    if (this.#asked) this.ask();
   }
 }
