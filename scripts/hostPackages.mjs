@@ -77,7 +77,7 @@ export const needs = [
   { has: ["qemu-system-x86_64"], from: "qemu-system-x86", by: ["vm"], to: "emulate it" },
   { has: ["/usr/libexec/virtiofsd"], from: "virtiofsd", by: ["vm"], to: "its file systems" },
   { has: ["/boot/vmlinuz-*-cloud-amd64"], from: "linux-image-cloud-amd64", by: ["vm"], to: "its kernel" },
-  { has: ["unshare"], from: "util-linux", by: ["vm", "arm64", "fresh"], to: "mount namespaces" },
+  { has: ["unshare", "dmesg"], from: "util-linux", by: ["vm", "arm64", "fresh"], to: "mount namespaces" },
   { has: ["depmod", "modprobe"], from: "kmod", by: ["vm"], to: "the kernel's modules" },
   { has: ["dmsetup"], from: "dmsetup", by: ["vm"], to: "failing disks" },
   { has: ["mdadm"], from: "mdadm", by: ["vm"], to: "disks of several disks" },

@@ -38,7 +38,7 @@ const stopRequested = defineEvent({
   fields: { ignored: [], masked: {} },
 });
 
-interface Stopping {
+export interface Stopping {
   readonly stop: z.infer<typeof stopInProgress> | null;
   readonly request: { readonly options: { readonly [option: string]: unknown } } | null;
 }

@@ -1,5 +1,7 @@
 /** Events of a running task. Pure. */
+
 import { z } from "zod";
+import { groupedBy } from "../../base/groupedBy.ts";
 import { signalName } from "../../base/signalNames.ts";
 import { describeEnd } from "../../base/taskEnd.ts";
 import { describeTrigger, pressureKinds, pressureResources } from "../../effects/cgroup/pressure.ts";
@@ -200,7 +202,7 @@ const stalled = defineEvent({
     once: "stalled",
   }),
   sentences: (facts) =>
-    Array.from(Map.groupBy(facts, ({ data }) => data.resource).values(), (of) => {
+    Array.from(groupedBy(facts, ({ data }) => data.resource).values(), (of) => {
       const [first] = of as [(typeof of)[number]];
       const waited = formatDuration(of.reduce((sum, { data }) => sum + data.waitedMs, 0));
       const recorded = `recorded ${formatTimes(of.length)}, with ${waited} of waiting`;

@@ -1,5 +1,7 @@
 /** Events from the request to the running task, or to a failed start. Pure. */
+
 import { z } from "zod";
+import { groupedBy } from "../../base/groupedBy.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { defineEvent, type EventMessage, MASK } from "./defineEvent.ts";
@@ -219,7 +221,7 @@ const sandboxed = defineEvent({
 type Limits = z.infer<typeof sandboxed.schema>["limits"];
 
 /** The part of the context that the message about a start reads. */
-interface Begun {
+export interface Begun {
   readonly sandbox: { readonly limits: Limits } | null;
   readonly names: readonly NameHistory[];
 }
@@ -281,7 +283,7 @@ export function lacksLimits({ limits }: { readonly limits: Limits }): boolean {
 function missingLimits(limits: Limits): EventMessage | undefined {
   if (!lacksLimits({ limits })) return undefined;
   const missing = limits.filter(({ applied }) => !applied);
-  const byReason = Map.groupBy(missing, ({ reason = "the reason is unknown" }) => reason);
+  const byReason = groupedBy(missing, ({ reason = "the reason is unknown" }) => reason);
   const reasons = [...byReason].map(([reason, files]) => `${filesOf(files)} (${reason})`);
   return { text: `Runs without ${reasons.join(", ")}`, annotations: { not_limited: filesOf(missing) } };
 }
