@@ -7,7 +7,7 @@ import { readOutOfMemory } from "../../effects/cgroup/cgroup.ts";
 import { endCgroup, endDelegated, exitTimeoutMs, waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
 import { removeCommandCgroups } from "../../effects/exec/commandCgroup.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
-import { readExitStatus, runFiles } from "../../effects/run/runFiles.ts";
+import { type RecordedStatus, readExitStatus, runFiles } from "../../effects/run/runFiles.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import type { TaskSnapshot } from "../../machines/taskMachine.ts";
@@ -22,7 +22,7 @@ const consequenceMs = 10_000;
 
 /** The exit itself, without what is found out about it. */
 export type Exit = Omit<EventData<"exited">, "cause" | "blackBox" | "output">;
-type End = Pick<Exit, "exitCode" | "signal" | "endedAt" | "source">;
+type End = Pick<Exit, "exitCode" | "signal" | "endedAt" | "source" | "leftProcesses">;
 
 /** What this process knows about a run but may not have recorded yet. */
 interface Unrecorded {
@@ -42,20 +42,28 @@ export function exitOf(
   const forceKilled = context.forceKilled || killed;
   if (unreadable) return { ...endWithoutRecord(forceKilled), oom: null, oomKilled: false };
   const status = recordedStatus(context);
-  const end = status ? endBy(status) : endWithoutStatus(context, forceKilled);
+  const end = status
+    ? endBy(status, context.stop === null && !forceKilled)
+    : endWithoutStatus(context, forceKilled);
   // A task that this driver killed was not killed by the OOM killer.
   return { ...end, ...memoryAtEnd(context, oomSeen, status && !forceKilled ? end : undefined) };
 }
 
 /** The record of the run's init, or of the witness of an adopted task. */
-function recordedStatus({ adopted, sandbox }: TaskContext): ExitStatus | undefined {
+function recordedStatus({ adopted, sandbox }: TaskContext): Recorded | undefined {
   if (adopted !== null) return readWitness(runFiles(adopted.runFolder).status);
   if (sandbox === null) throw new TypeError("a task that never started cannot have ended");
   return readExitStatus(runFiles(sandbox.runFolder).status);
 }
 
-function endBy(status: ExitStatus): End {
-  return { ...endOfStatus(status), endedAt: Math.round(status.endedAtMs), source: "status" };
+/** The witness of an adopted task does not know what the task has left. */
+type Recorded = ExitStatus & Partial<Pick<RecordedStatus, "leftProcesses">>;
+
+/** @param byItself whether nobody has asked for the end: whoever stops a task means all of it */
+function endBy(status: Recorded, byItself: boolean): End {
+  const isGood = status.exitCode === 0 && status.signal === 0;
+  const left = byItself && isGood && status.leftProcesses === true && { leftProcesses: true as const };
+  return { ...endOfStatus(status), endedAt: Math.round(status.endedAtMs), source: "status", ...left };
 }
 
 function endWithoutStatus({ adopted, request }: TaskContext, forceKilled: boolean): End {

@@ -139,6 +139,9 @@ export const IN_DELETE_SELF = 0x400;
 export const IN_MOVE_SELF = 0x800;
 export const IN_ONLYDIR = 0x1000000;
 
+/** `bits/waitflags.h` */
+export const WNOHANG = 1;
+
 /** `linux/sched.h` */
 export const CLONE_PARENT_SETTID = 0x00100000;
 export const CLONE_INTO_CGROUP = 0x200000000;

@@ -52,8 +52,8 @@ import { matchAddress } from "../plan/table.ts";
 import { type LaunchMounts, mountSteps } from "../root/mountSteps.ts";
 import { type TaskProcess, taskSteps } from "./taskSteps.ts";
 
-const { PR_SET_NAME, O_WRONLY, O_RDWR, O_CREAT, O_CLOEXEC, SIGKILL } = k;
-const { status, statusBytes } = statusFileLayout;
+const { PR_SET_NAME, O_WRONLY, O_RDWR, O_CREAT, O_CLOEXEC, SIGKILL, WNOHANG } = k;
+const { status, statusBytes, left, leftBytes } = statusFileLayout;
 
 const held = new Uint8Array(statusFileLayout.heldBytes);
 held.set(statusFileLayout.noStatus, status);
@@ -372,6 +372,19 @@ function stepsOf(runCgroup: RunCgroup | undefined, hasLogger: boolean): Step[] {
       args: [ANY_CHILD, place("waitStatus"), 0, 0],
       // The task's pid is not reused until init has reaped it.
       flow: { kind: "repeatUntilTask" },
+    },
+    // The children of a process that ends are init's before its parent learns of the end. Those that have ended, too,
+    // are reaped, so that 0 says that some run, and ECHILD that there are none.
+    {
+      name: "look for processes that the task has left",
+      call: "wait4",
+      args: [ANY_CHILD, 0, flags({ WNOHANG }), 0],
+      flow: { kind: "repeatUntilZeroOrSkip" },
+    },
+    {
+      name: "record that there are some",
+      call: "pwrite64",
+      args: [kept.status, "left", leftBytes, left],
     },
     // Recorded before init kills the rest, because the kill may take a while, and the file's modification
     // time is the time of the task's end.

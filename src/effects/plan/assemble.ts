@@ -268,6 +268,9 @@ function writeSuccessors(
     case "repeatUntilError":
       write(0, here, next, here);
       break;
+    case "repeatUntilZeroOrSkip":
+      write(0, next, next + ENTRY_BYTES, here);
+      break;
     case "goTo":
       write(0, addressOf(flow.phase), REPORT, addressOf(flow.phase));
       break;

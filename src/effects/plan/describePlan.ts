@@ -53,6 +53,8 @@ function describeStep({ name, call, args, flow }: Step): string {
       return `${line} until it is the task`;
     case "repeatUntilError":
       return `${line} until it fails`;
+    case "repeatUntilZeroOrSkip":
+      return `${line} until 0; if it fails, the next step is skipped`;
     case "goTo":
       return `${line}, then ${flow.phase}`;
     case "becomeLogger":

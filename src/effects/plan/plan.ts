@@ -168,6 +168,8 @@ export type Flow =
   | { readonly kind: "repeatUntilTask" }
   /** Repeats the call until it fails. */
   | { readonly kind: "repeatUntilError" }
+  /** Repeats the call until it returns 0, and continues with the next step; skips that step if the call fails. */
+  | { readonly kind: "repeatUntilZeroOrSkip" }
   /** Continues with another phase. */
   | { readonly kind: "goTo"; readonly phase: Phase }
   /** Hands the process over to the logger's code. An error is ignored. */
@@ -339,13 +341,17 @@ const decoder = new TextDecoder();
 
 /**
  * Layout of the status file, whose records have to outlive the run and the plugin. First comes the task's raw
- * wait status, which is `noStatus` until the task has exited. Then comes the task's {@link identityRecord},
- * which the task's process writes before it is released. The file is longer than that until the release, when
+ * wait status, which is `noStatus` until the task has exited. Then comes a word that is 0, unless processes of the task
+ * were left when its main process had ended: init then writes any other value there, before the wait status. Then comes
+ * the task's {@link identityRecord}, which the task's process writes before it is released. The file is longer than that until the release, when
  * the task's process cuts it: a limit on the size of files (RLIMIT_FSIZE of getrlimit(2)) allows that.
  */
 export const statusFileLayout = {
   /** Offset of the wait status. */
   status: 0,
+  /** Offset of the mark that processes were left. */
+  left: 4,
+  leftBytes: 4,
   /** Offset of the identity record. */
   task: 8,
   statusBytes: 4,

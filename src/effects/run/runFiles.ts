@@ -203,18 +203,25 @@ function makeFolder(folder: string): void {
   }
 }
 
+/** How a task ended, in the record of its init. */
+export interface RecordedStatus extends ExitStatus {
+  /** Whether processes of the task still ran when its main process had ended. Init then killed them. */
+  readonly leftProcesses: boolean;
+}
+
 /**
  * Reads how the task ended, as init recorded it.
  * @returns undefined if init recorded nothing: the task still runs, or init was killed
  * @throws DriverError `KERNEL_CALL_FAILED` if the file exists and cannot be read
  */
-export function readExitStatus(statusFile: string): ExitStatus | undefined {
-  const { status, statusBytes, noStatus } = statusFileLayout;
+export function readExitStatus(statusFile: string): RecordedStatus | undefined {
+  const { status, statusBytes, noStatus, left, leftBytes } = statusFileLayout;
   const content = readStatusFile(statusFile);
   // Init opens the file before it writes that there is no status yet.
   if (content === undefined || content.length < statusBytes) return undefined;
   if (content.subarray(0, statusBytes).equals(noStatus)) return undefined;
-  return exitStatusOf(content.readInt32LE(status), statSync(statusFile).mtimeMs);
+  const leftProcesses = content.subarray(left, left + leftBytes).some((byte) => byte !== 0);
+  return { ...exitStatusOf(content.readInt32LE(status), statSync(statusFile).mtimeMs), leftProcesses };
 }
 
 /**

@@ -157,11 +157,20 @@ function exitSentences(facts: readonly Fact[], { exited, last }: Ending, context
     return [
       ...lack,
       ...end(how),
+      ...leftSentence(exited),
       ...(exitCode === 0 || stop || cause !== undefined ? [] : withoutCause(facts, context, exited)),
     ];
   }
   const killed = `was killed by ${signalName(signal)}${took ?? ran}${trust}`;
   return [...lack, ...end(`${killed}${cause === undefined ? senderOf(facts, signal) : ""}`)];
+}
+
+/** A program that goes on in the background ends with the process that the driver has started. */
+function leftSentence(exited: Fact<"exited">): Sentence[] {
+  if (!exited.data.leftProcesses) return [];
+  const text =
+    "Processes of it still ran when its main process had ended, and were killed: a program that shall go on has to stay in the foreground";
+  return sentence([exited], text);
 }
 
 /** Who sent a signal, if the events show it; otherwise what the signal means. */

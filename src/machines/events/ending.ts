@@ -143,6 +143,11 @@ const exit = z.object({
   /** Milliseconds since the epoch, from the status that init recorded. */
   endedAt: z.number(),
   source: z.enum(endSources),
+  /**
+   * Its main process ended with 0 by itself while processes of the task still ran, which were killed: those of a program
+   * that goes on in the background, for example. Missing for any other end, and if nobody knows.
+   */
+  leftProcesses: z.literal(true).optional(),
   /** Why the task failed; null if it did not fail, or if nobody could look for the cause. */
   cause: cause.nullable(),
   /**

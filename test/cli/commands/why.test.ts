@@ -40,6 +40,12 @@ describe("the end of a task", () => {
     for (const part of parts) expect(text).toContain(part);
   });
 
+  it("is explained with processes that it left", () => {
+    const left = "Processes of it still ran when its main process had ended, and were killed: a program that";
+    expect(why(...running(), exited({ exitCode: 0, leftProcesses: true }))).toContain(left);
+    expect(why(...running(), exited({ exitCode: 0 }))).not.toContain("still ran");
+  });
+
   it("by lack of memory is explained with limit and peak", () => {
     const oom = { kills: 1, limitBytes: 16 * 2 ** 20, peakBytes: 15 * 2 ** 20 };
     const text = why(...running(), exited({ exitCode: 137, signal: 9, oomKilled: true, oom }));

@@ -213,12 +213,15 @@ describe("a task in the host's pid namespace", () => {
 });
 
 describe("a task in the host's pid namespace whose plugin is killed", () => {
-  test("ends with its daemons without a plugin, and its exit code is known", async () => {
+  test.each([
+    [23, undefined],
+    [0, true],
+  ])("ends with its daemons without a plugin, and its exit code %i is known", async (code, known) => {
     const first = await startAgent({ options: allowed });
     const mark = uniqueSleep();
     const allocation = makeAllocation();
     const open = allocation.gate();
-    const config = inHostPids(allocation, `${daemons(mark)}; read -r _ < $NOMAD_TASK_DIR/gate; exit 23`);
+    const config = inHostPids(allocation, `${daemons(mark)}; read -r _ < $NOMAD_TASK_DIR/gate; exit ${code}`);
     const handle = await startTask(first, config);
     await eventually(() => expect(processesNamed(`sleep\0${mark}`)).toHaveLength(2));
     await first.crash();
@@ -227,7 +230,10 @@ describe("a task in the host's pid namespace whose plugin is killed", () => {
     expectNothingLeft(allocation, mark);
     const next = await startAgent({ stateDir: first.stateDir, options: allowed });
     await next.driver.recoverTask({ taskId: "", handle });
-    expect(await waitTask(next, config)).toMatchObject({ exitCode: 23 });
+    expect(await waitTask(next, config)).toMatchObject({ exitCode: code });
+    const exited = (await eventsOf(first.stateDir, config.id)).find(({ type }) => type === "exited");
+    const { leftProcesses } = (exited?.data ?? {}) as { readonly leftProcesses?: true };
+    expect(leftProcesses).toBe(known);
   });
 
   test("is taken over by the next plugin, which can stop the task with its daemons", async () => {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { beforeAll, expect, test } from "vitest";
 import { type Agent, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
+import { eventsOf } from "../../support/history/eventLog.ts";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -44,6 +45,25 @@ test("the output of a task without a log collector goes to /dev/null", async () 
   const nowhere = { stdoutPath: "/dev/null", stderrPath: "/dev/null" };
   const config = allocation.config("echo into the void; exit 3", nowhere);
   expect(await runTask(agent, config)).toMatchObject({ exitCode: 3 });
+});
+
+test("a good end tells of processes that the task has left, unless it was stopped", async () => {
+  const left = async (script: string, isStopped = false) => {
+    const allocation = makeAllocation();
+    const config = allocation.config(script);
+    await startTask(agent, config);
+    if (isStopped) {
+      await allocation.stdout.contains("up\n");
+      await agent.driver.stopTask({ taskId: config.id, timeout: { seconds: 600, nanos: 0 }, signal: "" });
+    }
+    expect(await waitTask(agent, config)).toMatchObject({ exitCode: 0 });
+    const exited = (await eventsOf(agent.stateDir, config.id)).find(({ type }) => type === "exited");
+    return exited?.data;
+  };
+  expect(await left("setsid sleep 1000 & exit 0")).toHaveProperty("leftProcesses", true);
+  expect(await left("setsid sleep 0 & wait; exit 0")).not.toHaveProperty("leftProcesses");
+  const stopped = "trap 'exit 0' INT; setsid sleep 1000 & echo up; while :; do sleep 0.05; done";
+  expect(await left(stopped, true)).not.toHaveProperty("leftProcesses");
 });
 
 test("processes that a task leaves behind are killed at its end, and its pipes are closed", async () => {

@@ -115,27 +115,41 @@ describe("the processes of a launch", () => {
   it("run in order: init reaps orphans until the task has ended, records, kills and reaps the rest, and ends", () => {
     const orphan = 7;
     const task = 2;
-    const { calls } = follow([0, task], { wait4: [orphan, orphan, task, orphan, -ECHILD], kill: [-ESRCH] });
-    const supervising = calls.slice(calls.lastIndexOf("clone3") + 1);
-    expect(supervising).toEqual([
-      ...["dup3", "dup3", "dup3", "close_range", "munmap", "capset"],
+    const supervising = (waits: readonly number[]) => {
+      const { calls } = follow([0, task], { wait4: waits, kill: [-ESRCH] });
+      return calls.slice(calls.lastIndexOf("clone3") + 1);
+    };
+    const preparing = ["dup3", "dup3", "dup3", "close_range", "munmap", "capset"];
+    expect(supervising([orphan, orphan, task, -ECHILD, -ECHILD])).toEqual([
+      ...preparing,
       ...["wait4", "wait4", "wait4"],
-      ...["pwrite64", "kill"],
-      ...["wait4", "wait4"],
-      "exit_group",
+      ...["wait4", "pwrite64", "kill"],
+      ...["wait4", "exit_group"],
+    ]);
+    // Processes that have ended are reaped before it is told whether any run; if some do, this is recorded first.
+    const running = 0;
+    expect(supervising([task, orphan, orphan, -ECHILD, -ECHILD])).toEqual([
+      ...[...preparing, "wait4"],
+      ...["wait4", "wait4", "wait4", "pwrite64", "kill"],
+      ...["wait4", "exit_group"],
+    ]);
+    expect(supervising([task, orphan, running, orphan, -ECHILD])).toEqual([
+      ...[...preparing, "wait4"],
+      ...["wait4", "wait4", "pwrite64", "pwrite64", "kill"],
+      ...["wait4", "wait4", "exit_group"],
     ]);
   });
 
   it("run in order: init in the host's pid namespace knows the task by its host pid, and kills the run's cgroup", () => {
     const orphan = 70_001;
     const task = 70_002;
-    const results = { wait4: [orphan, task, orphan, -ECHILD], read: [1, 1], write: [1, 1] };
+    const results = { wait4: [orphan, task, 0, orphan, -ECHILD], read: [1, 1], write: [1, 1] };
     const { calls } = follow([0, task], results, inHostPids);
     const supervising = calls.slice(calls.lastIndexOf("clone3") + 1);
     expect(supervising).toEqual([
       ...["dup3", "dup3", "dup3", "dup3", "dup3", "close_range", "munmap", "capset", "rt_sigprocmask"],
       ...["wait4", "wait4"],
-      ...["pwrite64", "write"],
+      ...["wait4", "pwrite64", "pwrite64", "write"],
       ...["wait4", "wait4"],
       ...["unlinkat", "exit_group"],
     ]);

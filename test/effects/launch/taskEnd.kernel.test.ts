@@ -34,7 +34,7 @@ describe("the end of a task", () => {
     const mark = `${process.pid}60.5`;
     const script = `setsid sh -c 'sleep ${mark} & (sleep ${mark} & wait) & wait' & while [ $(ls -d /proc/[0-9]* | wc -l) -lt 7 ]; do :; done`;
     await run.startScript(script);
-    expect(await run.ended()).toMatchObject({ exitCode: 0 });
+    expect(await run.ended()).toMatchObject({ exitCode: 0, leftProcesses: true });
     expect(processesNamed(mark)).toEqual([]);
   });
 
@@ -43,7 +43,21 @@ describe("the end of a task", () => {
     // A zombie would make the loop wait for ever.
     const untilAlone = "while set -- /proc/[0-9]*; [ $# -gt 2 ]; do :; done";
     await run.startScript(`for i in 1 2 3; do sh -c 'true &'; done; ${untilAlone}; exit 3`);
-    expect(await run.ended()).toMatchObject({ exitCode: 3 });
+    expect(await run.ended()).toMatchObject({ exitCode: 3, leftProcesses: false });
+  });
+
+  it("says that processes were left only if some still ran, and not for those that the task has not waited for", async () => {
+    const left = async (script: string) => {
+      using run = new TestRun();
+      await run.startScript(script);
+      return (await run.ended())?.leftProcesses;
+    };
+    expect(await left("setsid sleep 600 & exit 0")).toBe(true);
+    expect(await left("sleep 600 & kill -KILL $$")).toBe(true);
+    // It does not wait for its child, which is a zombie when it ends.
+    const untilZombie = 'do { open my $stat, "<", "/proc/$child/stat"; $_ = <$stat> } until / Z /';
+    expect(await left(`exec perl -e '$child = fork() || exit 4; ${untilZombie}; exit 0'`)).toBe(false);
+    expect(await left("exit 0")).toBe(false);
   });
 
   it("closes its output although init still lives", async () => {

@@ -72,6 +72,10 @@ const plan: Plan = {
         flow: { kind: "repeatUntil", result: 0 },
       },
       { name: "until it fails", call: "close", args: [0], flow: { kind: "repeatUntilError" } },
+      { name: "returns 0", call: "chdir", args: ["/"], flow: { kind: "repeatUntilZeroOrSkip" } },
+      { name: "so this is done", call: "write", args: [1, "!", 1] },
+      { name: "fails", call: "close", args: [999], flow: { kind: "repeatUntilZeroOrSkip" } },
+      { name: "so this is skipped", call: "write", args: [1, "?", 1] },
       // This call returns 0, like a fork in the child.
       {
         name: "go on",
@@ -208,7 +212,7 @@ describe.each(runners)(
       });
       closeSync(descriptor);
       expect(status).toBe(127);
-      expect(output[1]?.toString()).toBe("hello\0\0");
+      expect(output[1]?.toString()).toBe("hello!\0\0");
       const { failure } = parseReport(output[4] as unknown as Uint8Array);
       const EBADF = 9;
       expect(failure?.errno).toBe(EBADF);

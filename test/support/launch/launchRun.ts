@@ -4,7 +4,6 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ExitStatus } from "../../../src/base/taskEnd.ts";
 import { LANDLOCK_RULE_NET_PORT, O_PATH } from "../../../src/effects/kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../../src/effects/kernel/libc.ts";
 import { netPortAttr, rulesetAttr } from "../../../src/effects/kernel/structs.ts";
@@ -14,7 +13,7 @@ import { type PortLimits, portOptions } from "../../../src/effects/network/ports
 import { defaultTaskOptions } from "../../../src/effects/parts.ts";
 import type { LaunchPlan, SystemCallFilter } from "../../../src/effects/plan/plan.ts";
 import { killInit } from "../../../src/effects/processes/signals.ts";
-import { readExitStatus, watchExit } from "../../../src/effects/run/runFiles.ts";
+import { type RecordedStatus, readExitStatus, watchExit } from "../../../src/effects/run/runFiles.ts";
 import { systemCallFilter } from "../../../src/effects/seccomp/systemCallFilter.ts";
 import type { FilterOptions, SeccompProfile } from "../../../src/effects/seccomp/taskFilter.ts";
 import { buildLaunchPlan, type LaunchInput, launch } from "./wholeLaunch.ts";
@@ -154,7 +153,7 @@ export class TestRun {
   }
 
   /** Waits for init's end, and returns the status that init recorded. */
-  async ended(): Promise<ExitStatus | undefined> {
+  async ended(): Promise<RecordedStatus | undefined> {
     await watchExit(this.aliveFifo).ended;
     return readExitStatus(this.statusFile);
   }
