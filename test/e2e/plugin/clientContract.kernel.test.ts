@@ -17,7 +17,7 @@ import { startWarmAgent } from "../../support/agent/refusal.ts";
 import { setConfig } from "../../support/agent/requests.ts";
 import { eventually } from "../../support/host/eventually.ts";
 import { startJournal } from "../../support/host/journal.ts";
-import { tracesOf } from "../../support/plugin/pluginTraces.ts";
+import { leftSince, nothingLeft, tracesOf } from "../../support/plugin/pluginTraces.ts";
 import { type StartedPlugin, startPlugin } from "../../support/plugin/startPlugin.ts";
 
 const longTime = { seconds: 600, nanos: 0 };
@@ -142,7 +142,7 @@ describe.each(["private", "host"])("a task in the %s pid namespace", (mode) => {
       allocation.cgroup.removeAsAgent();
       expect(await agent.driver.destroyTask({ taskId: config.id, force: true })).toEqual({});
       await expect(agent.driver.inspectTask({ taskId: config.id })).rejects.toThrow("task not found");
-      await eventually(() => expect(tracesOf(agent)).toEqual(before));
+      await eventually(() => expect(leftSince(before, agent)).toEqual(nothingLeft));
     },
   );
 
@@ -155,7 +155,7 @@ describe.each(["private", "host"])("a task in the %s pid namespace", (mode) => {
     const allocation = makeAllocation();
     await expect(startTask(agent, allocation.config({ ...command, pid_mode: mode }))).rejects.toThrow();
     allocation.cgroup.removeAsAgent();
-    await eventually(() => expect(tracesOf(agent)).toEqual(before));
+    await eventually(() => expect(leftSince(before, agent)).toEqual(nothingLeft));
   });
 });
 
@@ -222,7 +222,7 @@ describe("a task over the restart of a client", () => {
       const allocation = makeAllocation();
       await expect(startTask(agent, allocation.config({ ...serving, ...options }))).rejects.toThrow();
       allocation.cgroup.removeAsAgent();
-      await eventually(() => expect(tracesOf(agent)).toEqual(before));
+      await eventually(() => expect(leftSince(before, agent)).toEqual(nothingLeft));
     },
   );
 });

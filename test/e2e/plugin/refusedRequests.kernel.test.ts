@@ -5,7 +5,7 @@ import { type Agent, startAgent, startTask } from "../../support/agent/agent.ts"
 import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
 import { startWarmAgent } from "../../support/agent/refusal.ts";
 import { withEventLog } from "../../support/history/eventLog.ts";
-import { tracesOf } from "../../support/plugin/pluginTraces.ts";
+import { leftSince, nothingLeft, tracesOf } from "../../support/plugin/pluginTraces.ts";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -45,7 +45,7 @@ describe("a request is refused before it reaches the driver", () => {
     const before = tracesOf(agent);
     const refused = await startTask(agent, config).catch(errorOfCall);
     expect(refused).toMatchObject({ code, message: expect.stringMatching(text), recoverable: false });
-    expect(tracesOf(agent)).toEqual(before);
+    expect(leftSince(before, agent)).toEqual(nothingLeft);
     expect(await withEventLog(agent.stateDir, (log) => log.version(config.id))).toBe(0);
   });
 

@@ -7,7 +7,7 @@ import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
 import { runTask, startAgent } from "../../support/agent/agent.ts";
 import { Allocation } from "../../support/agent/allocation.ts";
 import { eventually } from "../../support/host/eventually.ts";
-import { tracesOf } from "../../support/plugin/pluginTraces.ts";
+import { leftSince, nothingLeft, tracesOf } from "../../support/plugin/pluginTraces.ts";
 
 /** Whether a spare run folder exists, which shows that a start was rehearsed. */
 const hasPrepared = (stateDir: string) =>
@@ -25,7 +25,7 @@ it.each(["agent", "driver"])(
     const reader = await openEventReader(stateFolderPaths(agent.stateDir).events);
     expect([...reader.streams()]).toEqual([]);
     await reader.close();
-    await eventually(() => expect(tracesOf(agent)).toEqual(before));
+    await eventually(() => expect(leftSince(before, agent)).toEqual(nothingLeft));
     const allocation = new Allocation();
     expect(await runTask(agent, allocation.config({ command: "/bin/true" }))).toMatchObject({ exitCode: 0 });
     await allocation.remove();

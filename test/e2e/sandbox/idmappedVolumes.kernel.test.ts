@@ -19,7 +19,7 @@ import { volumeMount } from "../../support/agent/requests.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { eventually } from "../../support/host/eventually.ts";
 import { folderOfFile, hostFolder, persistentFolders } from "../../support/host/temporaryFolder.ts";
-import { tracesOf } from "../../support/plugin/pluginTraces.ts";
+import { leftSince, nothingLeft, tracesOf } from "../../support/plugin/pluginTraces.ts";
 
 /** Ids that no user and no group of the host has. */
 const owner = { uid: 20_001, gid: 20_002 };
@@ -263,7 +263,7 @@ test("a hundred starts leave no mount, no namespace, no descriptor and no proces
     expect(await run(allocation, "cat file", source)).toMatchObject({ out: "content\n" });
   };
   for (let round = 0; round < 25; round += 1) await Promise.all([one(), one(), one(), one()]);
-  await eventually(() => expect(tracesOf(agent)).toEqual(before));
+  await eventually(() => expect(leftSince(before, agent)).toEqual(nothingLeft));
   // The plugin is in this process's mount namespace. Other tests mount something else.
   expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain(source);
   expect(spawnSync("pgrep", ["-P", String(agent.pid), "exec2-idmap"]).status).toBe(1);

@@ -25,7 +25,7 @@ import { volumeMount } from "../../support/agent/requests.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { eventually } from "../../support/host/eventually.ts";
 import { hostFolder } from "../../support/host/temporaryFolder.ts";
-import { tracesOf } from "../../support/plugin/pluginTraces.ts";
+import { leftSince, nothingLeft, tracesOf } from "../../support/plugin/pluginTraces.ts";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -344,7 +344,7 @@ test("a hundred starts leave nothing", async () => {
     const four = [1, 2, 3, 4].map(() => run(withTree().allocation, "true"));
     for (const outcome of await Promise.all(four)) expect(outcome.exitCode).toBe(0);
   }
-  await eventually(() => expect(tracesOf(agent)).toEqual(before));
+  await eventually(() => expect(leftSince(before, agent)).toEqual(nothingLeft));
   expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toMatch(/local\/tree|overlay exec2/);
 });
 

@@ -3,7 +3,7 @@ import { pidOf, runTask, startAgent, startTask, waitTask } from "../../support/a
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { eventually } from "../../support/host/eventually.ts";
 import { processesNamed } from "../../support/host/processes.ts";
-import { tracesOf } from "../../support/plugin/pluginTraces.ts";
+import { leftSince, nothingLeft, tracesOf } from "../../support/plugin/pluginTraces.ts";
 
 test("100 tasks at once: each ends with its own exit code and output, and nothing is left", async () => {
   const agent = await startAgent();
@@ -19,7 +19,7 @@ test("100 tasks at once: each ends with its own exit code and output, and nothin
   const outputs = await Promise.all(runs.map(({ allocation }) => allocation.stdout.text()));
   expect(outputs).toEqual(runs.map(({ number }) => `${number}\n`));
 
-  await eventually(() => expect(tracesOf(agent)).toEqual(before));
+  await eventually(() => expect(leftSince(before, agent)).toEqual(nothingLeft));
   await Promise.all(runs.map(({ allocation }) => allocation.cgroup.empty()));
   expect(runs.flatMap(({ allocation }) => processesNamed(initName(allocation.id)))).toEqual([]);
 });

@@ -8,7 +8,7 @@ import type { TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { eventsOf } from "../history/eventLog.ts";
 import { eventually } from "../host/eventually.ts";
-import { tracesOf } from "../plugin/pluginTraces.ts";
+import { leftSince, nothingLeft, tracesOf } from "../plugin/pluginTraces.ts";
 import { type Agent, type AgentOptions, runTask, startAgent, startTask } from "./agent.ts";
 import { Allocation } from "./allocation.ts";
 import { stopLogs } from "./taskClient.ts";
@@ -50,11 +50,5 @@ export async function expectRefusal(
   expect(events.at(-1)).toMatchObject({ type: "startFailed", to: "failed" });
   expect(events.at(-1)?.data).toEqual({ code, message, summary, failed, hint, recoverable });
   await expect(agent.driver.inspectTask({ taskId: config.id })).rejects.toThrow("task not found");
-  await eventually(() => {
-    const { descriptors, children, runFolders } = tracesOf(agent);
-    // What the run before had may have gone meanwhile.
-    expect(descriptors).toBeLessThanOrEqual(before.descriptors);
-    expect(before.children).toEqual(expect.arrayContaining([...children]));
-    expect(before.runFolders).toEqual(expect.arrayContaining([...runFolders]));
-  });
+  await eventually(() => expect(leftSince(before, agent)).toEqual(nothingLeft));
 }

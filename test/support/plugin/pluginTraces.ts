@@ -28,6 +28,18 @@ export function tracesOf({
   };
 }
 
+/** What a plugin has that it had not before. What it only had then, such as of the run before, is no matter. */
+export function leftSince(before: PluginTraces, plugin: Parameters<typeof tracesOf>[0]): PluginTraces {
+  const now = tracesOf(plugin);
+  return {
+    descriptors: Math.max(0, now.descriptors - before.descriptors),
+    children: now.children.filter((pid) => !before.children.includes(pid)),
+    runFolders: now.runFolders.filter((name) => !before.runFolders.includes(name)),
+  };
+}
+
+export const nothingLeft: PluginTraces = { descriptors: 0, children: [], runFolders: [] };
+
 /** Folders of runs, without those that the plugin keeps for later runs, or rehearses with. */
 export function runFoldersIn(stateDir: string): string[] {
   return readdirSync(stateFolderPaths(stateDir).run).filter((name) => !/^(spare-|rehears)/.test(name));
