@@ -139,7 +139,7 @@ export const IN_DELETE_SELF = 0x400;
 export const IN_MOVE_SELF = 0x800;
 export const IN_ONLYDIR = 0x1000000;
 
-/** `bits/waitflags.h` */
+/** `linux/wait.h` */
 export const WNOHANG = 1;
 
 /** `linux/sched.h` */

@@ -26,7 +26,7 @@ const headers = `stdio.h stddef.h signal.h spawn.h net/if.h sys/resource.h sys/s
   linux/capability.h linux/close_range.h linux/keyctl.h linux/landlock.h linux/memfd.h linux/mount.h
   linux/pidfd.h linux/prctl.h linux/sched.h linux/sockios.h linux/fcntl.h linux/openat2.h linux/magic.h
   linux/seccomp.h linux/audit.h linux/netlink.h linux/personality.h linux/ioprio.h netinet/in.h netinet/tcp.h sys/stat.h sys/mount.h sys/ioctl.h sys/mman.h
-  poll.h sys/epoll.h sys/inotify.h linux/sock_diag.h linux/fs.h`.split(/\s+/);
+  poll.h sys/epoll.h sys/inotify.h linux/sock_diag.h linux/fs.h linux/wait.h`.split(/\s+/);
 
 /**
  * All but `named` are compared separately. The kernel has no name for the first and another name for `O_ASYNC`. The
