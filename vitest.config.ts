@@ -68,6 +68,7 @@ const tenSeconds = [
   "test/cli/hostileTexts.kernel.test.ts",
   "test/cli/secrets.kernel.test.ts",
   "test/docs/exampleJobs.kernel.test.ts",
+  "test/docs/pages.kernel.test.ts",
   "test/docs/readme.kernel.test.ts",
   "test/driver/traces.kernel.test.ts",
   "test/driver/usage.kernel.test.ts",

@@ -1,8 +1,8 @@
 /**
  * The fenced blocks of README.md and docs: those in HCL are valid, those for a shell call verbs with options that
- * exist. A block that is no such thing has a comment `<!-- not checked: WHY -->` before it.
+ * exist, and a test runs them, or a comment `<!-- not run: WHY -->` before them says why none does.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { expect, test } from "vitest";
@@ -13,28 +13,10 @@ import { checkFile } from "../../src/localAgent/files/checkFile.ts";
 import { readServerValues } from "../../src/localAgent/files/serverValues.ts";
 import { jobFile } from "../../src/localAgent/jobspec/jobFile.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+import { blocksOf, pages, textOf } from "../support/pages/blocks.ts";
 
 const root = join(import.meta.dirname, "../..");
-const docs = (readdirSync(join(root, "docs"), { recursive: true }) as string[]).filter((name) =>
-  name.endsWith(".md"),
-);
-const pages = ["README.md", "CONTRIBUTING.md", ...docs.map((name) => `docs/${name}`)];
-
-interface Block {
-  /** Page and line, such as `docs/run.md:42`. */
-  readonly place: string;
-  readonly language: string;
-  readonly text: string;
-}
-
-const blocks: Block[] = pages.flatMap((page) => {
-  const source = readFileSync(join(root, page), "utf8");
-  const fences = source.matchAll(/(<!-- not checked: \S.* -->\n+)?^```(\w+)\n(.*?)^```$/gms);
-  return [...fences].flatMap(({ 1: mark, 2: language = "", 3: text = "", index }) => {
-    const line = source.slice(0, index).split("\n").length;
-    return mark === undefined ? [{ place: `${page}:${line}`, language, text }] : [];
-  });
-});
+const blocks = pages.flatMap(blocksOf);
 const written = blocks.filter(({ language }) => language === "hcl");
 
 const pluginNames = new Set(Object.keys(pluginSchema.shape).map(hclName));
@@ -49,6 +31,41 @@ function wholeFile(text: string): string {
   const around = `network {\nport "http" {}\n}\nvolume "data" {\ntype = "host"\nsource = "data"\n}\n`;
   return `job "j" {\ngroup "g" {\n${around}${text}}\n}\n`;
 }
+
+/** The tests that run a page's commands. */
+const runBy: Readonly<Record<string, string>> = {
+  "README.md": "test/docs/readme.kernel.test.ts",
+  "docs/debugging.md": "test/docs/debugging.test.ts",
+  "docs/install.md": "test/e2e/package/installGuide.kernel.test.ts",
+  "docs/quickstart.md": "test/docs/quickstart.kernel.test.ts",
+};
+/** Runs what is left. */
+const runner = "test/docs/pages.kernel.test.ts";
+
+test("a block is valid HCL, run by a test, marked with why it is not run, or no command", () => {
+  expect(new Set(blocks.map(({ language }) => language))).toEqual(
+    new Set(["hcl", "sh", "console", "text", "json", "yaml", "ts", "mermaid"]),
+  );
+  const run = blocks.filter(
+    ({ language, notRun }) => (language === "sh" || language === "console") && notRun === undefined,
+  );
+  const untested = run.filter(({ page }) => {
+    const test = readFileSync(join(root, runBy[page] ?? runner), "utf8");
+    return !test.includes(page.replace("docs/", ""));
+  });
+  expect(untested.map(({ place }) => place)).toEqual([]);
+  const shown = blocks.filter(
+    ({ language, text }) => language === "text" && /^(?:\$ |nomad-driver-exec2 )/m.test(text),
+  );
+  expect(shown.map(({ place }) => place)).toEqual([]);
+});
+
+test("a mark stands before a command", () => {
+  const marks = pages.flatMap((page) => [...textOf(page).matchAll(/^<!-- not run/gm)]);
+  const marked = blocks.filter(({ notRun }) => notRun !== undefined);
+  expect(marked.length).toBe(marks.length);
+  expect(marked.filter(({ language }) => language !== "sh" && language !== "console")).toEqual([]);
+});
 
 test("the pages have blocks in HCL", () => expect(written.length).toBeGreaterThan(20));
 
@@ -116,7 +133,7 @@ const scripts = Object.keys(
 
 test("the npm scripts that the pages call exist", () => {
   const called = pages.flatMap((page) =>
-    [...readFileSync(join(root, page), "utf8").matchAll(/npm run ([\w:]+)/g)].map(([, name = ""]) => name),
+    [...textOf(page).matchAll(/npm run ([\w:]+)/g)].map(([, name = ""]) => name),
   );
   expect(called.length).toBeGreaterThan(20);
   expect(called.filter((name) => !scripts.includes(name))).toEqual([]);
