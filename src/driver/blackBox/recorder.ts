@@ -43,7 +43,7 @@ export class Recorder implements Disposable {
     } catch (thrown) {
       const reason = messageOf(thrown);
       this.#problem.next(reason);
-      this.#log.warn("the black box is not open", { reason });
+      this.#log[mode === "on" ? "warn" : "info"]("the black box is not open", { reason });
     }
   }
 

@@ -13,8 +13,8 @@ export const recorder = {
       return { problem: await findBlackBoxProblem(cgroupMount) };
     },
     attributes: ({ problem }, { blackBox }) => ({
-      black_box: blackBox === "on" && problem === undefined,
-      "black_box.problem": blackBox === "on" ? problem : undefined,
+      black_box: blackBox !== "off" && problem === undefined,
+      "black_box.problem": blackBox !== "off" ? problem : undefined,
     }),
     lack: {
       counts: ({ blackBox }) => blackBox === "on",

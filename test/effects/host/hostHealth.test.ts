@@ -193,6 +193,8 @@ describe("attributes", () => {
     const attributes = fingerprintAttributes(good, on, "1.2.3", offersWith());
     expect(attributes["driver.exec2.black_box"]).toBe(true);
     expect(judgeHost(good, defaults, { offers }).problems).toEqual([]);
+    expect(of("auto")).toEqual(of("on"));
+    expect(judgeHost(good, parsePluginOptions({ black_box: "auto" }), { offers }).problems).toEqual([]);
     expect(judgeHost(good, on, { offers }).problems).toMatchObject([
       { what: expect.stringContaining(problem), remedy: expect.stringContaining('black_box = "off"') },
     ]);

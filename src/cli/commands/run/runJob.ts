@@ -202,8 +202,12 @@ export class JobRunner {
     if (this.#session !== undefined) return this.#session;
     const stateFolder = new StateFolderChoice(this.#ownState ?? options.stateDir);
     this.#session = await PluginSession.start({
-      // A local run has no agent to collect logs.
-      config: { ...options.pluginConfig, log_collection: "driver" },
+      // A local run has no agent to collect logs. Trials find out by other means what a task lacks.
+      config: {
+        ...(this.#ownState === undefined && { black_box: "auto" }),
+        ...options.pluginConfig,
+        log_collection: "driver",
+      },
       topology,
       stateFolder,
       work: this.#work.path,
