@@ -132,7 +132,7 @@ const knownTexts: readonly KnownText[] = [
   {
     kind: "missing_variable",
     pattern:
-      /unbound variable|parameter (?:null or )?not set|KeyError: '[A-Z][A-Z\d_]*'|key not found: "[A-Z][A-Z\d_]*"|[Ee]nvironment variable.*(?:not set|not found|missing|required|must be set|undefined|empty)|(?:[Mm]issing|[Rr]equired|[Uu]ndefined).*[Ee]nvironment variable|\b[A-Z][A-Z\d]*_[A-Z\d_]+\b (?:is |was |must be )?(?:not set|unset|missing|required|undefined|set!?$)|environment variable not found/,
+      /unbound variable|parameter (?:null or )?not set|KeyError: '[A-Z][A-Z\d_]*'|key not found: "[A-Z][A-Z\d_]*"|[Ee]nvironment variable.*(?:not set|not found|missing|required|must be set|undefined|empty)|(?:[Mm]issing|[Rr]equired|[Uu]ndefined).*[Ee]nvironment variable|(?<!\()\b[A-Z][A-Z\d]*_[A-Z\d_]+\b (?:is |was |must be )?(?:not set|unset|missing|required|undefined|set!?$)|environment variable not found/,
     names: [/(?:^|[\s:])(\w+): (?:unbound variable|parameter (?:null or )?not set)/, ...variable],
   },
   {
@@ -153,7 +153,7 @@ const knownTexts: readonly KnownText[] = [
   {
     kind: "missing_path",
     pattern:
-      /ENOENT|No such file or directory|no such file or directory|FileNotFoundError|FileNotFoundException|NoSuchFileException|does not exist|not found at|[Cc]annot find the (?:file|path)|Can't open|cannot open/,
+      /ENOENT|No such file or directory|no such file or directory|FileNotFoundError|FileNotFoundException|NoSuchFileException|does not exist|not found at|[Cc]annot find the (?:file|path)|Can't open|cannot open|error setting certificate/,
   },
   {
     kind: "missing_command",

@@ -128,11 +128,20 @@ function missingPath({ finding: { line }, context, evidence, call }: Message): s
         ? `${nothingAt(path)}${call === undefined ? "," : ","} neither in its root nor on the host`
         : nothingAt(path);
     }
+    if (call?.object === path && isLink(found))
+      return `${path} is a link, and what it points to is not there`;
     if (isInRoot(path, sandbox)) continue;
     const lines = call === undefined ? undefined : linesToUnveil(facts, context);
     return `${nothingAt(path)} in its root; the host has it${lines === undefined ? "" : `: ${lines}`}`;
   }
   return undefined;
+}
+
+/** Types of files in a mode: inode(7). */
+const [fileType, symlinkType, regularType] = [0o170000, 0o120000, 0o100000];
+
+function isLink({ mode }: NonNullable<PathFacts["found"]>): boolean {
+  return (mode & fileType) === symlinkType;
 }
 
 /** The codes with which PostgreSQL's programs, Python and ssh end if their user has no name. */
@@ -170,6 +179,8 @@ function permission({ finding, context, evidence, call }: Message): string | und
   for (const { path, found } of evidence.paths) {
     const volume = request?.mounts.findLast(({ target }) => isAtOrBelow(path, target))?.target;
     if (found === undefined || (volume === undefined && !isInRoot(path, sandbox))) continue;
+    if (call?.call === "execve" && call.object === path && isFileWithoutX(found))
+      return `file ${path} is not executable: its mode is 0${(found.mode & 0o7777).toString(8)}`;
     if (!isRefused(found, sandbox, volume !== undefined, `${withoutPaths(finding)} ${call?.call ?? ""}`))
       continue;
     const { uid, gid, mode } = found;
@@ -179,6 +190,11 @@ function permission({ finding, context, evidence, call }: Message): string | und
     return `${kind} ${path} belongs to ${owner}, gid ${gid}, mode 0${(mode & 0o7777).toString(8)}; the task runs as uid ${sandbox.uid}${advice}`;
   }
   return undefined;
+}
+
+/** Whether nobody may execute a file, not even root. */
+function isFileWithoutX({ mode }: NonNullable<PathFacts["found"]>): boolean {
+  return (mode & fileType) === regularType && (mode & 0o111) === 0;
 }
 
 /** What lets a task use a file in a volume that belongs to another user. */

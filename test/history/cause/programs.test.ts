@@ -8,6 +8,7 @@
  * - `expect`: `named`, `quoted` or `silent`
  * - `exit`, `signal`: how it ended; by default with exit code 1
  * - `has`: a path of the host that the task's root lacks; `nowhere`: a path that nobody has
+ * - `link`: a symbolic link in the task's root, whose target is missing
  * - `owned`: a folder of root; `volume`: where the task has a volume
  * - `missed`: a path of the host that the record has as missed; `calls`: other failed calls of the record, each with
  *   the call, the errno and the object or `-`; `by`: the process of both, by default the main one
@@ -95,6 +96,7 @@ function evidenceOf(each: Case): HostEvidence {
   const file = { uid: 0, gid: 0, mode: 0o100644, isFolder: false };
   const owned = all("owned");
   const factsAt = (path: string): PathFacts[] => {
+    if (all("link").includes(path)) return [{ path, found: { ...file, mode: 0o120777 } }];
     if (all("has").includes(path)) return [{ path, found: file }];
     if (all("nowhere").includes(path)) return [{ path, found: undefined }];
     const folder = [path, posix.dirname(path)].find((place) => owned.includes(place));
