@@ -9,6 +9,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { DriverError, errnoOf, isErrorCode } from "../../base/errors.ts";
 import { parseJsonOrNothing } from "../../base/json.ts";
+import { allScopes, isHeld } from "../allocation/cgroupScope.ts";
 
 /** A request names a task of the run by the task's id. */
 const requestSchema = z.union([
@@ -72,7 +73,7 @@ export async function openControl(
 
 /**
  * Sends a request to the run that owns a work folder. Resolves when the run has carried it out.
- * @throws DriverError `PLUGIN_FAILED` if the run has ended, or the run's own error
+ * @throws DriverError `PLUGIN_FAILED` if the run has ended or cannot be reached from here, or the run's own error
  */
 export async function askRun(work: string, request: RunRequest): Promise<void> {
   const socket = createConnection(socketPath(work));
@@ -86,7 +87,9 @@ export async function askRun(work: string, request: RunRequest): Promise<void> {
     const { code, summary, hint } = data.error;
     throw new DriverError(isErrorCode(code) ? code : "PLUGIN_FAILED", summary, { hint });
   } catch (thrown) {
-    if (["ECONNREFUSED", "ECONNRESET", "ENOENT", "EPIPE"].includes(errnoOf(thrown) ?? "")) throw hasEnded();
+    const errno = errnoOf(thrown) ?? "";
+    if (errno === "ENOENT" && isAlive(work)) throw isElsewhere();
+    if (["ECONNREFUSED", "ECONNRESET", "ENOENT", "EPIPE"].includes(errno)) throw hasEnded();
     throw DriverError.from(thrown, "PLUGIN_FAILED", "the run cannot be reached");
   } finally {
     socket.destroy();
@@ -123,6 +126,17 @@ async function firstLine(socket: Socket): Promise<string | undefined> {
 }
 
 const maxLine = 64 * 1024;
+
+/** Whether the run holds a cgroup, which every mount namespace of the host shows. */
+function isAlive(work: string): boolean {
+  return allScopes().some((scope) => scope.owner?.work === work && isHeld(scope));
+}
+
+function isElsewhere(): DriverError {
+  return new DriverError("PLUGIN_FAILED", "the run of this task is in another mount namespace", {
+    hint: "Call this where the run was started, such as in its container or in its unit with PrivateTmp",
+  });
+}
 
 function hasEnded(): DriverError {
   return new DriverError("PLUGIN_FAILED", "the run of this task has ended", {

@@ -126,6 +126,23 @@ function inMountNamespace(script: string): readonly string[] {
 const otherTmp = "mount -t tmpfs none /var/tmp";
 
 describe("a run in another mount namespace, such as a unit with PrivateTmp", () => {
+  it("is no ended run for stop and restart, until it is killed together with its plugin", async () => {
+    const stateDir = temporaryFolder();
+    const { run, ...place } = await startEndless(stateDir, inMountNamespace(otherTmp));
+    const ask = (verb: string) => call([verb, "--state-dir", stateDir, place.alloc]);
+    for (const verb of ["stop", "restart"])
+      expect(await ask(verb)).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(
+          /^PLUGIN_FAILED: the run of this task is in another mount namespace\nhint: (?!.* clean)/,
+        ),
+      });
+    expect(isGone(place)).toBe(false);
+    await killWithPlugin(run);
+    expect((await ask("stop")).stderr).toMatch(/^PLUGIN_FAILED: the run of this task has ended/);
+    expect((await call(["clean", place.work])).code).toBe(0);
+  });
+
   it("is a living run for clean, until it is killed together with its plugin", async () => {
     const { run, ...place } = await startEndless(temporaryFolder(), inMountNamespace(otherTmp));
     expect(existsSync(place.work)).toBe(false);
