@@ -119,6 +119,11 @@ export function hasProcesses(cgroup: string): boolean {
   return readKernelFile(`${cgroup}/cgroup.events`)?.includes("populated 1") === true;
 }
 
+/** Whether a cgroup was removed. ENODEV: between open and read or write. */
+export function isGone(thrown: unknown): boolean {
+  return errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ENODEV";
+}
+
 /** Names of the cgroups directly below a cgroup; none if it was removed. */
 export function cgroupsBelow(cgroup: string): string[] {
   try {
@@ -127,7 +132,7 @@ export function cgroupsBelow(cgroup: string): string[] {
     const entries = readdirSync(cgroup, { withFileTypes: true });
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   } catch (thrown) {
-    if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ENODEV") return [];
+    if (isGone(thrown)) return [];
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `the cgroup ${cgroup} cannot be read`);
   }
 }
@@ -151,7 +156,7 @@ function foldersIn(cgroup: Buffer): Buffer[] {
       .filter((entry) => entry.isDirectory())
       .map(({ name }) => Buffer.concat([cgroup, slash, name]));
   } catch (thrown) {
-    if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ENODEV") return [];
+    if (isGone(thrown)) return [];
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `the cgroup ${cgroup} cannot be read`);
   }
 }

@@ -4,7 +4,7 @@ import { rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DriverError, errnoOf } from "../../base/errors.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
-import { cgroupTree } from "./cgroup.ts";
+import { cgroupTree, isGone } from "./cgroup.ts";
 import type { DelegatedCgroups } from "./delegatedCgroups.ts";
 
 /** Maximum time to wait for killed processes to exit before other work goes on, in milliseconds. */
@@ -193,9 +193,4 @@ async function remove(cgroup: string): Promise<boolean> {
   if (await tryRemove(cgroup)) return true;
   for (const path of cgroupTree(cgroup).toReversed()) if (!(await tryRemove(path))) return false;
   return true;
-}
-
-/** ENODEV: the cgroup was removed between open and read or write. */
-function isGone(thrown: unknown): boolean {
-  return errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ENODEV";
 }

@@ -7,7 +7,7 @@ import { uptime } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { promisify } from "node:util";
 import { DriverError, errnoOf } from "../../base/errors.ts";
-import { cgroupsBelow, cgroupTree, commandCgroupPrefix } from "../cgroup/cgroup.ts";
+import { cgroupsBelow, cgroupTree, commandCgroupPrefix, isGone } from "../cgroup/cgroup.ts";
 import {
   type CpuCounters,
   type IoCounters,
@@ -267,8 +267,8 @@ async function readOnThread(path: string): Promise<string | undefined> {
   return read(path, "latin1").catch(ifAbsent);
 }
 
-/** Not every host has every file. ENODEV: the cgroup was removed between open and read. */
+/** Not every host has every file. */
 function ifAbsent(thrown: unknown): undefined {
-  if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ENODEV") return undefined;
+  if (isGone(thrown)) return undefined;
   throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the task's use of resources cannot be read");
 }

@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { DriverError, errnoOf } from "../../base/errors.ts";
 import { parseJsonOrNothing } from "../../base/json.ts";
-import { findCgroup2Mount } from "../../effects/cgroup/cgroup.ts";
+import { findCgroup2Mount, isGone } from "../../effects/cgroup/cgroup.ts";
 import { endCgroup } from "../../effects/cgroup/cgroupEnd.ts";
 import { getxattr, setxattr, tryFlock } from "../../effects/kernel/libc.ts";
 
@@ -118,7 +118,7 @@ function namesIn(slice: string): string[] {
   try {
     return readdirSync(slice);
   } catch (thrown) {
-    if (errnoOf(thrown) === "ENOENT") return [];
+    if (isGone(thrown)) return [];
     throw DriverError.from(thrown, "CGROUP_MISSING", "the cgroups of local runs cannot be listed");
   }
 }
@@ -155,7 +155,7 @@ async function makeFolder(scope: string): Promise<void> {
       return await mkdir(scope);
     } catch (thrown) {
       // Another run that ends removes the slice, as long as no scope is in it.
-      if (errnoOf(thrown) !== "ENOENT" || attempt === maxAttempts) throw thrown;
+      if (!isGone(thrown) || attempt === maxAttempts) throw thrown;
     }
   }
 }
