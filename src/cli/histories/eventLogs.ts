@@ -208,10 +208,9 @@ export class EventLogs {
   /** The job of a run, by its request; null if that is unknown. */
   jobOf(id: string): string | null {
     for (const { reader } of this.#logs) {
-      for (const { type, data } of readHistory(reader, id, 1, 1)) {
-        const { jobId } = (type === "requested" ? data : {}) as { readonly jobId?: unknown };
-        if (typeof jobId === "string") return jobId;
-      }
+      const [request] = readHistory(reader, id, 1, 1);
+      const job = request && jobIn(request);
+      if (job !== undefined) return job;
     }
     return null;
   }
@@ -239,6 +238,12 @@ export class EventLogs {
     for (const each of damage) warn(`the log is damaged: ${each}; see replay --check`);
     await Promise.all(this.#logs.map(({ reader }) => reader.close()));
   }
+}
+
+/** The id of the job in the request of a run; undefined for other events. */
+export function jobIn({ type, data }: StoredEvent): string | undefined {
+  const { jobId } = (type === "requested" ? data : {}) as { readonly jobId?: unknown };
+  return typeof jobId === "string" ? jobId : undefined;
 }
 
 function runsOf(reader: EventReader, streams: Iterable<StreamEntry>): FoundRun[] {

@@ -221,6 +221,27 @@ export class NodePage {
     }
   }
 
+  /**
+   * What is wrong with the space that the nodes take; undefined if nothing is. LMDB keeps a page's nodes side
+   * by side up to the page's end. If they take less, or more, the page has nodes that it does not list, or a
+   * node of another size than its own. The listed nodes may be intact.
+   */
+  get misfit(): string | undefined {
+    const page = this.#page;
+    let bytes = page.readUInt16LE(UPPER_AT);
+    for (let index = 0; index < this.length; index++) {
+      const begin = this.#begin(index);
+      let node = this.#keyEnd(index) - begin;
+      if (this.#firstWithKey === 0) {
+        const isOverflow = page.readUInt16LE(begin + 4) === IN_OVERFLOW;
+        node += isOverflow ? OVERFLOW_BYTES : page.readUInt32LE(begin);
+      }
+      bytes += node + (node % 2);
+    }
+    const room = page.length - PAGE_HEADER_BYTES;
+    return bytes === room ? undefined : `the nodes of page ${this.#number} end at ${bytes} of ${room}`;
+  }
+
   /** @throws PageDefect if a key is not in the range */
   checkRange({ from, to }: KeyRange): void {
     const first = this.#firstWithKey;

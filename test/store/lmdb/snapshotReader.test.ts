@@ -11,6 +11,8 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 /** Offsets of the commit's number in a meta page and in other pages. */
 const [commitInMeta, commitInPage] = [152, 8];
+/** Offset of the end of the list of nodes in a page. */
+const lowerInPage = 20;
 
 test("a page that a later commit has overwritten since the meta pages were read makes the reader begin anew", async () => {
   const folder = temporaryFolder();
@@ -50,4 +52,32 @@ test("a page that a later commit has overwritten since the meta pages were read 
   } finally {
     reader.close();
   }
+});
+
+test("a page that lists fewer nodes than it has is damage, and the others are read", async () => {
+  const folder = temporaryFolder();
+  const store = await openEventStore(folder);
+  for (const version of [0, 1, 2]) await store.append("s", version, [sampleEvent(version)]);
+  await store.close();
+  const path = join(folder, "data.mdb");
+  const file = openSync(path, "r");
+  const pageSize = readMetaPages(file, path).length / 2;
+  closeSync(file);
+  const lastOf = (reader: SnapshotReader) =>
+    reader.read((snapshot) => {
+      const records = snapshot.table("records");
+      return { root: records?.root ?? 0, last: records && snapshot.lastKey(records)?.toString("hex") };
+    });
+  const whole = new SnapshotReader(path);
+  const { root, last } = lastOf(whole);
+  expect([last, [...whole.damage]]).toEqual(["000000000003", []]);
+  whole.close();
+  const content = readFileSync(path);
+  const listed = root * pageSize + lowerInPage;
+  content.writeUInt16LE(content.readUInt16LE(listed) - 2, listed);
+  writeFileSync(path, content);
+  const damaged = new SnapshotReader(path);
+  expect(lastOf(damaged).last).toBe("000000000002");
+  expect([...damaged.damage]).toEqual([expect.stringContaining(`the nodes of page ${root} end at `)]);
+  damaged.close();
 });

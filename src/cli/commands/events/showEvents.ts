@@ -8,7 +8,7 @@ import type { StoredEvent } from "../../../store/eventStore.ts";
 import type { Pin } from "../../../store/folder/keptHistories.ts";
 import { formatTime } from "../../../units/times.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
-import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
+import { EventLogs, jobIn, type TaskPlace } from "../../histories/eventLogs.ts";
 import { EventView } from "../../histories/eventView.ts";
 import { type TaskHistory, taskHistory } from "../../histories/readHistory.ts";
 import { earlierText, historyTable } from "../../tasks/taskListing.ts";
@@ -130,7 +130,8 @@ function jsonView(logs: EventLogs, format: "json" | "jsonl"): View {
   const jobs = new Map<string, string | null>();
   const named = (event: StoredEvent): NamedEvent => {
     const { stream } = event;
-    const known = jobs.get(stream);
+    // The log's own list of runs is asked only for a run whose request is not among the events.
+    const known = jobs.has(stream) ? jobs.get(stream) : jobIn(event);
     const job = known === undefined ? logs.jobOf(stream) : known;
     // A run that is over has no further events, so the map stays as small as the number of living runs.
     if (event.to === "destroyed") jobs.delete(stream);
