@@ -18,7 +18,7 @@ export const roots = {
         what: `tasks cannot have a root of their own (${problem})`,
         consequence: "they see names and sizes of the host's files that are not unveiled",
         remedy:
-          "Allow root to mount file systems and to call pivot_root(2), which fails while / is an initramfs",
+          "Allow root to mount file systems and to call pivot_root(2), which fails while / is an initramfs, and in a chroot whose / is no mount point",
       }),
     },
     check: {
