@@ -1,7 +1,5 @@
 /** All attacks under every option of the operator, and under every two of them. */
 import { describe, expect, it } from "vitest";
-import { exceptions } from "../../src/effects/exceptions.ts";
-import { pluginShape, type SandboxOptions } from "../../src/effects/parts.ts";
 import { type Agent, startAgent } from "../support/agent/agent.ts";
 import { type AttackName, attackNames, attacks } from "../support/attacks/catalogue.ts";
 import {
@@ -11,7 +9,6 @@ import {
   unexplained,
   workingAttacks,
 } from "../support/attacks/combinations.ts";
-import { closing, factors, permissive } from "../support/attacks/options.ts";
 import { outcomesWithoutSandbox } from "../support/attacks/withoutSandbox.ts";
 
 const agents = new Map<string, Promise<Agent>>();
@@ -48,25 +45,4 @@ it("without a sandbox, every attack works, so that its failure shows a protectio
   const failed = [...outcomes].filter(([, why]) => why !== "worked" && why !== "Function not implemented");
   expect(Object.fromEntries(failed)).toEqual({});
   expect([...outcomes.keys()].sort()).toEqual(attackNames.toSorted());
-});
-
-describe("each option of the plugin", () => {
-  const snake = (key: string) => key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  const tried = new Set([
-    ...Object.keys(permissive),
-    ...Object.values(factors)
-      .flatMap((levels) => Object.values(levels))
-      .flatMap(({ plugin }) => Object.keys(plugin ?? {})),
-  ]);
-
-  it("is tried, or has a reason why it opens nothing", () => {
-    const left = Object.keys(pluginShape()).filter((key) => !tried.has(snake(key)) && !(key in closing));
-    expect(left).toEqual([]);
-  });
-
-  it("that is an exception is tried", () => {
-    const keys = Object.keys(exceptions) as (keyof SandboxOptions)[];
-    const levels = Object.values(factors).flatMap((each) => Object.values(each));
-    expect(new Set(levels.flatMap(({ exception }) => exception ?? []))).toEqual(new Set(keys));
-  });
 });

@@ -162,7 +162,7 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
 
 /**
  * The plugin's options that no factor has, each with the reason why it opens nothing for a job. A new option
- * of the sandbox has to be here or above.
+ * of the plugin's block has to be here or above (options.test.ts).
  */
 export const closing: Readonly<Record<string, string>> = {
   deniedEnvvars: "takes variables away",
@@ -175,6 +175,7 @@ export const closing: Readonly<Record<string, string>> = {
   allowedUsers: "which accounts of the host a job may run as: it takes users away",
   deniedHostUids: "takes users away",
   deniedHostGids: "takes groups away",
+  // All tasks run with it, but no level has a job that names groups.
   groupsByTask: "further groups, which have what the host gives them",
   pidsLimit: "a limit",
   ioMax: "a limit",
@@ -194,4 +195,10 @@ export const closing: Readonly<Record<string, string>> = {
   blackBox: "what is recorded",
   logMaxFiles: "a limit",
   logMaxFileSize: "a limit",
+  history: "a limit",
+  usageInterval: "what is recorded",
+  metrics: "where the plugin itself is asked for figures",
+  exitMessage: "what the agent is told of an end",
+  traces: "whether the plugin itself sends what is recorded",
+  stateDir: "where the driver keeps its own files",
 };
