@@ -13,8 +13,13 @@ import { blocksOf } from "../support/pages/blocks.ts";
 import { compileCache, programEntry } from "../support/plugin/pluginEntry.ts";
 import { startCollector } from "../support/traces/collector.ts";
 
-/** Runs the lines that it reads, and prints exit code, line and output of each. What goes on until it is interrupted is ended. */
-const typed = `mount -t tmpfs none /var/lib && mount -t tmpfs none /srv || exit
+/**
+ * Runs the lines that it reads, and prints exit code, line and output of each. What goes on until it is interrupted is
+ * ended. The folders that are new to it may have the checkout in them, which it needs.
+ */
+const typed = `mkdir kept && mount --rbind "$CHECKOUT" kept || exit
+mount -t tmpfs none /var/lib && mount -t tmpfs none /srv || exit
+mkdir -p "$CHECKOUT" && mount --rbind kept "$CHECKOUT" || exit
 trap 'kill $(jobs -p) 2> /dev/null' EXIT
 . ./before > before.log 2>&1
 while IFS= read -r line; do
@@ -45,7 +50,10 @@ async function typeLines(
   const program = `#!/bin/sh\nexec ${process.execPath} ${programEntry} "$@"\n`;
   writeFileSync(join(programs, "nomad-driver-exec2"), program, { mode: 0o755 });
   for (const [name, text] of Object.entries({ before, ...files })) writeFileSync(join(folder, name), text);
-  const env = { PATH: `${programs}:${process.env.PATH}`, NODE_COMPILE_CACHE: compileCache, NO_COLOR: "1" };
+  const env = {
+    ...{ PATH: `${programs}:${process.env.PATH}`, CHECKOUT: join(import.meta.dirname, "../..") },
+    ...{ NODE_COMPILE_CACHE: compileCache, NO_COLOR: "1" },
+  };
   const shell = spawn("unshare", ["--mount", "bash", "--norc", "-c", typed], {
     cwd: folder,
     env,
