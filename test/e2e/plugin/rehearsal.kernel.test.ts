@@ -9,19 +9,28 @@ import { Allocation } from "../../support/agent/allocation.ts";
 import { eventually } from "../../support/host/eventually.ts";
 import { leftSince, nothingLeft, tracesOf } from "../../support/plugin/pluginTraces.ts";
 
-/** Whether a spare run folder exists, which shows that a start was rehearsed. */
-const hasPrepared = (stateDir: string) =>
-  readdirSync(stateFolderPaths(stateDir).run).some((name) => name.startsWith("spare-"));
+const runFolders = (stateDir: string) => readdirSync(stateFolderPaths(stateDir).run);
 
-const isOver = (stateDir: string) =>
-  hasPrepared(stateDir) && !readdirSync(stateFolderPaths(stateDir).run).includes("rehearsal");
+/** A spare run folder shows that a start was rehearsed. */
+const isSpare = (name: string) => name.startsWith("spare-");
+
+const hasPrepared = (stateDir: string) => runFolders(stateDir).some(isSpare);
+
+/** Waits for the end of a rehearsal. */
+const rehearsed = (stateDir: string) =>
+  eventually(() => {
+    const names = runFolders(stateDir);
+    expect({ hasSpare: names.some(isSpare), rehearses: names.includes("rehearsal"), names }).toMatchObject({
+      ...{ hasSpare: true, rehearses: false },
+    });
+  });
 
 it.each(["agent", "driver"])(
   "a rehearsal begins by itself, and leaves no task, process, folder or descriptor (logs by the %s)",
   async (log_collection) => {
     const agent = await startAgent({ options: { log_collection } });
     const before = tracesOf(agent);
-    await eventually(() => expect(isOver(agent.stateDir)).toBe(true));
+    await rehearsed(agent.stateDir);
     const reader = await openEventReader(stateFolderPaths(agent.stateDir).events);
     expect([...reader.streams()]).toEqual([]);
     await reader.close();
@@ -51,7 +60,7 @@ it("a rehearsal whose plugin is killed leaves nothing to a later plugin", async 
   });
   await agent.crash();
   const next = await startAgent({ stateDir: agent.stateDir });
-  await eventually(() => expect(isOver(next.stateDir)).toBe(true));
+  await rehearsed(next.stateDir);
   await next.close();
   expect(readdirSync(stateFolderPaths(next.stateDir).run)).toEqual([]);
 });
