@@ -83,7 +83,8 @@ plugin "nomad-driver-exec2" {
     # Whether denials of the sandbox are recorded. "auto": only if the host's audit is on.
     denials = "auto"
 
-    # Whether causes of failures have paths that a silent program missed, and senders of signals.
+    # Whether causes of failures have paths that a silent program missed, and senders of signals. "auto": where the
+    # host allows it.
     black_box = "off"
 
     # How long the histories of ended tasks are kept.

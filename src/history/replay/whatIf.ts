@@ -51,11 +51,11 @@ export interface WhatIf {
 /**
  * Folds an edited history with the machine of the recorded history.
  * @param edits applied together; several insertions after one event keep their order
- * @throws DriverError `EDITS_INVALID` if an edit names an event that does not exist, or makes an event that
- *   the machine cannot read
+ * @throws DriverError `EDITS_INVALID` that names the edits of events that do not exist, or the first one that
+ *   makes an event that the machine cannot read
  */
 export function whatIf({ stream, events, machine }: History, edits: readonly Edit[]): WhatIf {
-  for (const edit of edits) requireEvent(edit, events.length);
+  requireEvents(edits, events.length);
   const sources: Source[] = [];
   const edited: StoredEvent[] = [];
   const take = (event: StoredEvent, source: Source) => {
@@ -101,14 +101,30 @@ export function parseEdits(text: string): Edit[] {
   }
   const { data: edits, error } = editsSchema.safeParse(parsed);
   if (edits === undefined)
-    throw new DriverError("EDITS_INVALID", `the edits are wrong:\n${indented(z.prettifyError(error))}`);
+    throw new DriverError("EDITS_INVALID", `the edits are wrong:\n${indented(problemsOf(error))}`);
   return edits;
 }
 
-function requireEvent(edit: Edit, count: number): void {
-  const seq = "drop" in edit ? edit.drop : "change" in edit ? edit.change : edit.insert;
-  if (seq <= count) return;
-  throw new DriverError("EDITS_INVALID", `${shown(edit)}: the last event is number ${count}`);
+/** The union of the entries' forms says only that its input is invalid. */
+function problemsOf(error: z.ZodError): string {
+  const entries = new Set(error.issues.map(({ path: [index] }) => index));
+  const named = [...entries].filter((index) => typeof index === "number");
+  if (named.length === 0) return z.prettifyError(error);
+  return named
+    .map((index) => `entry ${index + 1} is no drop, change or insert, or has other fields than it takes`)
+    .join("\n");
+}
+
+function requireEvents(edits: readonly Edit[], count: number): void {
+  const beyond = edits.filter((edit) => {
+    const seq = "drop" in edit ? edit.drop : "change" in edit ? edit.change : edit.insert;
+    return seq > count;
+  });
+  if (beyond.length === 0) return;
+  throw new DriverError(
+    "EDITS_INVALID",
+    `${beyond.map(shown).join(", ")}: the last event is number ${count}`,
+  );
 }
 
 function inserted(edit: Extract<Edit, { insert: number }>, before: number): StoredEvent {

@@ -128,6 +128,13 @@ describe("edits", () => {
     });
   });
 
+  it("are refused with each entry that is wrong, and each that names no event", () => {
+    const wrong = errorOf(() => parseEdits('[{"drop": 5}, {"remove": 5}, {"drop": 6}, {"drop": "6"}]'));
+    expect(wrong.message).toMatch(/:\n {2}entry 2 is no drop.*\n {2}entry 4 is no drop[^\n]*$/);
+    const beyond = errorOf(() => forked({ drop: 99 }, { drop: 1 }, { change: 77 }));
+    expect(beyond.message).toContain('{"drop":99}, {"change":77}: the last event is number 10');
+  });
+
   it.each<[string, Edit, RegExp]>([
     ["name no event", { drop: 11 }, /last event is number 10/],
     [
