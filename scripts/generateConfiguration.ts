@@ -174,8 +174,8 @@ function code(words: readonly string[]): string {
 }
 
 function tableOf(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [header, header.map(() => "---"), ...rows];
-  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  const lines = [header, ...rows].map((cells) => `| ${cells.join(" | ")} |`);
+  return lines.toSpliced(1, 0, `|${"---|".repeat(header.length)}`).join("\n");
 }
 
 if (import.meta.main) {
