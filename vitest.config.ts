@@ -69,7 +69,6 @@ const tenSeconds = [
   "test/cli/secrets.kernel.test.ts",
   "test/docs/exampleJobs.kernel.test.ts",
   "test/docs/pages.kernel.test.ts",
-  "test/docs/readme.kernel.test.ts",
   "test/driver/traces.kernel.test.ts",
   "test/driver/usage.kernel.test.ts",
   "test/e2e/executable/install.kernel.test.ts",

@@ -34,7 +34,6 @@ function wholeFile(text: string): string {
 
 /** The tests that run a page's commands. */
 const runBy: Readonly<Record<string, string>> = {
-  "README.md": "test/docs/readme.kernel.test.ts",
   "docs/debugging.md": "test/docs/debugging.test.ts",
   "docs/install.md": "test/e2e/package/installGuide.kernel.test.ts",
   "docs/quickstart.md": "test/docs/quickstart.kernel.test.ts",

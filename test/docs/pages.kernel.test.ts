@@ -1,26 +1,32 @@
 /**
  * Runs the commands of pages, block by block, in a host without histories, and compares what they print with what the
- * page shows. blocks.test.ts knows which page is run by which test.
+ * page shows. blocks.test.ts knows which page is run by which test. The pages are run one after another, because the
+ * inspector has a port of its own.
  */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { requireTools } from "../support/host/requireTools.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
-import { blocksOf } from "../support/pages/blocks.ts";
+import { blocksOf, textOf } from "../support/pages/blocks.ts";
 import { compileCache, programEntry } from "../support/plugin/pluginEntry.ts";
 import { startCollector } from "../support/traces/collector.ts";
 
+const root = join(import.meta.dirname, "../..");
+
 /**
- * Runs the lines that it reads, and prints exit code, line and output of each. What goes on until it is interrupted is
- * ended. The folders that are new to it may have the checkout in them, which it needs.
+ * Beginning of the shell's script, which needs a mount namespace of its own. The folders that are empty to it may have
+ * the checkout in them, which it needs.
  */
-const typed = `mkdir kept && mount --rbind "$CHECKOUT" kept || exit
+const emptyFolders = `mount --rbind "$CHECKOUT" "$KEPT" || exit
 mount -t tmpfs none /var/lib && mount -t tmpfs none /srv || exit
-mkdir -p "$CHECKOUT" && mount --rbind kept "$CHECKOUT" || exit
-trap 'kill $(jobs -p) 2> /dev/null' EXIT
+mkdir -p "$CHECKOUT" && mount --rbind "$KEPT" "$CHECKOUT" || exit
+`;
+
+/** Runs the lines that it reads, and prints exit code, line and output of each. What goes on until it is interrupted is ended. */
+const typed = `${emptyFolders}trap 'kill $(jobs -p) 2> /dev/null' EXIT
 . ./before > before.log 2>&1
 while IFS= read -r line; do
   case $line in
@@ -32,6 +38,17 @@ while IFS= read -r line; do
 done
 nomad-driver-exec2 stop web > /dev/null 2>&1
 wait`;
+
+/** The shell's environment, in which nomad-driver-exec2 is installed. */
+function newHostEnv(): NodeJS.ProcessEnv {
+  const [programs, kept] = [temporaryFolder(), temporaryFolder()];
+  const program = `#!/bin/sh\nexec ${process.execPath} ${programEntry} "$@"\n`;
+  writeFileSync(join(programs, "nomad-driver-exec2"), program, { mode: 0o755 });
+  return {
+    ...{ CHECKOUT: root, KEPT: kept },
+    ...{ PATH: `${programs}:${process.env.PATH}`, NODE_COMPILE_CACHE: compileCache },
+  };
+}
 
 interface Ran {
   readonly code: number;
@@ -46,17 +63,11 @@ async function typeLines(
   before: string,
   files: Readonly<Record<string, string>>,
 ): Promise<Ran[]> {
-  const [programs, folder] = [temporaryFolder(), temporaryFolder("/var/tmp")];
-  const program = `#!/bin/sh\nexec ${process.execPath} ${programEntry} "$@"\n`;
-  writeFileSync(join(programs, "nomad-driver-exec2"), program, { mode: 0o755 });
+  const folder = temporaryFolder("/var/tmp");
   for (const [name, text] of Object.entries({ before, ...files })) writeFileSync(join(folder, name), text);
-  const env = {
-    ...{ PATH: `${programs}:${process.env.PATH}`, CHECKOUT: join(import.meta.dirname, "../..") },
-    ...{ NODE_COMPILE_CACHE: compileCache, NO_COLOR: "1" },
-  };
   const shell = spawn("unshare", ["--mount", "bash", "--norc", "-c", typed], {
     cwd: folder,
-    env,
+    env: { ...newHostEnv(), NO_COLOR: "1" },
     stdio: ["pipe", "pipe", "inherit"],
   });
   onTestFinished(() => void shell.kill());
@@ -203,4 +214,35 @@ test("replay.md", async (context) => {
   };
   const edit = (line: string) => line.replace("6f2d4a9e 91c07b3d", `"\${ids[1]}" "\${ids[2]}"`);
   await expectPage("docs/replay.md", before, files, {}, edit);
+});
+
+/** Runs each line as a person types it, and prints its exit code. A task in the background is waited for. */
+const typedInOrder = `${emptyFolders}while IFS= read -r line; do
+  case $line in
+    *" & "*)
+      eval "$line"
+      for _ in $(seq 300); do
+        if [ -n "$(nomad-driver-exec2 ps -q)" ]; then break; fi
+        sleep 0.1
+      done ;;
+    *inspect*) eval "timeout 3 $line" < /dev/null > /dev/null; echo "ended $? $line" ;;
+    *) eval "$line" < /dev/null > /dev/null; echo "ended $? $line" ;;
+  esac
+done
+wait`;
+
+test("README.md", { timeout: 180_000 }, () => {
+  const [, list = ""] = /^npm run build\nPATH=[^\n]*\n(.*?)^```$/ms.exec(textOf("README.md")) ?? [];
+  const options = { cwd: root, input: list, env: newHostEnv(), encoding: "utf8" } as const;
+  const { stdout, stderr } = spawnSync("unshare", ["--mount", "bash", "--norc", "-c", typedInOrder], options);
+  const ended = stdout.split("\n").filter((line) => line.startsWith("ended "));
+  const lines = list.trimEnd().split("\n");
+  expect(lines.length).toBeGreaterThan(12);
+  /** Until it is interrupted. */
+  const serves = (line: string) => line.includes(" inspect ");
+  const expected = lines
+    .filter((line) => !line.includes(" & "))
+    .map((line) => `ended ${serves(line) ? 124 : 0} ${line}`);
+  const differing = ended.filter((line) => !expected.includes(line));
+  expect(ended, `${differing.join("; ")}\n${stdout}\n${stderr}`).toEqual(expected);
 });
