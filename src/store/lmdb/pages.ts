@@ -227,18 +227,13 @@ export class NodePage {
    * node of another size than its own. The listed nodes may be intact.
    */
   get misfit(): string | undefined {
-    const page = this.#page;
-    let bytes = page.readUInt16LE(UPPER_AT);
+    const isLeaf = this.#firstWithKey === 0;
+    let bytes = this.#page.readUInt16LE(UPPER_AT);
     for (let index = 0; index < this.length; index++) {
-      const begin = this.#begin(index);
-      let node = this.#keyEnd(index) - begin;
-      if (this.#firstWithKey === 0) {
-        const isOverflow = page.readUInt16LE(begin + 4) === IN_OVERFLOW;
-        node += isOverflow ? OVERFLOW_BYTES : page.readUInt32LE(begin);
-      }
+      const node = this.#keyEnd(index) - this.#begin(index) + (isLeaf ? this.#dataBytes(index) : 0);
       bytes += node + (node % 2);
     }
-    const room = page.length - PAGE_HEADER_BYTES;
+    const room = this.#page.length - PAGE_HEADER_BYTES;
     return bytes === room ? undefined : `the nodes of page ${this.#number} end at ${bytes} of ${room}`;
   }
 
@@ -266,13 +261,20 @@ export class NodePage {
     const size = page.readUInt32LE(begin);
     const flags = page.readUInt16LE(begin + 4);
     const at = this.#keyEnd(index);
-    if (at + (flags === IN_OVERFLOW ? OVERFLOW_BYTES : size) > page.length) {
+    if (at + this.#dataBytes(index) > page.length) {
       throw new PageDefect(`an entry of page ${this.#number} exceeds it`);
     }
     if (flags === IN_OVERFLOW) return { kind: "overflow", page: Number(page.readBigUInt64LE(at)), size };
     if (flags === IS_TREE && size === TREE.bytes) return { kind: "tree", tree: treeAt(page, at) };
     if (flags !== 0) throw new PageDefect(`an entry of page ${this.#number} is of kind ${flags}`);
     return { kind: "bytes", bytes: page.subarray(at, at + size) };
+  }
+
+  /** The bytes in the page itself that the data of a leaf's node take. */
+  #dataBytes(index: number): number {
+    const begin = this.#begin(index);
+    const isOverflow = this.#page.readUInt16LE(begin + 4) === IN_OVERFLOW;
+    return isOverflow ? OVERFLOW_BYTES : this.#page.readUInt32LE(begin);
   }
 
   #compareNodes(a: number, b: number): number {

@@ -256,7 +256,8 @@ export class Snapshot {
     const bytes = this.#readPages(number, level === 1 ? "leaf" : "branch", 1, memory);
     const page = new NodePage(bytes, number);
     page.checkOrder();
-    if (page.misfit !== undefined) this.skipped.push(page.misfit);
+    const { misfit } = page;
+    if (misfit !== undefined) this.skipped.push(misfit);
     if (memory !== undefined) return page;
     if (this.#cached.size >= MAX_CACHED) this.#cached.clear();
     this.#cached.set(number, page);

@@ -14,7 +14,8 @@ const [commitInMeta, commitInPage] = [152, 8];
 /** Offset of the end of the list of nodes in a page. */
 const lowerInPage = 20;
 
-test("a page that a later commit has overwritten since the meta pages were read makes the reader begin anew", async () => {
+/** The file of a closed log with three events, and its meta pages. */
+async function logOfThree(): Promise<{ readonly path: string; readonly metaPages: Buffer }> {
   const folder = temporaryFolder();
   const store = await openEventStore(folder);
   for (const version of [0, 1, 2]) await store.append("s", version, [sampleEvent(version)]);
@@ -23,6 +24,11 @@ test("a page that a later commit has overwritten since the meta pages were read 
   const file = openSync(path, "r");
   const metaPages = readMetaPages(file, path);
   closeSync(file);
+  return { path, metaPages };
+}
+
+test("a page that a later commit has overwritten since the meta pages were read makes the reader begin anew", async () => {
+  const { path, metaPages } = await logOfThree();
   const { commit, main } = newestMeta(metaPages);
   const pageSize = metaPages.length / 2;
   const later = BigInt(commit + 1);
@@ -55,14 +61,7 @@ test("a page that a later commit has overwritten since the meta pages were read 
 });
 
 test("a page that lists fewer nodes than it has is damage, and the others are read", async () => {
-  const folder = temporaryFolder();
-  const store = await openEventStore(folder);
-  for (const version of [0, 1, 2]) await store.append("s", version, [sampleEvent(version)]);
-  await store.close();
-  const path = join(folder, "data.mdb");
-  const file = openSync(path, "r");
-  const pageSize = readMetaPages(file, path).length / 2;
-  closeSync(file);
+  const { path, metaPages } = await logOfThree();
   const lastOf = (reader: SnapshotReader) =>
     reader.read((snapshot) => {
       const records = snapshot.table("records");
@@ -73,7 +72,7 @@ test("a page that lists fewer nodes than it has is damage, and the others are re
   expect([last, [...whole.damage]]).toEqual(["000000000003", []]);
   whole.close();
   const content = readFileSync(path);
-  const listed = root * pageSize + lowerInPage;
+  const listed = (root * metaPages.length) / 2 + lowerInPage;
   content.writeUInt16LE(content.readUInt16LE(listed) - 2, listed);
   writeFileSync(path, content);
   const damaged = new SnapshotReader(path);
