@@ -21,7 +21,16 @@ import {
 } from "./evidence.ts";
 import type { Finding } from "./knownTexts.ts";
 import { isPlain, mayGoOn } from "./namedPaths.ts";
-import { isIdmapped, isInRoot, isOfVolume, linesToUnveil, rootDirOf, type Sandbox } from "./roots.ts";
+import {
+  isFileWithoutX,
+  isIdmapped,
+  isInRoot,
+  isLink,
+  isOfVolume,
+  linesToUnveil,
+  rootDirOf,
+  type Sandbox,
+} from "./roots.ts";
 
 /** What is known of a message. */
 interface Message {
@@ -137,13 +146,6 @@ function missingPath({ finding: { line }, context, evidence, call }: Message): s
   return undefined;
 }
 
-/** Types of files in a mode: inode(7). */
-const [fileType, symlinkType, regularType] = [0o170000, 0o120000, 0o100000];
-
-function isLink({ mode }: NonNullable<PathFacts["found"]>): boolean {
-  return (mode & fileType) === symlinkType;
-}
-
 /** The codes with which PostgreSQL's programs, Python and ssh end if their user has no name. */
 const namelessCodes: readonly number[] = [1, 2, 255];
 
@@ -190,11 +192,6 @@ function permission({ finding, context, evidence, call }: Message): string | und
     return `${kind} ${path} belongs to ${owner}, gid ${gid}, mode 0${(mode & 0o7777).toString(8)}; the task runs as uid ${sandbox.uid}${advice}`;
   }
   return undefined;
-}
-
-/** Whether nobody may execute a file, not even root. */
-function isFileWithoutX({ mode }: NonNullable<PathFacts["found"]>): boolean {
-  return (mode & fileType) === regularType && (mode & 0o111) === 0;
 }
 
 /** What lets a task use a file in a volume that belongs to another user. */

@@ -16,13 +16,24 @@ export function linesToUnveil({ path, found }: PathFacts, context: TaskContext):
   if (found === undefined) return undefined;
   const blockers = found.isFolder
     ? ["fs.read_dir"]
-    : [(found.mode & 0o111) === 0 || (found.mode & S_IFMT) === S_IFLNK ? "fs.read_file" : "fs.execute"];
+    : [(found.mode & 0o111) === 0 || isLink(found) ? "fs.read_file" : "fs.execute"];
   return linesFor({ blockers, object: path }, context);
 }
 
-/** The kind of a file, and that of a symlink, whose permissions mean nothing. */
-const S_IFMT = 0o170000;
-const S_IFLNK = 0o120000;
+/** Types of files in a mode: inode(7). */
+const [S_IFMT, S_IFLNK, S_IFREG] = [0o170000, 0o120000, 0o100000];
+
+/** Whether it is a symlink, whose permissions mean nothing. */
+export function isLink({ mode }: Found): boolean {
+  return (mode & S_IFMT) === S_IFLNK;
+}
+
+/** Whether nobody may execute a file, not even root. */
+export function isFileWithoutX({ mode }: Found): boolean {
+  return (mode & S_IFMT) === S_IFREG && (mode & 0o111) === 0;
+}
+
+type Found = NonNullable<PathFacts["found"]>;
 
 /** Whether the task misses a path that the host has: it is not in its root, and not one to do without. */
 export function isMissed(path: string, context: TaskContext): boolean {
