@@ -1,13 +1,11 @@
 /** `run` explains the failures of its tasks by the record of their calls, without any option. */
 import { chmodSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { findBlackBoxProblem } from "../../../src/effects/blackBox/blackBox.ts";
-import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
+import { blackBoxProblem } from "../../support/host/blackBoxProblem.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call, shellJob } from "../../support/screen/commandLine.ts";
 
-const problem = await findBlackBoxProblem(findCgroup2Mount());
-if (problem !== undefined) console.warn(`NOT TESTED: causes with a black box, since ${problem}`);
+const problem = await blackBoxProblem("causes with a black box");
 
 /** A program that says nothing, and misses a file that the host has. */
 function silentJob(): { readonly job: string; readonly path: string } {

@@ -2,17 +2,15 @@
 import { spawn } from "node:child_process";
 import { chmodSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
-import { findBlackBoxProblem } from "../../../src/effects/blackBox/blackBox.ts";
-import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
 import type { EventData } from "../../../src/machines/events.ts";
 import { type Agent, runTask, startAgent, startedTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
+import { blackBoxProblem } from "../../support/host/blackBoxProblem.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call } from "../../support/screen/commandLine.ts";
 
-const problem = await findBlackBoxProblem(findCgroup2Mount());
-if (problem !== undefined) console.warn(`NOT TESTED: the black box, since ${problem}`);
+const problem = await blackBoxProblem("the black box");
 
 const options = { black_box: "on", allow_host_pid: true, unveil_by_task: true, allow_cgroup_delegate: true };
 

@@ -11,13 +11,10 @@ import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import { makeDebian, runIn } from "../../support/host/debian.ts";
 import { leaveOut, requireTools, tryTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { blocksOf } from "../../support/pages/blocks.ts";
 
 const checkout = join(import.meta.dirname, "../../..");
-const guide = readFileSync(join(checkout, "docs/install.md"), "utf8");
-const blocks = [...guide.matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language, text = ""]) => ({
-  language,
-  text,
-}));
+const blocks = blocksOf("docs/install.md");
 const scripts = blocks.map(({ text }) => text);
 /** A host uses either the package or the archive. */
 const isForArchives = (script: string) => /\.tar\.gz|--plugin-dir/.test(script);

@@ -6,15 +6,13 @@
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { findBlackBoxProblem } from "../../../src/effects/blackBox/blackBox.ts";
-import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
 import type { EventData } from "../../../src/machines/events.ts";
 import { type Agent, runTask, startAgent } from "../../support/agent/agent.ts";
 import { type Allocation, type Command, makeAllocation } from "../../support/agent/allocation.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
+import { blackBoxProblem } from "../../support/host/blackBoxProblem.ts";
 
-const problem = await findBlackBoxProblem(findCgroup2Mount());
-if (problem !== undefined) console.warn(`NOT TESTED: causes with a black box, since ${problem}`);
+const problem = await blackBoxProblem("causes with a black box");
 
 const server = createServer();
 let [used, closed] = [0, 0];

@@ -2,10 +2,10 @@
 import { describe, expect, it } from "vitest";
 import { pluginSchema } from "../../../src/driver/options/pluginOptions.ts";
 import { exceptions } from "../../../src/effects/exceptions.ts";
+import { hclName } from "../../../src/effects/options/hclOptions.ts";
 import { closing, factors, permissive } from "./options.ts";
 
 const levels = Object.values(factors).flatMap((each) => Object.values(each));
-const snake = (key: string) => key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** The options that attacks are tried under, as the plugin's block has them. */
 const tried = new Set([
@@ -16,12 +16,12 @@ const keys = Object.keys(pluginSchema.shape);
 
 describe("each option of the plugin", () => {
   it("is tried, or has a reason why it opens nothing", () => {
-    expect(keys.filter((key) => !tried.has(snake(key)) && !(key in closing))).toEqual([]);
+    expect(keys.filter((key) => !tried.has(hclName(key)) && !(key in closing))).toEqual([]);
   });
 
   it("is still one, if it is tried or has a reason", () => {
     expect(Object.keys(closing).filter((key) => !keys.includes(key))).toEqual([]);
-    expect([...tried].filter((name) => !keys.map(snake).includes(name))).toEqual([]);
+    expect([...tried].filter((name) => !keys.map(hclName).includes(name))).toEqual([]);
   });
 
   it("that is an exception is tried", () => {

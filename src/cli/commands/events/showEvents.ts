@@ -131,8 +131,8 @@ function jsonView(logs: EventLogs, format: "json" | "jsonl"): View {
   const named = (event: StoredEvent): NamedEvent => {
     const { stream } = event;
     // The log's own list of runs is asked only for a run whose request is not among the events.
-    const known = jobs.has(stream) ? jobs.get(stream) : jobIn(event);
-    const job = known === undefined ? logs.jobOf(stream) : known;
+    const known = jobs.get(stream);
+    const job = known === undefined ? (jobIn(event) ?? logs.jobOf(stream)) : known;
     // A run that is over has no further events, so the map stays as small as the number of living runs.
     if (event.to === "destroyed") jobs.delete(stream);
     else jobs.set(stream, job);
