@@ -166,9 +166,6 @@ export default defineConfig({
     hookTimeout: 120_000,
     teardownTimeout: 60_000,
     expect: { poll: { timeout: 60_000 } },
-    // CI machines are shared, which may make a test with real processes fail. A failed test runs once more,
-    // and is reported as flaky if it then passes.
-    retry: process.env.CI ? 1 : 0,
     projects: [
       {
         extends: true,
