@@ -148,10 +148,11 @@ async function installDebianPackages(packages) {
   const env = { ...process.env, LC_ALL: "C", DEBIAN_FRONTEND: "noninteractive" };
   const { stdout: policy } = spawnSync("apt-cache", ["policy", ...names], { env, encoding: "utf8" });
   const candidates = [...policy.matchAll(/^(\S+):\n.*\n +Candidate: (?!\(none\))/gm)].map(([, name]) => name);
-  const unknown = names.filter((name) => !candidates.includes(name));
-  if (unknown.length > 0)
-    console.error(`[setup] This Debian has no ${unknown.join(", ")}: what needs it is not tested`);
   const known = names.filter((name) => candidates.includes(name));
+  if (known.length < names.length) {
+    const unknown = names.filter((name) => !known.includes(name));
+    console.error(`[setup] This Debian has no ${unknown.join(", ")}: what needs it is not tested`);
+  }
   if (known.length === 0) return;
   const install = ["install", "--no-install-recommends", ...known];
   console.error(`[setup] apt-get ${install.join(" ")}`);

@@ -1,28 +1,14 @@
 // Prints one line with the totals of reports in vitest's JSON format: "N passed, N failed", and
 // ", N skipped" if any were. A missing or broken report counts as one failed test, because its
-// suites did not finish. Before this line, it names the tests that passed only when they ran again.
+// suites did not finish.
 import { readFileSync } from "node:fs";
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
-const repeated = [];
 for (const path of process.argv.slice(2)) {
   const report = readReport(path);
   totals.passed += report.numPassedTests;
   totals.failed += report.numFailedTests;
   totals.skipped += report.numPendingTests + report.numTodoTests;
-  for (const { name, assertionResults = [] } of report.testResults ?? []) {
-    // Vitest keeps the failures of the runs before.
-    const again = assertionResults.filter(
-      ({ status, failureMessages }) => status === "passed" && failureMessages?.length > 0,
-    );
-    repeated.push(
-      ...again.map((each) => `${name} > ${each.fullName}: ${each.failureMessages[0].split("\n")[0]}`),
-    );
-  }
-}
-if (repeated.length > 0) {
-  console.log(`\n!!! ${repeated.length} PASSED ONLY WHEN THEY RAN AGAIN:`);
-  for (const each of repeated) console.log(`!!! ${each}`);
 }
 const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : "";
 console.log(`${totals.passed} passed, ${totals.failed} failed${skipped}`);

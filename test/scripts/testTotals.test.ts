@@ -22,19 +22,3 @@ it("is the sum of all reports; one that is broken counts as a failure", () => {
   expect(totalsOf(counts, { ...counts, numFailedTests: 3 })).toBe("4 passed, 3 failed\n");
   expect(totalsOf(counts, "{", { ...counts, numPendingTests: 1 })).toBe("4 passed, 1 failed, 1 skipped\n");
 });
-
-it("names the tests that passed only when they ran again, before the last line", () => {
-  const assertionResults = [
-    { fullName: "a > b", status: "passed", failureMessages: ["Error: first\n    at x"] },
-    { fullName: "a > c", status: "passed", failureMessages: [] },
-    { fullName: "a > d", status: "failed", failureMessages: ["Error"] },
-  ];
-  const report = { ...counts, testResults: [{ name: "test/a.test.ts", assertionResults }] };
-  expect(totalsOf(report, counts).split("\n")).toEqual([
-    "",
-    "!!! 1 PASSED ONLY WHEN THEY RAN AGAIN:",
-    "!!! test/a.test.ts > a > b: Error: first",
-    "4 passed, 0 failed",
-    "",
-  ]);
-});
