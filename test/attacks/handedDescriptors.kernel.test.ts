@@ -1,15 +1,19 @@
 /**
- * A task hands descriptors to its neighbour in the allocation, which uses them while the task runs, after its end,
- * without its cgroup, and after the plugin was killed. Each use works between two processes without a sandbox.
+ * A task hands descriptors to its neighbour in the allocation, or to a task of another allocation in a volume of both,
+ * which uses them while the task runs, after its end, without its cgroup, and after the plugin was killed. Each use
+ * works between two processes without a sandbox.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { chmodSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { expect, onTestFinished, type TestContext, test } from "vitest";
 import { startAgent, startTask } from "../support/agent/agent.ts";
 import { Allocation, makeAllocation } from "../support/agent/allocation.ts";
+import { volumeMount } from "../support/agent/requests.ts";
 import { listeningPort, ownAddress } from "../support/host/ownAddress.ts";
 import { requireTools } from "../support/host/requireTools.ts";
+import { hostFolder } from "../support/host/temporaryFolder.ts";
 
 type Phase = "the maker runs" | "it has ended" | "its cgroup is gone" | "the plugin was killed";
 const phases: readonly Phase[] = [
@@ -88,7 +92,7 @@ def nameless(folder):
 with open(os.environ["NOMAD_SECRETS_DIR"] + "/secret", "w") as file: file.write("secret")
 made = [${handed.map(({ make }) => make).join(", ")}]
 there = socket.socket(socket.AF_UNIX)
-there.connect(os.environ["NOMAD_ALLOC_DIR"] + "/data/socket")
+there.connect(os.environ["MEETING"] + "/socket")
 socket.send_fds(there, [b"x"], made)
 while True: signal.pause()
 `;
@@ -103,7 +107,7 @@ def execute(fd):
     if os.waitpid(child, 0)[1] != 0: raise OSError("not executed")
 uses = [${handed.map(({ use }) => JSON.stringify(use.trim())).join(", ")}]
 listening = socket.socket(socket.AF_UNIX)
-path = os.environ["NOMAD_ALLOC_DIR"] + "/data/socket"
+path = os.environ["MEETING"] + "/socket"
 listening.bind(path)
 os.chmod(path, 0o777)
 listening.listen()
@@ -126,15 +130,21 @@ function worked(output: string, phase: Phase): string[] {
   return handed.flatMap(({ what }, number) => (lines.includes(`${phase}: ${number} worked`) ? [what] : []));
 }
 
-async function prepared(context: TestContext) {
+/** Another task of the allocation. */
+function siblingOf({ id, user }: Allocation): Allocation {
+  const sibling = new Allocation({ id, taskName: "maker", user });
+  onTestFinished(async () => {
+    await sibling.cgroup.remove();
+    for (const pipe of [sibling.stdout, sibling.stderr]) await pipe.close();
+  });
+  return sibling;
+}
+
+async function prepared(context: TestContext, makerBeside: (survivor: Allocation) => Allocation = siblingOf) {
   requireTools(context, "python3");
   const [listed, other, theirs] = [await listeningPort(), await listeningPort(), await listeningPort()];
   const survivorTask = makeAllocation({ taskName: "survivor" });
-  const makerTask = new Allocation({ id: survivorTask.id, taskName: "maker", user: survivorTask.user });
-  onTestFinished(async () => {
-    await makerTask.cgroup.remove();
-    for (const pipe of [makerTask.stdout, makerTask.stderr]) await pipe.close();
-  });
+  const makerTask = makerBeside(survivorTask);
   const addresses = [ownAddress(), ...[listed, other, theirs].map(String)];
   return { listed, other, theirs, survivorTask, makerTask, addresses, pass: survivorTask.gate() };
 }
@@ -145,7 +155,7 @@ test("without a sandbox, every use works", async (context) => {
   const start = (task: Allocation, script: string, ...args: string[]): ChildProcess => {
     const ids = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
     const child = spawn("setpriv", [...ids, "python3", "-c", script, ...args], {
-      env: task.env,
+      env: { ...task.env, MEETING: `${task.folder}/alloc/data` },
       stdio: ["ignore", "pipe", "inherit"],
     });
     onTestFinished(async () => {
@@ -170,51 +180,77 @@ test("without a sandbox, every use works", async (context) => {
   expect(worked(output.join("\n"), "the maker runs")).toEqual(handed.map(({ what }) => what));
 });
 
-test("what an ended task has handed to its neighbour is bound as the task was, or as the neighbour is", async (context) => {
-  const { listed, other, theirs, survivorTask, makerTask, addresses, pass } = await prepared(context);
-  const [own] = addresses;
-  const first = await startAgent();
-  const python = (script: string, ...args: string[]) => ({
-    command: "python3",
-    args: ["-c", script, ...args],
-  });
-  const handle = await startTask(
-    first,
-    survivorTask.config({
-      ...python(survivor, ...addresses),
-      connect_tcp: [listed, other],
-      bind_tcp: [listed],
-    }),
-  );
-  await survivorTask.stdout.contains("listens\n");
-  const making = makerTask.config({
-    ...python(maker),
-    egress: [`${own}:${listed}`, `${own}:${theirs}`],
-    tmp_size: "2MiB",
-    shm_size: "2MiB",
-  });
-  await startTask(first, making);
-  const look = async (phase: Phase) => {
-    pass();
-    await survivorTask.stdout.contains(`${phase}: all\n`);
-  };
-  await look("the maker runs");
-  await first.driver.destroyTask({ taskId: making.id, force: true });
-  await look("it has ended");
-  await makerTask.cgroup.empty();
-  makerTask.cgroup.removeAsAgent();
-  await look("its cgroup is gone");
-  await first.crash();
-  const next = await startAgent({ stateDir: first.stateDir });
-  await next.driver.recoverTask({ taskId: "", handle });
-  await look("the plugin was killed");
-  const output = await survivorTask.stdout.text();
-  expect(Object.fromEntries(phases.map((phase) => [phase, worked(output, phase)]))).toEqual(
-    Object.fromEntries(
-      phases.map((phase) => [
-        phase,
-        handed.filter(({ works = [] }) => works.includes(phase)).map(({ what }) => what),
-      ]),
-    ),
-  );
-});
+/** Where the two tasks meet: what an agent would send for each, and the maker's allocation. */
+const meetings = {
+  "its neighbour": () => {
+    const differing = ({ folder }: Allocation) => ({ env: { MEETING: `${folder}/alloc/data` } });
+    return { differing, makerBeside: siblingOf };
+  },
+  "a task of another allocation, in a volume of both,": () => {
+    const volume = hostFolder();
+    chmodSync(volume, 0o1777);
+    const differing = ({ taskFolder }: Allocation) => ({
+      mounts: [volumeMount(volume, "local/shared")],
+      env: { MEETING: `${taskFolder}/local/shared` },
+    });
+    return { differing, makerBeside: () => makeAllocation({ taskName: "maker" }) };
+  },
+} as const;
+
+test.for(Object.entries(meetings))(
+  "what an ended task has handed to %s is bound as the task was, or as the other is",
+  async ([, meet], context) => {
+    const { differing, makerBeside } = meet();
+    const { listed, other, theirs, survivorTask, makerTask, addresses, pass } = await prepared(
+      context,
+      makerBeside,
+    );
+    const [own] = addresses;
+    const first = await startAgent();
+    const python = (script: string, ...args: string[]) => ({
+      command: "python3",
+      args: ["-c", script, ...args],
+    });
+    const handle = await startTask(
+      first,
+      survivorTask.config(
+        { ...python(survivor, ...addresses), connect_tcp: [listed, other], bind_tcp: [listed] },
+        differing(survivorTask),
+      ),
+    );
+    await survivorTask.stdout.contains("listens\n");
+    const making = makerTask.config(
+      {
+        ...python(maker),
+        egress: [`${own}:${listed}`, `${own}:${theirs}`],
+        tmp_size: "2MiB",
+        shm_size: "2MiB",
+      },
+      differing(makerTask),
+    );
+    await startTask(first, making);
+    const look = async (phase: Phase) => {
+      pass();
+      await survivorTask.stdout.contains(`${phase}: all\n`);
+    };
+    await look("the maker runs");
+    await first.driver.destroyTask({ taskId: making.id, force: true });
+    await look("it has ended");
+    await makerTask.cgroup.empty();
+    makerTask.cgroup.removeAsAgent();
+    await look("its cgroup is gone");
+    await first.crash();
+    const next = await startAgent({ stateDir: first.stateDir });
+    await next.driver.recoverTask({ taskId: "", handle });
+    await look("the plugin was killed");
+    const output = await survivorTask.stdout.text();
+    expect(Object.fromEntries(phases.map((phase) => [phase, worked(output, phase)]))).toEqual(
+      Object.fromEntries(
+        phases.map((phase) => [
+          phase,
+          handed.filter(({ works = [] }) => works.includes(phase)).map(({ what }) => what),
+        ]),
+      ),
+    );
+  },
+);

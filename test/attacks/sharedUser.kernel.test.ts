@@ -1,12 +1,16 @@
 /**
- * A task with the uid of another allocation's task: whoever has the uid owns that task's files. A job names the
- * neighbour's `nomad-<n>` itself, or a restarted agent's pool lends the id again.
+ * A task with the uid of another allocation's task, or of a service of the host: whoever has the uid owns its files,
+ * and uses up what the kernel counts for a user. A job names the neighbour's `nomad-<n>` itself, or a restarted agent's
+ * pool lends the id again.
  */
-import { writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { type SystemCall, systemCallNumber } from "../../src/effects/kernel/systemCalls.ts";
 import { type Agent, pidOf, readyTask, runTask, startAgent, startTask } from "../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../support/agent/allocation.ts";
 import { expectRefusal } from "../support/agent/refusal.ts";
+import { skipLoudly } from "../support/host/requireTools.ts";
 
 const waiting = "echo up; exec sleep 1000";
 
@@ -103,4 +107,45 @@ test("between two runs of a task another allocation may take the user, which del
   await agent.driver.destroyTask({ taskId: config.id, force: true });
   await runTask(agent, next());
   expect(await victim.stdout.text()).toBe("hunter2\n");
+});
+
+const number = (call: SystemCall) => systemCallNumber(call, process.arch === "arm64" ? "arm64" : "x64");
+/** Each user may have so many timers, together with signals that wait. */
+const timers = 100;
+const before = `
+  my $room = pack("QQ", ${timers}, ${timers}) . "\\0" x 64;
+  syscall(${number("prlimit64")}, 0, 11, $room, 0) == 0 or die $!; # RLIMIT_SIGPENDING
+  sub watching { syscall(${number("inotify_init1")}, 0) != -1 }
+  sub timing { syscall(${number("timer_create")}, 1, 0, $room) != -1 }`;
+
+/** Takes all timers, and all inotify instances, in as many processes as their descriptors need. */
+const taking = `${before}
+  1 while timing();
+  while (1) {
+    next if watching();
+    if (open(my $file, "<", "/dev/null")) { $| = 1; print "up\\n"; sleep 1000 }
+    (fork // die $!) == 0 or sleep 1000;
+    syscall(${number("close_range")}, 3, 0xffffffff, 0);
+  }`;
+
+const asking = `${before}
+  print watching() ? "watches" : "$!", ", ", timing() ? "times" : "$!"`;
+
+test("takes what the kernel counts for a user from all who share the user, and nothing from others", async (context) => {
+  if (Number(readFileSync("/proc/sys/fs/inotify/max_user_instances", "utf8")) > 20_000)
+    skipLoudly(context, "a bound of inotify instances that a task can reach");
+  const agent = await startAgent({ options: { shared_dynamic_ids: "warn" } });
+  const { allocation } = await readyTask(agent, { command: "perl", args: ["-e", taking] });
+  const other = makeAllocation();
+  const ofTask = async (task: Allocation) => {
+    await runTask(agent, task.config({ command: "perl", args: ["-e", asking] }));
+    return await task.stdout.text();
+  };
+  const ofService = ({ user: { uid, gid } }: Allocation) =>
+    spawnSync("perl", ["-e", asking], { uid, gid, cwd: "/", encoding: "utf8" }).stdout;
+  const taken = "Too many open files, Resource temporarily unavailable";
+  expect(ofService(allocation)).toBe(taken);
+  expect(await ofTask(makeAllocation({ user: allocation.user }))).toBe(taken);
+  expect(ofService(other)).toBe("watches, times");
+  expect(await ofTask(other)).toBe("watches, times");
 });
