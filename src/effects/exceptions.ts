@@ -6,7 +6,7 @@
 import type { SandboxOptions } from "./parts.ts";
 
 /** What an attack breaks through. */
-export type Boundary = "files" | "processes" | "ipc" | "kernel" | "network" | "resources";
+export type Boundary = "files" | "processes" | "command lines" | "ipc" | "kernel" | "network" | "resources";
 
 export interface Exception {
   /** The option as the plugin block has it. */
@@ -56,15 +56,27 @@ export const exceptions = {
   },
   allowCaps: {
     option: "allow_caps",
-    opens: ["files", "processes", "kernel", "network"],
+    opens: ["files", "processes", "kernel", "network", "resources"],
     meaning:
-      "capabilities beyond the default ones apply to all that the task can reach: `net_admin` and `net_raw` to the host's network, `dac_override` to every unveiled folder, `sys_ptrace` and `kill` to the processes that its namespaces show",
+      "capabilities beyond the default ones apply to all that the task can reach: `net_admin` and `net_raw` to the host's network, `dac_override` to every unveiled folder, `sys_ptrace` and `kill` to the processes that its namespaces show. With `sys_nice` it gets processors before all others",
   },
   allowSeccomp: {
     option: "allow_seccomp",
     opens: ["files", "processes", "kernel", "resources"],
     meaning:
       "the job lifts groups of the filter, or all of it with `unconfined`. `@handle` with `dac_read_search` reads every file of a file system, `@other_process` in the host's pid namespace limits other processes of the user, `@aio` takes the host's asynchronous requests",
+  },
+  allowHostPid: {
+    option: "allow_host_pid",
+    opens: ["command lines"],
+    meaning:
+      'with `pid_mode = "host"`, the task sees all processes of the host, with their arguments where `/proc` is unveiled',
+  },
+  allowRaisedUlimits: {
+    option: "allow_raised_ulimits",
+    opens: ["resources"],
+    meaning:
+      "with `ulimit`, the task takes more than the agent itself could of what the kernel counts for processes. With `rtprio` and `nice` it gets processors before all others, and its `cpu` does not bound what runs with real-time priority",
   },
   allowHostIpc: {
     option: "allow_host_ipc",

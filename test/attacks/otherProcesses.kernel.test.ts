@@ -1,9 +1,11 @@
 /**
  * `pid_mode = "host"` shows a task the host's processes. It must not be able to affect those of its user:
- * Landlock does not cover calls that set limits, priorities and processors of a process.
+ * Landlock does not cover calls that set limits, priorities and processors of a process. And no task may get
+ * processors before all others.
  */
 import { beforeAll, expect, it } from "vitest";
-import { type Agent, runTask, startAgent } from "../support/agent/agent.ts";
+import { errorOfCall } from "../../src/grpc/status.ts";
+import { type Agent, runTask, startAgent, startTask } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
 import { type AttackName, attackNames, attacks } from "../support/attacks/catalogue.ts";
 import { makeTarget, settingsOf } from "../support/attacks/target.ts";
@@ -50,6 +52,40 @@ it("without the filter's group, a task changes limits, priorities and processors
 
 it("a task affects no other process", async () => {
   expect(await outcomes({ unveil: ["r:/proc"] })).toEqual({ worked: [], changed: false });
+});
+
+it("a task reads the command lines of other processes only with the host's pids and /proc unveiled", async () => {
+  const attack = "reads the command line of another process";
+  const outcome = async (options: Readonly<Record<string, unknown>>) => {
+    const allocation = makeAllocation();
+    const target = await makeTarget(allocation.user);
+    return (await tryAttacks(agent, allocation, options, [attack], target)).get(attack);
+  };
+  expect(await outcome({ pid_mode: "host", unveil: ["r:/proc"] })).toBe("worked");
+  expect(await outcome({ pid_mode: "host" })).toBe("Permission denied");
+  expect(await outcome({ unveil: ["r:/proc"] })).toBe("No such file or directory");
+});
+
+it("a task gets processors before all others only with a capability that the operator allows", async () => {
+  const attack = "takes processors before all others";
+  const open = await startAgent({ options: { allow_caps: ["sys_nice"] } });
+  const outcome = async (options: Readonly<Record<string, unknown>>) => {
+    const allocation = makeAllocation();
+    const target = await makeTarget(allocation.user);
+    return (await tryAttacks(open, allocation, options, [attack], target)).get(attack);
+  };
+  expect(await outcome({ cap_add: ["sys_nice"] })).toBe("worked");
+  expect(await outcome({})).toMatch(/Operation not permitted|Permission denied/);
+  for (const ulimit of [{ rtprio: "99" }, { nice: "40" }]) {
+    const allocation = makeAllocation();
+    const refused = await startTask(open, allocation.config({ command: "true", ulimit: [ulimit] })).catch(
+      errorOfCall,
+    );
+    expect(refused).toMatchObject({
+      code: "CONFIG_INVALID",
+      message: expect.stringContaining("allow_raised_ulimits"),
+    });
+  }
 });
 
 it("a task sets its own limits, priorities and processors", async () => {

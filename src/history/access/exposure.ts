@@ -97,11 +97,7 @@ const looks: readonly Look[] = [
   ({ sandbox: { runCgroup } }) =>
     runCgroup === null
       ? "its own processes"
-      : opening(
-          "medium",
-          'pid_mode = "host"',
-          "the task sees all processes of the host, with their arguments",
-        ),
+      : opening("medium", 'pid_mode = "host"', meaningOf("allowHostPid")),
   ({ request: { options } }) =>
     options.ipc_mode === "host"
       ? opening("medium", 'ipc_mode = "host"', meaningOf("allowHostIpc"))

@@ -171,6 +171,11 @@ const catalogue = {
     boundary: "processes",
     perl: ({ pid }) => `open(my $f, "<", "/proc/${pid}/environ") or return 0; <$f>`,
   },
+  "reads the command line of another process": {
+    against: "task",
+    boundary: "command lines",
+    perl: ({ pid }) => `open(my $f, "<", "/proc/${pid}/cmdline") or return 0; <$f> =~ /^perl/`,
+  },
   "takes a descriptor of another process": {
     against: "task",
     boundary: "processes",
@@ -287,6 +292,14 @@ const catalogue = {
       my @all;
       for (1 .. 100) { open(my $f, "+<", "/dev/ptmx") or return 0; push @all, $f }
       1`,
+  },
+  "takes processors before all others": {
+    against: "task",
+    boundary: "resources",
+    // SCHED_FIFO, which kernels with groups of real-time tasks refuse, or the highest priority of other tasks.
+    perl: () => `
+      my $priority = pack("l", 1);
+      ${call("sched_setscheduler", 0, 1, "$priority")} || ${call("setpriority", 0, 0, -20)}`,
   },
   "takes requests for asynchronous input and output": {
     against: "task",

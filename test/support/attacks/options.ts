@@ -115,7 +115,7 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
   },
   pids: {
     private: {},
-    "the host's by allow_host_pid": { job: () => ({ pid_mode: "host" }) },
+    "the host's by allow_host_pid": { exception: "allowHostPid", job: () => ({ pid_mode: "host" }) },
     // Not with the host's pids.
     "private, with cgroups by allow_cgroup_delegate": { job: () => ({ cgroup_delegate: true }) },
   },
@@ -156,7 +156,11 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
   },
   limits: {
     "the agent's": {},
-    allow_raised_ulimits: { needs: "sys_resource", job: () => ({ ulimit: [{ memlock: "unlimited" }] }) },
+    allow_raised_ulimits: {
+      exception: "allowRaisedUlimits",
+      needs: "sys_resource",
+      job: () => ({ ulimit: [{ memlock: "unlimited", rtprio: "99", nice: "40" }] }),
+    },
   },
 };
 
