@@ -174,7 +174,9 @@ const catalogue = {
   "reads the command line of another process": {
     against: "task",
     boundary: "command lines",
-    perl: ({ pid }) => `open(my $f, "<", "/proc/${pid}/cmdline") or return 0; <$f> =~ /^perl/`,
+    // The script of the target, and not of an attack.
+    perl: ({ pid }) =>
+      `open(my $f, "<", "/proc/${pid}/cmdline") or return 0; <$f> =~ /^perl.-e.*SIG\\{CONT\\}/`,
   },
   "takes a descriptor of another process": {
     against: "task",

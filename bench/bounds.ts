@@ -1,0 +1,210 @@
+/**
+ * Measures what the largest inputs of a job cost others: the longest turn of the plugin's event loop, in processor time
+ * of its main thread; how long another job's start takes that begins at the same time; and the plugin's memory
+ * afterwards. The baseline of the same run is an ordinary start in place of the large one.
+ *
+ * As root, after `npm run build`: `node bench/bounds.ts [rounds] [executable]`. It listens at port 53 of an address of
+ * loopback.
+ */
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { idleMemoryMs } from "../src/effects/processes/idleMemory.ts";
+import type { LaunchedPlugin } from "../src/grpc/pluginClient.ts";
+import { errorOfCall } from "../src/grpc/status.ts";
+import { Allocation, type Differing } from "../test/support/agent/allocation.ts";
+import { prepareStart } from "../test/support/agent/taskClient.ts";
+import { TurnTime } from "./eventLoopDelay.ts";
+import { formatMib, percentile, printFigure, pssOf, timed } from "./figures.ts";
+import { install, launch, life } from "./plugin.ts";
+
+const rounds = Number(process.argv[2] ?? 20);
+/** Time after which a plugin has returned the memory that its starts needed. */
+const restedMs = idleMemoryMs + 2_000;
+const base = mkdtempSync("/var/lib/exec2-bench-");
+const executable = process.argv[3] ?? install(base);
+const server = "127.77.53.53";
+const program = { command: "/bin/true" } as const;
+
+/** What a job's author sends. */
+interface Input {
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly differing?: Differing;
+}
+
+/** The inputs by what they are; `number` differs in each start. */
+const inputs: Readonly<Record<string, (number: number) => Input>> = {
+  "an ordinary start": () => ({ options: {} }),
+  "a name with 6,400 addresses in egress": (number) => named(number, 1),
+  "64 such names": (number) => named(number, 64),
+  "root_dir with 400,000 names": () => ({ options: { root_dir: "local/many" } }),
+  "root_dir with 4,096 names": () => ({ options: { root_dir: "local/most" } }),
+  "2,030 variables of 1 MB": () => ({
+    options: {},
+    differing: { env: variables },
+  }),
+  "3.8 MB of arguments": () => ({ options: { args: largest } }),
+};
+
+const variables = Object.fromEntries(
+  Array.from({ length: 2_030 }, (_, index) => [`VARIABLE_${index}`, randomBytes(240).toString("hex")]),
+);
+const largest = Array.from({ length: 38 }, () => "x".repeat(100_000));
+
+function named(number: number, count: number): Input {
+  const names = Array.from(
+    { length: count },
+    (_, index) => `n${number}-${index}-of-${count}.example.org:443`,
+  );
+  const dns = { servers: [server], searches: [], options: [] };
+  return { options: { egress: names }, differing: { dns } };
+}
+
+/** Records of addresses, as many as fit into an answer: 4,080 of IPv4 or 2,330 of IPv6. */
+const records = { 1: addressRecords(1, 4, 4_080), 28: addressRecords(28, 16, 2_330) } as const;
+
+const [hostile, neighbour] = [new Allocation(), new Allocation()];
+const stopServer = await startServer();
+
+try {
+  makeRoots(`${hostile.taskFolder}/local`);
+  const baseline = await measure("an ordinary start");
+  for (const what of Object.keys(inputs).slice(1)) await measure(what, baseline);
+} finally {
+  stopServer();
+  for (const allocation of [hostile, neighbour]) await allocation.remove();
+  rmSync(base, { recursive: true });
+}
+
+interface Figures {
+  readonly turn: number;
+  readonly start: number;
+}
+
+/** Starts tasks with the input in a plugin of their own, each together with a neighbour's. */
+async function measure(what: string, baseline?: Figures): Promise<Figures> {
+  const stateDir = mkdtempSync(join(base, "state-"));
+  const plugin = await launch({ state_dir: join(stateDir, "state"), allow_root_dir: true }, executable);
+  try {
+    for (const allocation of [hostile, neighbour])
+      await prepareStart(plugin.driver, allocation.config("true"));
+    for (let round = 0; round < 50; round += 1) await life(plugin, ordinary(neighbour));
+    await delay(restedMs);
+    const before = pssOf(plugin.pid);
+    const turnTime = await TurnTime.of(plugin.pid);
+    const [turns, starts, own, outcomes]: [number[], number[], number[], Set<string>] = [
+      [],
+      [],
+      [],
+      new Set(),
+    ];
+    for (let round = 0; round < rounds; round += 1) {
+      await turnTime.longest();
+      const large = timed(async () => outcomes.add(await startAndEnd(plugin, inputs[what]?.(round))));
+      starts.push(await life(plugin, ordinary(neighbour)));
+      own.push(await large);
+      turns.push(await turnTime.longest());
+    }
+    await turnTime.close();
+    await delay(restedMs);
+    const figures = { turn: Math.max(...turns), start: percentile(starts, 0.5) };
+    const ratio = baseline ? ` (${(figures.start / baseline.start).toFixed(1)} ×)` : "";
+    const ofTurn = baseline ? ` (${(figures.turn / baseline.turn).toFixed(1)} ×)` : "";
+    console.log(`${what}: ${[...outcomes].join(", ")}`);
+    printFigure(
+      "  longest turn, in processor time",
+      `p50 ${percentile(turns, 0.5).toFixed(1)}, max ${figures.turn.toFixed(1)} ms${ofTurn}`,
+    );
+    printFigure(
+      "  a neighbour's StartTask to its answer",
+      `p50 ${figures.start.toFixed(1)}, max ${Math.max(...starts).toFixed(1)} ms${ratio}`,
+    );
+    printFigure("  its own, to the end", `p50 ${percentile(own, 0.5).toFixed(0)} ms`);
+    printFigure(
+      "  memory before and afterwards (PSS)",
+      `${formatMib(before)}, ${formatMib(pssOf(plugin.pid))}`,
+    );
+    return figures;
+  } finally {
+    await plugin.close();
+  }
+}
+
+function ordinary(allocation: Allocation) {
+  return allocation.config(program);
+}
+
+/** @returns what became of the start */
+async function startAndEnd(plugin: LaunchedPlugin, input: Input = { options: {} }): Promise<string> {
+  const task = hostile.config({ ...program, ...input.options }, input.differing);
+  return await life(plugin, task).then(
+    () => "starts",
+    (thrown) => errorOfCall(thrown).code,
+  );
+}
+
+/** A folder with far more names than a root may have, and one with as many as it may have. */
+function makeRoots(folder: string): void {
+  mkdirSync(`${folder}/most/folders`, { recursive: true });
+  mkdirSync(`${folder}/many`);
+  const make = `for (1 .. $ARGV[2]) { symlink("none", "$ARGV[0]/$_") } for (1 .. $ARGV[3]) { mkdir("$ARGV[0]/f$_") }`;
+  execFileSync("perl", ["-e", make, `${folder}/many`, "", "400000", "0"]);
+  execFileSync("perl", ["-e", make, `${folder}/most`, "", "3840", "250"]);
+}
+
+/** A name server whose answers have as many addresses as fit into a message of TCP. @returns ends it */
+async function startServer(): Promise<() => void> {
+  const udp = createSocket("udp4");
+  udp.on("message", (question, from) => {
+    // The answer is cut: RFC 1035, 4.1.1.
+    udp.send(answerTo(Buffer.from(question), 0x8380, 0), from.port, from.address);
+  });
+  udp.bind(53, server);
+  const tcp = createServer((socket) => {
+    let received = Buffer.alloc(0);
+    socket.on("error", () => undefined);
+    socket.on("data", (chunk: Buffer) => {
+      received = Buffer.concat([received, chunk]);
+      while (received.length >= 2 && received.length >= 2 + received.readUInt16BE()) {
+        const end = 2 + received.readUInt16BE();
+        const answer = answerTo(received.subarray(2, end), 0x8180, Number.POSITIVE_INFINITY);
+        const length = Buffer.alloc(2);
+        length.writeUInt16BE(answer.length);
+        socket.write(Buffer.concat([length, answer]));
+        received = received.subarray(end);
+      }
+    });
+  }).listen(53, server);
+  await Promise.all([once(udp, "listening"), once(tcp, "listening")]);
+  return () => {
+    udp.close();
+    tcp.close();
+  };
+}
+
+function addressRecords(type: number, size: number, count: number): readonly Buffer[] {
+  return Array.from({ length: count }, () => {
+    // The question's name, the type, the class, a time to live, and the address.
+    const head = Buffer.from([0xc0, 12, 0, type, 0, 1, 0, 0, 1, 0, 0, size]);
+    const address = randomBytes(size);
+    address[0] = size === 4 ? 10 : 0xfd;
+    return Buffer.concat([head, address]);
+  });
+}
+
+function answerTo(question: Buffer, flags: number, most: number): Buffer {
+  let end = 12;
+  while (question[end] !== 0) end += (question[end] ?? 0) + 1;
+  const type = question.readUInt16BE(end + 1);
+  const answers = type === 1 || type === 28 ? records[type].slice(0, most) : [];
+  const header = Buffer.from(question.subarray(0, 12));
+  header.writeUInt16BE(flags, 2);
+  header.writeUInt16BE(answers.length, 6);
+  header.writeUInt32BE(0, 8);
+  return Buffer.concat([header, question.subarray(12, end + 5), ...answers]);
+}
