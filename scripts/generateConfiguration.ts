@@ -103,16 +103,27 @@ export function optionTable(schema: z.ZodObject): string {
     if (description === undefined || example === undefined) {
       throw new Error(`the schema of ${name} has no description or no example in its meta`);
     }
-    return [`\`${name}\``, typeOf(field), defaultOf(field), description, `\`${assignment(name, example)}\``];
+    return [
+      `\`${name}\``,
+      typeOf(field),
+      defaultOf(field),
+      description,
+      `\`${assignment(name, example, field)}\``,
+    ];
   });
   return tableOf(["option", "type", "default", "meaning", "example"], rows);
 }
 
-/** An option in HCL: `nice = 10`, `ulimit { core = "0" }`. A block in one line has one attribute: HCL2 has no more. */
-function assignment(name: string, value: unknown): string {
+/**
+ * An option in HCL: `nice = 10`, `ulimit { core = "0" }`. A block in one line has one attribute: HCL2 has no more. A block
+ * that needs several is written as a list.
+ */
+function assignment(name: string, value: unknown, field: unknown): string {
   const [block] = Array.isArray(value) ? value : [];
   if (typeof block !== "object") return `${name} = ${literal(value)}`;
   const [[key, each] = []] = Object.entries(block);
+  if (key !== undefined && field instanceof z.ZodType && !field.safeParse([{ [key]: each }]).success)
+    return `${name} = ${literal(value)}`;
   return key === undefined ? `${name} {}` : `${name} { ${key} = ${literal(each)} }`;
 }
 

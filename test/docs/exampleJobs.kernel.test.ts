@@ -52,6 +52,11 @@ test("unveil-sets: openssl reads its configuration", async (context) => {
   expect([code, stdout]).toEqual([0, expect.stringContaining("-----BEGIN CERTIFICATE REQUEST-----")]);
 });
 
+test("mounts: the program finds its configuration, and its folder in memory", async () => {
+  const { code, stdout } = await call(running("mounts"));
+  expect([code, stdout]).toEqual([0, "greeting = hello\nwarm\n"]);
+});
+
 test.skipIf(cgroupControllers.includes("cpuset"))("numa: is refused without the controller", async () => {
   const { code, stderr } = await call(running("numa"));
   expect([code, stderr]).toEqual([expect.any(Number), expect.stringContaining("CGROUP_UNSUPPORTED")]);

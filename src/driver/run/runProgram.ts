@@ -1,6 +1,7 @@
 /** Where the file of a run's program is, from the run's history. */
 import { posix } from "node:path";
 import { foldersIn } from "../../effects/layout/layout.ts";
+import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import { type ProgramPlace, type ProgramWatch, watchProgram } from "../../effects/run/programFile.ts";
 import { isTaskFolder } from "../../effects/unveil/unveil.ts";
 import { rootDirOf } from "../../history/cause/roots.ts";
@@ -31,7 +32,8 @@ export class RunProgram implements RunPart {
 }
 
 /**
- * Watches the program of a started run; undefined for a run that the driver has not started.
+ * Watches the program of a started run; undefined for a run that the driver has not started, and for a program in a
+ * `mount` of the job's: the host may have another file at that path.
  * @param stateFolder as for {@link watchProgram}
  */
 export function watchProgramOf(
@@ -39,6 +41,8 @@ export function watchProgramOf(
   stateFolder: string,
 ): ProgramWatch | undefined {
   if (request === null || sandbox === null || startedAt === null) return undefined;
+  const { command, unveiled } = sandbox;
+  if (unveiled.some(({ source, path }) => source === "mount" && isAtOrBelow(command, path))) return undefined;
   return watchProgram(() => placeIn(request, sandbox), startedAt, stateFolder);
 }
 

@@ -85,7 +85,7 @@ export function resolveCommand(
 export function resolveWorkDir(
   workDir: string | undefined,
   folders: Pick<TaskFolders, "rootDir">,
-  mounts: readonly PlacedMount[] = [],
+  mounts: readonly Pick<PlacedMount, "target">[] = [],
   isInRoot: (path: string) => boolean = () => true,
   isVisible: IsVisible = () => true,
 ): string {

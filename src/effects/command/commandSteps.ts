@@ -16,7 +16,7 @@ export interface Program {
   /** The whole environment; values are secrets. */
   readonly env: Readonly<Record<string, string>>;
   /** Where the command is, if its errors need other advice than those of the host's programs. */
-  readonly commandIn?: "volume" | "root_dir" | undefined;
+  readonly commandIn?: "volume" | "mount" | "root_dir" | undefined;
 }
 
 /**
@@ -59,10 +59,14 @@ const commandHints: Hints = {
   E2BIG: "The arguments and the environment are too long: see execve(2)",
 };
 
-const hintsIn: Readonly<Record<"volume" | "root_dir", Hints>> = {
+const hintsIn: Readonly<Record<NonNullable<Program["commandIn"]>, Hints>> = {
   volume: {
     EACCES: (path) =>
       `Its file mode, or that of a folder above it, keeps the task's user from executing ${path}: change its mode or owner; or name the volume's destination in idmapped_volumes, if its files belong to another user`,
+  },
+  mount: {
+    EACCES: (path) =>
+      `The file mode of the mount's source keeps the task's user from executing ${path}: a template makes programs with perms = "755"`,
   },
   root_dir: {
     EACCES: (path) =>

@@ -241,7 +241,11 @@ class RulesetBuilder {
   ): void {
     const access = this.#accessOf(rule, kind);
     if (access === 0) return;
-    this.insideNamespace.push({ ...place, access, required: isConfigured(rule) || rule.madeByTask === true });
+    this.insideNamespace.push({
+      ...place,
+      access,
+      required: isConfigured(rule) || rule.madeByTask === true || rule.inMemory === true,
+    });
     // An entry for the root would seem to open all of it.
     if (!rule.inRootDir || !rule.listing) this.#report(rule, kind);
   }

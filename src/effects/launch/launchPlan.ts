@@ -98,6 +98,7 @@ export function planEarly(sandbox: Sandbox, points: MountPoints, choice: EarlyCh
     binds,
     readOnlyFolders: sandbox.writableLogs ? [] : allocLogFolders(folders, request.allocDir, rules.root),
     ...points,
+    inMemory: sandbox.inMemory,
     privateTmp: rules.privateTmp && task.tmpSize === undefined ? folders.tmpDir : undefined,
     tmpBytes: task.tmpSize === undefined ? undefined : task.tmpSize * 2 ** 20,
     statusFile: files.status,
@@ -161,7 +162,7 @@ export function planLate(
   const { user, groups, capabilities, limits, seccomp, env, workDir, command, mounts } = sandbox;
   const task = sandbox.request.options;
   return buildLatePlan({
-    commandIn: mountAround(command, mounts) ? "volume" : task.rootDir === undefined ? undefined : "root_dir",
+    commandIn: placeOf(command, mounts) ?? (task.rootDir === undefined ? undefined : "root_dir"),
     ...{
       namespaceRules,
       runCgroup,
@@ -181,6 +182,12 @@ export function planLate(
     gid: user.gid,
     filter: systemCallFilter(seccomp, task),
   });
+}
+
+/** The kind of mount that a path is in. */
+function placeOf(path: string, mounts: Sandbox["mounts"]): "volume" | "mount" | undefined {
+  const kind = mountAround(path, mounts)?.kind;
+  return kind === "device" ? undefined : kind;
 }
 
 /** As the event `sandboxed` records them; a limit of null is none. */

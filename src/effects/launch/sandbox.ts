@@ -29,11 +29,14 @@ import {
   type TaskFolders,
   taskFolders,
 } from "../layout/layout.ts";
+import { type MemoryMount, placeMountBlocks } from "../layout/mountBlocks.ts";
 import { taskLimits } from "../limits/resourceLimits.ts";
 import type { TaskLimit } from "../limits/ulimits.ts";
 import { type EtcFile, taskEtcFiles } from "../names/taskEtcFiles.ts";
 import type { SandboxOptions } from "../parts.ts";
 import { type IsVisible, visibilityFor } from "../paths/hostPaths.ts";
+import { isAtOrBelow } from "../paths/paths.ts";
+import { mountsInHostRoot } from "../root/options.ts";
 import { RootFolder } from "../root/rootFolder.ts";
 import { type RunFiles, runFiles } from "../run/runFiles.ts";
 import { seccompProfile } from "../seccomp/profileOptions.ts";
@@ -74,6 +77,7 @@ export interface Sandbox {
   readonly cgroupWrites: readonly CgroupWrite[];
   readonly env: Readonly<Record<string, string>>;
   readonly mounts: readonly PlacedMount[];
+  readonly inMemory: readonly MemoryMount[];
   readonly files: RunFiles;
   readonly etcFiles: readonly EtcFile[];
   /** Null: nothing restricts where the task connects. */
@@ -132,19 +136,20 @@ export async function planSandbox(
   const limits = taskLimits(task.ulimit, options);
   const seccomp = facts.seccomp ? seccompProfile(task, options) : null;
   const folders = taskFolders(request.env);
-  const mounts = placeMounts(request, folders, task.idmappedVolumes);
+  const { mounts, inMemory } = placeAll(request, folders);
   const cores = cpuShare(request.resources, facts, task.cpuHardLimit);
   const { deniedEnvvars } = options;
   const env = taskEnvironment(request.env, user, tmpDirOf(task, folders), { deniedEnvvars, cores });
   const files = runFiles(folder.newRunFolder(request.taskId));
   const etcFiles = taskEtcFiles(request, { user, groups }, files, options, egress?.names ?? []);
   using rootDir = task.rootDir === undefined ? undefined : new RootFolder(task.rootDir, folders, mounts);
-  if (rootDir && roots.problem !== undefined) throw noOwnRoot(roots.problem);
+  const needsOwnRoot = rootDir ? "root_dir" : task.mount.length > 0 ? "mount" : undefined;
+  if (needsOwnRoot && roots.problem !== undefined) throw noOwnRoot(needsOwnRoot, roots.problem);
   const hostNames = rootDir
     ? namesInRootDir.filter((path) => existsSync(path) && !etcFiles.some((own) => own.path === path))
     : [];
   const rules = unveilRules({
-    ...{ options, task, folders, mounts },
+    ...{ options, task, folders, mounts, inMemory },
     bound: etcFiles.map(({ path, source }) => ({ target: path, source })),
     root: roots.problem === undefined ? rootModeOf(task, options) : "host",
     tmpInMemory: task.tmpSize !== undefined,
@@ -154,6 +159,7 @@ export async function planSandbox(
       entries: (others) => rootDir.entries(others),
     },
   });
+  checkOwnMounts(task, rules, inMemory);
   const workDirPath = task.workDir ?? folders.rootDir;
   await waitForAnswers(
     () => [
@@ -177,13 +183,14 @@ export async function planSandbox(
   const lookAt = (path: string) => rootDir?.stat(path);
   const workDir = rootDir
     ? resolveWorkDirInRootDir(task.workDir, folders, lookAt)
-    : resolveWorkDir(task.workDir, folders, mounts, isInRoot, isVisible);
+    : resolveWorkDir(task.workDir, folders, [...mounts, ...inMemory], isInRoot, isVisible);
   const command = resolveCommand(task.command, {
     ...{ path: env.PATH, workDir },
     ...(rootDir ? { lookAt, isVisible: () => false, missingHint } : { mounts, isInRoot, isVisible }),
   });
   return {
-    ...{ request, user, groups, capabilities, limits, seccomp, folders, env, mounts, files, etcFiles, rules },
+    ...{ request, user, groups, capabilities, limits, seccomp, folders, env, mounts, inMemory },
+    ...{ files, etcFiles, rules },
     ...{ hasDefaults: options.unveilDefaults && !rootDir, writableLogs: options.writableLogs, hostNames },
     ...{ cgroupWrites, isVisible, jobPaths, workDir, command, egress },
   };
@@ -195,10 +202,37 @@ function rootModeOf(task: TaskRequest["options"], { root }: SandboxOptions): Roo
 
 const missingHint = "Install it in root_dir, or give the path that it has there";
 
-function noOwnRoot(problem: string): DriverError {
+/** Everything that is mounted for the job. A mount of the job's blocks is in no other, so that each order will do. */
+function placeAll(request: TaskRequest, folders: TaskFolders) {
+  const { idmappedVolumes, mount } = request.options;
+  const others = placeMounts(request, folders, idmappedVolumes);
+  const { mounts, inMemory } = placeMountBlocks(mount, others, folders);
+  return { mounts: [...others, ...mounts], inMemory };
+}
+
+/** @throws DriverError `CONFIG_INVALID`, `MOUNT_TARGET_INVALID` */
+function checkOwnMounts(
+  { mount }: TaskRequest["options"],
+  { root, entries }: UnveilRules,
+  inMemory: readonly MemoryMount[],
+): void {
+  if (mount.length > 0 && root === "host") throw mountsInHostRoot("/ is unveiled");
+  const hosts = entries.filter((rule) => rule.target === undefined && !rule.ownRoot && !rule.inRootDir);
+  for (const { target } of inMemory) {
+    const around = [...hosts.map(({ path }) => path), TMP].find((path) => isAtOrBelow(target, path));
+    if (around === undefined) continue;
+    const summary = `the target ${JSON.stringify(target)} of a mount in memory is in ${around}, which the task has anyway`;
+    throw new DriverError("MOUNT_TARGET_INVALID", summary, {
+      option: "mount",
+      hint: "Choose a path elsewhere",
+    });
+  }
+}
+
+function noOwnRoot(option: string, problem: string): DriverError {
   return new DriverError(
     "UNSUPPORTED",
-    `root_dir needs a private root, which this host cannot make: ${problem}`,
+    `${option} needs a private root, which this host cannot make: ${problem}`,
   );
 }
 

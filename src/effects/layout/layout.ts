@@ -93,9 +93,12 @@ export interface TaskDevice {
 }
 
 export interface PlacedMount {
-  readonly kind: "volume" | "device";
+  /** `mount`: a file or folder of the task's own, by a `mount` block. */
+  readonly kind: "volume" | "device" | "mount";
   /** Path on the host. */
   readonly source: string;
+  /** Set for a `mount`: the folder that the agent has made, and the source's path below, in which tasks may put links. */
+  readonly own?: { readonly anchor: string; readonly rest: string };
   /** Path that the task sees: absolute, without empty, `.` and `..` segments. */
   readonly target: string;
   /** Access that the task has at the target. */

@@ -87,9 +87,14 @@ export function checkedText(problemOf: (value: string) => OptionProblem | undefi
   return text().superRefine((value, context) => addProblem(context, problemOf(value)));
 }
 
-export function addProblem(context: z.core.$RefinementCtx, problem: OptionProblem | undefined): void {
+/** @param path where in the value it is, such as the index of an entry */
+export function addProblem(
+  context: z.core.$RefinementCtx,
+  problem: OptionProblem | undefined,
+  path: PropertyKey[] = [],
+): void {
   if (problem === undefined) return;
-  context.addIssue({ code: "custom", message: problem.message, params: { hint: problem.hint } });
+  context.addIssue({ code: "custom", message: problem.message, params: { hint: problem.hint }, path });
 }
 
 /** The error for a value of another type. */

@@ -2,7 +2,14 @@
 
 import { closeSync, fstatSync, readFileSync, readlinkSync, statfsSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
-import { AT_FDCWD, O_PATH, PROC_SUPER_MAGIC, RESOLVE_NO_MAGICLINKS } from "../kernel/constants.ts";
+import {
+  AT_FDCWD,
+  O_PATH,
+  PROC_SUPER_MAGIC,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+} from "../kernel/constants.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
 import {
   hiddenSources,
@@ -20,9 +27,9 @@ import { isAtOrBelow, isInProc } from "../paths/paths.ts";
 import { TMP, type UnveilRules } from "../unveil/unveilRules.ts";
 import { type MountPlace, prepareTarget } from "./mountTarget.ts";
 
-/** A volume or device to mount, with all mounts below its source. */
+/** A volume, a device, or a file or folder of the task's own to mount, with all mounts below its source. */
 export interface LaunchMount {
-  readonly kind: "volume" | "device";
+  readonly kind: PlacedMount["kind"];
   readonly source: string;
   /** Must exist by the time of the mount. A target with a symlink in its path is refused. */
   readonly target: string;
@@ -66,10 +73,10 @@ export function prepareMounts(
   const volumes = new Map<string, boolean>();
   for (const mount of placed) {
     const { kind, target, readOnly, propagation, isIdmapped } = mount;
-    const source = findSource(mount);
+    const source = mount.own === undefined ? findSource(mount) : findOwn(mount, mount.own);
     if (kind === "volume") volumes.set(source.path, source.isFolder);
     // A device at its own path needs no mount.
-    else if (mount.source === target) continue;
+    else if (kind === "device" && mount.source === target) continue;
     const isInMemory = tmpInMemory && mountAround(target, made) === undefined && isAtOrBelow(target, TMP);
     const { place, pathInTask } = isInMemory
       ? inMemory(target)
@@ -182,6 +189,28 @@ function findSource(mount: PlacedMount): MountSource {
   }
 }
 
+/**
+ * Checks a source of the task's own, in whose path tasks may put symlinks: none is followed.
+ * @throws DriverError `MOUNT_SOURCE_MISSING`, recoverable
+ * @throws DriverError `MOUNT_SOURCE_INVALID` for a path that leads through a symlink, and for anything but a file or
+ *   a folder
+ */
+function findOwn(mount: PlacedMount, { anchor, rest }: NonNullable<PlacedMount["own"]>): MountSource {
+  using opened = new DisposableStack();
+  const open = (folder: number, path: string, resolve: number) => {
+    const descriptor = tryOpenat2(folder, path, { flags: O_PATH, resolve });
+    if (typeof descriptor === "number") return opened.adopt(descriptor, closeSync);
+    if (descriptor.errno !== "ELOOP" && descriptor.errno !== "EXDEV") throw missing(mount, descriptor.errno);
+    throw invalid(mount, "leads through a symlink", "Name the file or folder to which it leads");
+  };
+  const folder = open(AT_FDCWD, anchor, RESOLVE_NO_MAGICLINKS);
+  const source = open(folder, rest || ".", RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+  const status = fstatSync(source);
+  if (!status.isDirectory() && !status.isFile())
+    throw invalid(mount, "is neither a file nor a folder", "Mount the folder that it is in");
+  return { path: readlinkSync(`/proc/self/fd/${source}`), isFolder: status.isDirectory() };
+}
+
 /** Checks the file system's type, because the host's /proc may be mounted at other paths, too. */
 function isProc(descriptor: number): boolean {
   return statfsSync(`/proc/self/fd/${descriptor}`).type === PROC_SUPER_MAGIC;
@@ -199,7 +228,11 @@ function checkPropagation(mount: PlacedMount, descriptor: number): void {
 function missing({ kind, source, target }: PlacedMount, errno: string): DriverError {
   return new DriverError("MOUNT_SOURCE_MISSING", `the source of the ${kind} at ${target} does not exist`, {
     failed: { call: "openat2", path: source, errno },
-    hint: "It has to exist on the host before the task starts",
+    ...(kind === "mount" && { option: "mount" }),
+    hint:
+      kind === "mount"
+        ? "A template, an artifact or an earlier task of the group has to make it before the task starts"
+        : "It has to exist on the host before the task starts",
     recoverable: true,
   });
 }

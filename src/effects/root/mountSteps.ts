@@ -6,13 +6,21 @@
  */
 
 import * as k from "../kernel/constants.ts";
+import type { MemoryMount } from "../layout/mountBlocks.ts";
 import { isAtOrBelow } from "../paths/paths.ts";
 import { anyFolder, closeScratchStep } from "../plan/commonSteps.ts";
 import { descriptors, type Flags, flags, type Hints, octal, type Step, shared } from "../plan/plan.ts";
 import { TMP } from "../unveil/unveilRules.ts";
 import type { HiddenPath, LaunchMount } from "./mountPoints.ts";
 import type { LaunchRoot } from "./taskRoot.ts";
-import { copyTreeSteps, mountStep, mountWithoutLinksSteps, type Tree } from "./treeSteps.ts";
+import {
+  copyTreeSteps,
+  keepTreeWithoutLinksSteps,
+  mountNewWithoutLinksSteps,
+  mountStep,
+  mountWithoutLinksSteps,
+  type Tree,
+} from "./treeSteps.ts";
 
 const { CLONE_NEWNS, O_CLOEXEC, O_PATH, MS_REC, MS_SLAVE, MS_PRIVATE } = k;
 const { MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC } = k;
@@ -26,8 +34,10 @@ export interface LaunchMounts {
   readonly binds: readonly Bind[];
   /** Folders in the task's own folders that become read-only. */
   readonly readOnlyFolders: readonly string[];
-  /** Volumes and devices. A mount inside another mount comes after that mount. */
+  /** Volumes, devices, and files and folders of the task's own. A mount inside another mount comes after that mount. */
   readonly mounts: readonly LaunchMount[];
+  /** Folders in memory, which the task's root has, and which are in no other mount. */
+  readonly inMemory?: readonly MemoryMount[];
   /** Paths that the task may reach only through {@link mounts}. */
   readonly hidden: readonly HiddenPath[];
   /** A folder, not a symlink to one, that the task sees as `/tmp`; undefined for the host's `/tmp`. */
@@ -58,6 +68,7 @@ export function mountSteps(input: LaunchMounts): Step[] {
     ...(input.root.kind === "private" ? ownRootSteps(input.root) : []),
     ...(input.tmpBytes === undefined ? [] : tmpSteps(input.tmpBytes, input.mounts)),
     ...mounts.flatMap(mountedSteps),
+    ...(input.inMemory ?? []).flatMap(memorySteps),
     ...(isMasked(input.root) ? protectProcSteps() : []),
     ...input.hidden
       .filter(({ isFolder }) => isFolder)
@@ -81,6 +92,8 @@ interface Mount extends Tree {
   /** The name of the mount's steps. */
   readonly name: string;
   readonly target: string;
+  /** Set if the source's path had no symlink when it was looked up, and tasks may put one there. */
+  readonly sourceWithoutLinks?: boolean;
   /** Whether the task may have put a symlink into the target's path. */
   readonly targetMayHaveLinks: boolean;
   /** Whether the target may be missing. */
@@ -153,13 +166,14 @@ function privateTmpMount(source: string): Mount {
   };
 }
 
-/** A volume or a device. */
+/** A volume, a device, or a file or folder of the task's own. */
 function jobMount(mount: LaunchMount): Mount {
   const { kind, source, target, propagation, tree } = mount;
   return {
     ...common,
     ...(tree !== undefined && { opened: tree }),
-    name: `mount the ${kind} ${target}`,
+    ...(kind === "mount" && { sourceWithoutLinks: true }),
+    name: kind === "mount" ? `mount the task's own ${target}` : `mount the ${kind} ${target}`,
     source,
     target,
     targetMayHaveLinks: true,
@@ -190,12 +204,12 @@ function hiddenFileMount(path: string, statusFile: string): Mount {
   };
 }
 
-function openSteps({ name, opened, ...mount }: Mount, index: number): Step[] {
+function openSteps({ name, opened, sourceWithoutLinks, ...mount }: Mount, index: number): Step[] {
+  const { scratch, trees } = descriptors;
+  if (sourceWithoutLinks) return keepTreeWithoutLinksSteps(name, mount, scratch, trees + index);
   return [
-    ...(opened === undefined
-      ? copyTreeSteps(name, mount, descriptors.scratch)
-      : [openedTreeStep(name, opened)]),
-    { name, call: "dup3", args: [descriptors.scratch, descriptors.trees + index, closeOnExec] },
+    ...(opened === undefined ? copyTreeSteps(name, mount, scratch) : [openedTreeStep(name, opened)]),
+    { name, call: "dup3", args: [scratch, trees + index, closeOnExec] },
     closeScratchStep(name),
   ];
 }
@@ -221,7 +235,15 @@ function mountedSteps({ name, target, targetMayHaveLinks, optional }: Mount, ind
   ];
 }
 
-/** Devices cannot be executed. Volumes provide neither devices nor set-user-ID programs. */
+/** A folder in memory, which belongs to everybody in the task, as /tmp does. */
+function memorySteps({ target, bytes }: MemoryMount): Step[] {
+  const how = flags({ MS_NOSUID, MS_NODEV });
+  const options = `mode=1777,size=${bytes}`;
+  const name = `mount the task's own ${target} in memory`;
+  return mountNewWithoutLinksSteps(name, target, { type: "tmpfs", how, options }, descriptors.scratch);
+}
+
+/** Devices cannot be executed. Other mounts provide neither devices nor set-user-ID programs. */
 export function attributesOf({ kind, readOnly }: LaunchMount): Flags {
   if (kind === "device") return flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOEXEC });
   return readOnly ? readOnlyNosuidNodev : nosuidNodev;

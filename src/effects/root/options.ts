@@ -1,11 +1,15 @@
 /** The options of a task's root. Pure. */
 
+import { z } from "zod";
 import { DriverError } from "../../base/errors.ts";
+import { type MountBlock, maxMountBlocks, mountBlockProblem } from "../layout/mountBlocks.ts";
 import {
   absolutePath,
+  addProblem,
   flag,
   list,
   mebibytesUpTo,
+  mustBe,
   oneOf,
   type PartOptions,
   type PluginValues,
@@ -34,6 +38,13 @@ export const rootOptions = {
       description: "whether the task may change the files of `root_dir`, in memory",
       example: true,
     }),
+    mount: mountBlocks()
+      .default([])
+      .meta({
+        description:
+          "a file or folder of the task's own at another path, or a folder in memory ([mounts](#files-where-programs-look))",
+        example: [{ source: "local/app.conf", target: "/etc/app/app.conf" }],
+      }),
     idmappedVolumes: list(text().min(1, "must not be empty"))
       .default([])
       .meta({
@@ -70,6 +81,14 @@ export const rootOptions = {
   }),
 } satisfies PartOptions;
 
+function mountBlocks() {
+  const block = z.record(z.string(), text(), mustBe("a block"));
+  return z.array(block, mustBe("a block")).superRefine((blocks: readonly MountBlock[], context) => {
+    if (blocks.length > maxMountBlocks) context.addIssue(`has more than ${maxMountBlocks} blocks`);
+    for (const [index, each] of blocks.entries()) addProblem(context, mountBlockProblem(each), [index]);
+  });
+}
+
 interface Values {
   readonly task: TaskValues<typeof rootOptions>;
   readonly plugin: PluginValues<typeof rootOptions>;
@@ -82,7 +101,21 @@ export function settleRoot(task: Values["task"], plugin: Values["plugin"]): void
   refuseUnlessAllowed("rootDir", rootDir !== undefined, "allowRootDir", plugin);
   if (rootDir === undefined && rootDirWritable) throw contradiction("root_dir_writable", "no root_dir");
   if (rootDir !== undefined && task.root === "host") throw contradiction("root_dir", 'root = "host"');
+  if (task.mount.length > 0 && rootDir === undefined && (task.root ?? plugin.root) === "host")
+    throw mountsInHostRoot('root is "host"');
   refuseUnlessAllowed("idmappedVolumes", idmappedVolumes.length > 0, "allowIdmappedVolumes", plugin);
+}
+
+/**
+ * The error for `mount` blocks of a task that sees the host's tree, in which the driver makes no mount points.
+ * @param why the task sees it
+ */
+export function mountsInHostRoot(why: string): DriverError {
+  const summary = `The task's config has mount, but the task has no root of its own: ${why}`;
+  return new DriverError("CONFIG_INVALID", summary, {
+    option: "mount",
+    hint: 'Leave out mount, or write root = "private" and unveil single paths',
+  });
 }
 
 function contradiction(option: string, other: string): DriverError {

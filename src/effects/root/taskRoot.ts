@@ -97,8 +97,8 @@ export function taskRoot({
   const paths: RootPath[] = [];
   const ownDevices: string[] = [];
   const made: string[] = [];
-  for (const { path, mode, sources, target, ownRoot, madeByTask, inRootDir } of entries) {
-    if (madeByTask) made.push(path);
+  for (const { path, mode, sources, target, ownRoot, inMemory, madeByTask, inRootDir } of entries) {
+    if (madeByTask || inMemory) made.push(path);
     else if (ownRoot) {
       if (path !== TMP) ownDevices.push(path);
     } else if (inRootDir) continue;

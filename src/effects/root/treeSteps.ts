@@ -30,6 +30,7 @@ const { O_PATH, O_CLOEXEC, RESOLVE_NO_SYMLINKS } = k;
 const copyFollowing = flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE });
 const copyWithoutLinks = flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW });
 const copyOpened = flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE, AT_EMPTY_PATH });
+const closeOnExec = flags({ O_CLOEXEC });
 const wholeTree = flags({ AT_EMPTY_PATH, AT_RECURSIVE });
 const moveToPath = flags({ MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS });
 const moveToDescriptor = flags({ MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH });
@@ -68,6 +69,31 @@ export function copyTreeWithoutLinksSteps(
   ];
 }
 
+/**
+ * As {@link copyTreeWithoutLinksSteps}, where no number but the lowest free one is known.
+ * @param free the lowest free descriptor, which is free again afterwards
+ * @param kept a higher free descriptor, which the copy gets
+ */
+export function keepTreeWithoutLinksSteps(
+  name: string,
+  tree: Omit<Tree, "followSource">,
+  free: number,
+  kept: number,
+): Step[] {
+  const how = locationWithoutLinks;
+  const keep: Step[] = [
+    { name, call: "dup3", args: [free, kept, closeOnExec] },
+    { name, call: "close", args: [free] },
+  ];
+  return [
+    { name, call: "openat2", args: [anyFolder, tree.source, how, how.bytes.length], hints: linkHints },
+    ...keep,
+    { name, call: "open_tree", args: [kept, "", copyOpened], hints: sourceHints },
+    setAttributesStep(name, free, tree),
+    ...keep,
+  ];
+}
+
 /** mount_setattr(2) on all mounts of a tree. */
 function setAttributesStep(
   name: string,
@@ -87,6 +113,25 @@ function setAttributesStep(
 export function mountStep(name: string, tree: number, target: string): Step {
   const hints = targetHints(name);
   return { name, call: "move_mount", args: [tree, "", anyFolder, target, moveToPath], hints };
+}
+
+/**
+ * Mounts a new file system over a folder, and refuses symlinks in the path.
+ * @param options as mount(2) takes them for the type
+ * @param opened the lowest free descriptor, which the folder gets until the last step closes it
+ */
+export function mountNewWithoutLinksSteps(
+  name: string,
+  target: string,
+  { type, how, options }: { readonly type: string; readonly how: Flags; readonly options: string },
+  opened: number,
+): Step[] {
+  const open = locationWithoutLinks;
+  return [
+    { name, call: "openat2", args: [anyFolder, target, open, open.bytes.length], hints: linkHints },
+    { name, call: "mount", args: [type, `/proc/self/fd/${opened}`, type, how, options] },
+    { name, call: "close", args: [opened] },
+  ];
 }
 
 /**

@@ -20,7 +20,7 @@ export type UnveilMode = PathAccess;
 
 /**
  * Where an entry comes from: the default paths, the options of the plugin or the
- * task, the task's own folders, its log pipes, its volumes, its devices, or the folder of its root.
+ * task, the task's own folders, its log pipes, its volumes, devices and `mount` blocks, or the folder of its root.
  */
 export type UnveilSource =
   | "default"
@@ -30,6 +30,7 @@ export type UnveilSource =
   | "log"
   | "volume"
   | "device"
+  | "mount"
   | "root_dir"
   | "cgroup_delegate";
 

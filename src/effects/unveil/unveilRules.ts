@@ -5,6 +5,7 @@
 
 import { DriverError } from "../../base/errors.ts";
 import { mountAround, type PlacedMount, type RootMode, type TaskFolders } from "../layout/layout.ts";
+import type { MemoryMount } from "../layout/mountBlocks.ts";
 import type { PluginValues, TaskValues } from "../options/fields.ts";
 import { isAtOrBelow } from "../paths/paths.ts";
 import { defaultEntries, identityPaths, ownRootFolders, ownRootPaths } from "./defaultPaths.ts";
@@ -35,6 +36,8 @@ export interface UnveilInput {
   /** Bind mounts over single paths, except the bind mount of the private `/tmp`. */
   readonly bound?: readonly BoundPath[];
   readonly mounts?: readonly PlacedMount[];
+  /** Folders in memory at paths of the task's root. */
+  readonly inMemory?: readonly MemoryMount[];
   /** The root that the options request; `host` by default. */
   readonly root?: RootMode;
   /** Set if the root is made of a folder. */
@@ -57,10 +60,14 @@ export interface UnveilRule {
    * folder, because an earlier run may have created a symlink in the folder.
    */
   readonly beneath?: string;
+  /** Set if the path must not lead through any symlink below {@link beneath}. */
+  readonly withoutLinks?: true;
   /** The mount's target, if the path is the source of a mount. */
   readonly target?: string;
   /** Set if the path exists only in the task's mount namespace, and not on the host. */
   readonly ownRoot?: true;
+  /** Set for a folder in memory that the job asks for. Init mounts it and adds the rule, or the start fails. */
+  readonly inMemory?: true;
   /** Set if only the task's process can add the rule, because it makes what is at the path. */
   readonly madeByTask?: true;
   /** Set if the rule allows listing folders, but not reading files. */
@@ -113,7 +120,8 @@ export function isConfigured({ sources }: UnveilRule): boolean {
  * @throws DriverError `CONFIG_INVALID` for options of the root and of `/tmp` that the unveiled paths contradict
  */
 export function unveilRules(input: UnveilInput): UnveilRules {
-  const { options, task, folders, bound = [], mounts = [], rootDir, tmpInMemory = false, delegated } = input;
+  const { options, task, folders, bound = [], mounts = [], inMemory = [], rootDir, delegated } = input;
+  const { tmpInMemory = false } = input;
   const configured = [
     ...options.unveilPaths.map((entry) => parseUnveil(entry, "plugin")),
     ...entriesOfSets(task, options),
@@ -138,15 +146,16 @@ export function unveilRules(input: UnveilInput): UnveilRules {
   if (privateTmp && !tmpInMemory) binds.set(TMP, folders.tmpDir);
   // The default `rwc:/tmp` never applies to the host's /tmp, which all users share.
   const entries = [...implied.filter(({ path }) => privateTmp || path !== TMP), ...configured];
-  const covering = mounts.filter(({ source, target }) => source !== target);
+  const covering = [...mounts.filter(({ source, target }) => source !== target), ...inMemory];
   const outside = entries.filter(({ path }) => mountAround(path, covering) === undefined);
   const rules = [
     ...ownFolderRules(options, folders, outside),
     ...confine(merge(outside, binds)).map((rule) =>
-      tmpInMemory && rule.path === TMP ? inMemory(rule) : rule,
+      tmpInMemory && rule.path === TMP ? tmpRule(rule) : rule,
     ),
     ...(root === "private" && options.unveilDefaults ? ownRootRules(configured) : []),
     ...mounts.map(mountRule),
+    ...inMemory.map(memoryRule),
     ...(delegated === undefined ? [] : [delegatedRule(delegated)]),
   ];
   if (rootDir) rules.push(...rootDirRules(rootDir, rules, folders, privateTmp));
@@ -173,7 +182,7 @@ function delegatedRule(path: string): UnveilRule {
 }
 
 /** The rights are those on the task's temporary folder. */
-function inMemory(rule: UnveilRule): UnveilRule {
+function tmpRule(rule: UnveilRule): UnveilRule {
   return { ...rule, mode: unionOfModes(rule.mode, modeOf("rwxc")), ownRoot: true };
 }
 
@@ -240,8 +249,13 @@ function ownFolderRules(
   return [{ path: rootDir, mode: modeOf("r"), sources: ["folder"], listing: true }];
 }
 
-function mountRule({ kind, source, target, mode }: PlacedMount): UnveilRule {
-  return { path: source, mode, sources: [kind], ...(source === target ? {} : { target }) };
+function mountRule({ kind, source, target, mode, own }: PlacedMount): UnveilRule {
+  const rule: UnveilRule = { path: source, mode, sources: [kind], ...(source === target ? {} : { target }) };
+  return own === undefined ? rule : { ...rule, beneath: own.anchor, withoutLinks: true };
+}
+
+function memoryRule({ target }: MemoryMount): UnveilRule {
+  return { path: target, mode: modeOf("rwxc"), sources: ["mount"], ownRoot: true, inMemory: true };
 }
 
 function whyTmpIsShared(

@@ -18,6 +18,7 @@ import {
   PROC_SUPER_MAGIC,
   RESOLVE_BENEATH,
   RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
 } from "../kernel/constants.ts";
 import { kernelError } from "../kernel/kernelError.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
@@ -76,6 +77,7 @@ export function findPath(rule: UnveilRule): Found {
 export function foundAt(opened: Opened, rule: UnveilRule): Found {
   if (typeof opened === "number") return classify(opened, rule);
   const { errno } = opened;
+  if (errno === "ELOOP" && rule.withoutLinks) throw leadsOut(rule);
   if (errno === "ELOOP") return streamAt(rule);
   if (errno === "EXDEV") throw leadsOut(rule);
   if (ABSENT.has(errno)) return { at: "nowhere", errno };
@@ -97,15 +99,22 @@ export function kindOf(status: Stats): PathKind {
 const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG", "EACCES"]);
 
 /** Opens a rule's path, without a look at what it is. Makes only system calls of this thread. */
-export function openRule({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): Opened {
+export function openRule({
+  path,
+  beneath,
+  withoutLinks,
+}: Pick<UnveilRule, "path" | "beneath" | "withoutLinks">): Opened {
   if (beneath === undefined) {
     return tryOpenat2(AT_FDCWD, path, { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS });
   }
   const folder = tryOpenat2(AT_FDCWD, beneath, { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS });
   if (typeof folder !== "number") return folder;
   try {
-    const resolve = RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH;
-    return tryOpenat2(folder, relative(beneath, path), { flags: O_PATH, resolve });
+    const links = withoutLinks ? RESOLVE_NO_SYMLINKS : RESOLVE_NO_MAGICLINKS;
+    return tryOpenat2(folder, relative(beneath, path) || ".", {
+      flags: O_PATH,
+      resolve: links | RESOLVE_BENEATH,
+    });
   } finally {
     closeSync(folder);
   }

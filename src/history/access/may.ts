@@ -82,11 +82,15 @@ function mayUsePath(run: SandboxedRun, asked: Asked<"path">): Answer {
     return allowed(`unveiled by ${deciding.map(ruleText).join(" and ")}`, proviso);
   }
   if (around.length > 0) {
-    return refused(
+    const answer = refused(
       run,
       asked,
       `${around.map(ruleText).join(" and ")} ${lacks(around.length)} ${missing.join("")}`,
     );
+    // An unveil entry in a mount is ignored.
+    if (around.every(({ source }) => source !== "mount")) return answer;
+    const isWrite = missing.every((letter) => "wc".includes(letter));
+    return { ...answer, advice: isWrite ? "To allow it: readonly = false in the job's mount block" : "" };
   }
   if (leads) return refused(run, asked, `${path} only leads to an unveiled path`);
   return refused(

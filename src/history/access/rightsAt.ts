@@ -54,6 +54,7 @@ export const sourceWords: Readonly<Record<UnveilSource, string>> = {
   log: "task's output",
   volume: "volume",
   device: "device",
+  mount: "job's mount",
   root_dir: "root_dir",
   cgroup_delegate: "task's own cgroups",
 };

@@ -304,13 +304,21 @@ function freeText({ freeBytes, totalBytes, freeFiles }: DiskFacts): string {
   return `${formatBytes(freeBytes)} of ${formatBytes(totalBytes)} are free`;
 }
 
-function readOnly({ finding: { paths }, context: { request }, call }: Message): string | undefined {
+function readOnly({ finding: { paths }, context, call }: Message): string | undefined {
+  const { request, sandbox } = context;
   if (call !== undefined)
     return `it wrote to a read-only file system${call.object === null ? "" : `, at ${call.object}`}`;
   const path = paths.find((each) =>
     request?.mounts.some(({ target, readOnly }) => readOnly && isAtOrBelow(each, target)),
   );
-  return path && `its last line names ${path}, which is in a volume that is read-only`;
+  if (path !== undefined) return `its last line names ${path}, which is in a volume that is read-only`;
+  const own = paths.find((each) =>
+    sandbox?.unveiled.some(
+      ({ source, mode, path: target }) =>
+        source === "mount" && !mode.includes("w") && isAtOrBelow(each, target),
+    ),
+  );
+  return own && `its last line names ${own}, which is mounted read-only: its mount lacks readonly = false`;
 }
 
 function programMemory({ finding: { name }, context, end, call }: Message): string | undefined {

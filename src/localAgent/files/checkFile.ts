@@ -8,7 +8,8 @@ import {
 } from "../../driver/options/pluginOptions.ts";
 import { needsCores } from "../../effects/cgroup/options.ts";
 import { capabilitySet, noCapabilities } from "../../effects/kernel/capabilities.ts";
-import { foldersIn, placeMounts, rootDirPlace } from "../../effects/layout/layout.ts";
+import { foldersIn, type PlacedMount, placeMounts, rootDirPlace } from "../../effects/layout/layout.ts";
+import { placeMountBlocks } from "../../effects/layout/mountBlocks.ts";
 import { logDestination } from "../../effects/logs/options.ts";
 import { limitWithin } from "../../effects/options/fields.ts";
 import { InvalidOptions } from "../../effects/options/hclOptions.ts";
@@ -202,10 +203,12 @@ function checkBeyondOptions(file: JobFile, place: TaskPlace, plugin: PluginOptio
   const targets = mounts.map(({ destination, readOnly, source }) => ({
     ...{ source, target: destination, readOnly, propagation: "private" as const },
   }));
+  let placed: readonly PlacedMount[] = [];
   if (mounts.every(({ destination }) => destination !== ""))
-    checkOptions(file, at, config, () =>
-      placeMounts({ mounts: targets, devices: [] }, sampleFolders, options.idmappedVolumes),
-    );
+    checkOptions(file, at, config, () => {
+      placed = placeMounts({ mounts: targets, devices: [] }, sampleFolders, options.idmappedVolumes);
+    });
+  checkOptions(file, at, config, () => placeMountBlocks(options.mount, placed, sampleFolders));
   for (const mount of task.volumeMounts)
     if (mount.propagation === "bidirectional")
       report(file, {
@@ -401,7 +404,7 @@ function isUnresolved(file: JobFile, place: string, option: string): boolean {
   return [...file.unresolved].some((each) => isAtOrIn(each, at));
 }
 
-const refusals = ["CONFIG_INVALID", "ROOT_DIR_INVALID", "MOUNT_TARGET_INVALID"];
+const refusals = ["CONFIG_INVALID", "ROOT_DIR_INVALID", "MOUNT_SOURCE_INVALID", "MOUNT_TARGET_INVALID"];
 
 function optionProblems(
   work: () => unknown,

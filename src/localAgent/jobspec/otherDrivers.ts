@@ -2,7 +2,8 @@
 
 const noImage = "exec2 has no images: install the program on the host, and unveil its files";
 const network = "it belongs to the group's network block";
-const volumes = "mount a host volume with volume_mount, or unveil a path of the host";
+const volumes =
+  "mount a host volume with volume_mount, or a file of the task's own with mount, or unveil a path of the host";
 const isolated = "every task has its own";
 const capabilities = "cap_add adds single capabilities";
 
@@ -26,10 +27,9 @@ const advice: Readonly<Record<string, string>> = {
   dns_options: `${network}: dns { options = […] }`,
   volumes,
   volume_driver: volumes,
-  mount: volumes,
   mounts: volumes,
   storage_opt: volumes,
-  tmpfs: "the folders /tmp, local and alloc are writable",
+  tmpfs: 'mount with type = "tmpfs"; the folders /tmp, local and alloc are writable anyway',
   devices: "unveil the device's path; its owner and mode decide who may use it",
   device_cgroup_rules: "unveil the device's path; its owner and mode decide who may use it",
   privileged: capabilities,

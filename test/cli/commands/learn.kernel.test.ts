@@ -271,6 +271,12 @@ job "test" {
       code: 125,
       stderr: expect.stringContaining("not a duration"),
     });
+    const mount = 'config {\n command = "true"\n mount {\n source = "local/x"\n target = "/x"\n}\n}';
+    const mounting = jobFileOf(`job "j" {\n group "g" {\n task "t" {\n driver = "exec2"\n ${mount}\n}\n}\n}`);
+    expect(await learn([mounting])).toMatchObject({
+      code: 125,
+      stderr: expect.stringContaining("task t has a mount block, with which no job can be learned"),
+    });
     const json = join(temporaryFolder(), "job.json");
     writeFileSync(
       json,

@@ -476,6 +476,25 @@ describe("a job that cannot be run", () => {
     expect(stdout).toMatch(/^rx +\/bin +root_dir$/m);
   });
 
+  it("is no error of a plan that the source of a mount is not there yet, and one of a start", async () => {
+    const mount = 'mount {\n source = "local/app.conf"\n target = "/etc/app/app.conf"\n}';
+    const template = 'template {\n data = "x"\n destination = "local/app.conf"\n}';
+    const jobWith = (more: string) =>
+      jobFileOf(
+        `job "j" {\n group "g" {\n task "t" {\n driver = "exec2"\n config {\n command = "true"\n ${mount}\n}\n ${more}\n}\n}\n}`,
+      );
+    const plan = (job: string) => call(["doctor", "--state-dir", temporaryFolder(), "--plan", job]);
+    const [later, now] = [await plan(jobWith("")), await plan(jobWith(template))];
+    expect([later.code, now.code]).toEqual([0, 0]);
+    expect(later.stdout).toContain(
+      "No plan: the source of the mount at /etc/app/app.conf does not exist yet",
+    );
+    expect(now.stdout).toMatch(/^rx? +\/etc\/app\/app\.conf +mount$/m);
+    const { code, stderr } = await call(running(jobWith("")));
+    expect(code).toBe(126);
+    expect(stderr).toContain("MOUNT_SOURCE_MISSING");
+  });
+
   it("is reported: missing root rights", async () => {
     const { code, stderr } = await call(["run", `${examples}/hello.nomad.hcl`], { unprivileged: true });
     expect(code).toBe(125);

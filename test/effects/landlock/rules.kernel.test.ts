@@ -64,6 +64,26 @@ describe("a path of the host", () => {
     expect(skipped).toEqual([{ path: `${base}/file`, reason: "c grants nothing on a file" }]);
   });
 
+  test("that no link may lead to is refused behind one, wherever it leads", () => {
+    mkdirSync(`${base}/folder/real`);
+    writeFileSync(`${base}/folder/real/file`, "content");
+    symlinkSync("real", `${base}/folder/inside`);
+    symlinkSync("..", `${base}/folder/outside`);
+    symlinkSync("/proc/self/fd/1", `${base}/folder/stream`);
+    const own = (path: string): UnveilRule => ({
+      ...rule(`rw:${base}/folder${path}`, "mount", `${base}/folder`),
+      ...{ target: "/srv/own", withoutLinks: true },
+    });
+    const { applied } = build([own(""), own("/real/file")]);
+    expect(applied.map(({ path, mode, kind }) => [path, mode, kind])).toEqual([
+      ["/srv/own", "rw", "folder"],
+      ["/srv/own", "rw", "file"],
+    ]);
+    for (const path of ["/inside", "/inside/file", "/outside/file", "/stream"]) {
+      expect(errorOf(() => build([own(path)])).code, path).toBe("UNVEIL_PATH_UNSAFE");
+    }
+  });
+
   test("gets its rule on a symlink's target, even if the symlink changes later", async () => {
     symlinkSync(`${base}/file`, `${base}/link`);
     writeFileSync(`${base}/other`, "content");

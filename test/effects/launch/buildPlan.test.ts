@@ -53,6 +53,34 @@ describe("a launch plan", () => {
     }
   });
 
+  it("follows no link to the task's own files and folders that are mounted, nor to where", () => {
+    const own = { kind: "mount", readOnly: true, propagation: "private", isFolder: true } as const;
+    const plan = buildLaunchPlan(
+      launchInput({
+        mounts: [{ ...own, source: "/alloc/data/conf", target: "/etc/app" }],
+        inMemory: [{ target: "/var/cache/app", bytes: 64_000_000 }],
+      }),
+    );
+    const lines = describePlan(plan).filter((line) => line.includes("mount the task's own"));
+    const how = "{flags: O_PATH|O_CLOEXEC, resolve: RESOLVE_NO_SYMLINKS}, 24";
+    expect(lines.map((line) => line.replace(/^init +mount the task's own /, ""))).toEqual([
+      `/etc/app: openat2(AT_FDCWD, "/alloc/data/conf", ${how})`,
+      "/etc/app: dup3(10, 17, O_CLOEXEC)",
+      "/etc/app: close(10)",
+      '/etc/app: open_tree(17, "", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_RECURSIVE|AT_EMPTY_PATH)',
+      '/etc/app: mount_setattr(10, "", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set: MOUNT_ATTR_RDONLY|MOUNT_ATTR_NOSUID|MOUNT_ATTR_NODEV, propagation: MS_PRIVATE}, 32)',
+      "/etc/app: dup3(10, 17, O_CLOEXEC)",
+      "/etc/app: close(10)",
+      `/etc/app: openat2(AT_FDCWD, "/etc/app", ${how})`,
+      '/etc/app: move_mount(17, "", 10, "", MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH)',
+      "/etc/app: close(10)",
+      "/etc/app: close(17)",
+      `/var/cache/app in memory: openat2(AT_FDCWD, "/var/cache/app", ${how})`,
+      '/var/cache/app in memory: mount("tmpfs", "/proc/self/fd/10", "tmpfs", MS_NOSUID|MS_NODEV, "mode=1777,size=64000000")',
+      "/var/cache/app in memory: close(10)",
+    ]);
+  });
+
   it("keeps capabilities only for root", () => {
     expect(names(buildLaunchPlan(launchInput({ uid: 0 })), "task")).not.toContain("drop capabilities");
   });

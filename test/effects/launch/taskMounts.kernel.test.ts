@@ -74,6 +74,37 @@ describe("a task's file system", () => {
     }
   });
 
+  it("follows no symlink to the task's own files that are mounted, nor on the way, as it does for a volume", async () => {
+    const [source, link, target] = ["own", "link-to-own", "own-target"].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    for (const path of [source, join(source, "in"), target]) mkdirSync(path);
+    writeFileSync(join(source, "in", "file"), "content");
+    symlinkSync(source, link);
+    const mounting = (kind: "mount" | "volume", path: string) => ({
+      ...{ uid: 0, gid: 0 },
+      mounts: [
+        {
+          ...{ kind, target, isFolder: true, readOnly: true },
+          source: path,
+          propagation: "private" as const,
+        },
+      ],
+    });
+    const script = `cat ${target}/file ${target}/in/file 2> /dev/null; echo`;
+    for (const path of [link, `${link}/in`]) {
+      expect(await taskLines(script, mounting("volume", path))).toEqual(["content"]);
+      using run = new TestRun();
+      await expect(run.start(mounting("mount", path))).rejects.toMatchObject({
+        code: "LAUNCH_FAILED",
+        message: expect.stringMatching(/step "mount the task's own .*" failed \(openat2 .*: ELOOP\)/),
+      });
+    }
+    expect(await taskLines(script, mounting("mount", `${source}/in`))).toEqual(["content"]);
+  });
+
   it("has volumes although their sources are hidden, and nothing at hidden paths", async () => {
     const [one, other] = ["one", "other"].map((name) => join(folder, name)) as [string, string];
     for (const path of [one, other]) mkdirSync(path);

@@ -105,6 +105,7 @@ test("a task's options have this hclspec", () => {
       disk_limit: attr("disk_limit", "string"),
       root_dir: attr("root_dir", "string"),
       root_dir_writable: withDefault(attr("root_dir_writable", "bool"), "false"),
+      mount: attr("mount", "list(map(string))"),
       idmapped_volumes: attr("idmapped_volumes", "list(string)"),
       swap_limit: attr("swap_limit", "string"),
       cpu_hard_limit: withDefault(attr("cpu_hard_limit", "bool"), "true"),

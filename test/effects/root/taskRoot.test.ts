@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts";
 import type { TaskFolders } from "../../../src/effects/layout/layout.ts";
+import type { MemoryMount } from "../../../src/effects/layout/mountBlocks.ts";
 import { parseTaskOptions } from "../../../src/effects/parts.ts";
 import {
   isSameTemplate,
@@ -18,11 +19,20 @@ interface Given {
   readonly unveil?: readonly string[];
   readonly bound?: readonly { readonly source: string; readonly target: string }[];
   readonly mounts?: readonly { readonly target: string; readonly isFolder: boolean }[];
+  readonly inMemory?: readonly MemoryMount[];
   readonly alloc?: string;
   readonly folders?: Partial<TaskFolders>;
 }
 
-function rootOf({ plugin, unveil, bound = [], mounts = [], alloc = allocId, folders }: Given = {}): TaskRoot {
+function rootOf({
+  plugin,
+  unveil,
+  bound = [],
+  mounts = [],
+  inMemory = [],
+  alloc = allocId,
+  folders,
+}: Given = {}): TaskRoot {
   const options = parsePluginOptions({ unveil_by_task: true, ...plugin });
   const task = parseTaskOptions({ command: "x", unveil }, options);
   const rootDir = `${allocMounts}/${alloc}-web`;
@@ -34,7 +44,7 @@ function rootOf({ plugin, unveil, bound = [], mounts = [], alloc = allocId, fold
     tmpDir: `${rootDir}/tmp`,
     ...folders,
   };
-  const rules = unveilRules({ options, task, folders: own, bound, root: "private" });
+  const rules = unveilRules({ options, task, folders: own, bound, inMemory, root: "private" });
   return taskRoot({
     rules,
     folders: own,
@@ -110,6 +120,14 @@ describe("the root of a task", () => {
     expect(root.template.places).toContainEqual({ path: "/srv/data", isFolder: true });
     expect(root.template.places).toContainEqual({ path: "/etc/app.conf", isFolder: false });
     expect(placesOf(root).filter((path) => path.endsWith("/in"))).toEqual([]);
+  });
+
+  it("has mount points for folders in memory, which are no devices of its own", () => {
+    const inMemory = [{ target: "/var/cache/app", bytes: 1 }];
+    const root = rootOf({ inMemory });
+    expect(root.ownDevices).toEqual(["/dev/shm", "/dev/pts"]);
+    expect(root.template.places).toContainEqual({ path: "/var/cache/app", isFolder: true });
+    expect(pathsOf(root)).not.toContain("/var/cache/app");
   });
 
   it("makes no folder if the host's folder is unveiled at its path", () => {

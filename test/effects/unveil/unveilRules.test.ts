@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts";
 import { placeMounts, type TaskFolders } from "../../../src/effects/layout/layout.ts";
+import { type MountBlock, placeMountBlocks } from "../../../src/effects/layout/mountBlocks.ts";
 import { parseTaskOptions } from "../../../src/effects/parts.ts";
 import { defaultEntries } from "../../../src/effects/unveil/defaultPaths.ts";
-import { formatUnveil } from "../../../src/effects/unveil/unveil.ts";
+import { formatUnveil, modeOf } from "../../../src/effects/unveil/unveil.ts";
 import { type BoundPath, isConfigured, unveilRules } from "../../../src/effects/unveil/unveilRules.ts";
 
 const root = "/opt/nomad/alloc_mounts/6f2d-web";
@@ -155,6 +156,45 @@ describe("a path under a bind mount", () => {
 
   test("has no rule if nobody unveils it", () => {
     expect(rulesOf({ bound, plugin: { unveil_defaults: false } }).entries).toEqual([]);
+  });
+});
+
+describe("the job's mounts", () => {
+  const rulesWith = (blocks: readonly MountBlock[], unveil: readonly string[] = []) => {
+    const { folders, options, task } = rulesOf({ unveil });
+    return unveilRules({ options, task, folders, ...placeMountBlocks(blocks, [], folders) }).entries;
+  };
+
+  test("have rules on their sources, which no link leads to, and on folders in memory", () => {
+    const rules = rulesWith([
+      { source: "alloc/data/conf", target: "/etc/app" },
+      { source: "local", target: "/app", readonly: "false" },
+      { type: "tmpfs", target: "/var/cache/app", size: "5MB" },
+    ]);
+    const [mode, sources] = [modeOf("rwxc"), ["mount"]];
+    expect(rules.slice(-3)).toEqual([
+      {
+        ...{ path: `${root}/local`, target: "/app", mode, sources },
+        ...{ beneath: `${root}/local`, withoutLinks: true },
+      },
+      {
+        ...{ path: `${root}/alloc/data/conf`, target: "/etc/app", mode: modeOf("rx"), sources },
+        ...{ beneath: `${root}/alloc`, withoutLinks: true },
+      },
+      { path: "/var/cache/app", mode, sources, ownRoot: true, inMemory: true },
+    ]);
+  });
+
+  test("replace entries for paths at and below their targets", () => {
+    const blocks = [
+      { source: "local/services", target: "/etc/services" },
+      { type: "tmpfs", target: "/srv", size: "5MB" },
+    ];
+    const rules = rulesWith(blocks, ["r:/srv/data", "r:/srv-data"]);
+    const paths = rules.map(({ path }) => path);
+    expect(paths).toContain("/srv-data");
+    expect(paths).not.toContain("/srv/data");
+    expect(paths).not.toContain("/etc/services");
   });
 });
 

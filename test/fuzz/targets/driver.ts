@@ -9,6 +9,7 @@ import { decodeHandle, encodeHandle } from "../../../src/driver/recovery/taskHan
 import { taskEnvironment } from "../../../src/effects/command/taskEnvironment.ts";
 import { parseEnviron } from "../../../src/effects/exec/taskEnviron.ts";
 import { taskFolders } from "../../../src/effects/layout/layout.ts";
+import { placeMountBlocks } from "../../../src/effects/layout/mountBlocks.ts";
 import { parseTaskOptions } from "../../../src/effects/parts.ts";
 import { unveilRules } from "../../../src/effects/unveil/unveilRules.ts";
 import { requestOf, topologyOf } from "../../../src/grpc/convert/requests.ts";
@@ -84,8 +85,12 @@ export const options: Target = {
     const decoded = allowing(["CONFIG_INVALID"], () => decodeMsgpack(bytes));
     const asPlugin = allowing(["CONFIG_INVALID"], () => parsePluginOptions(decoded));
     const asTask = allowing(["CONFIG_INVALID"], () => parseTaskOptions(decoded, plugin));
+    const blocks = asTask?.mount ?? [];
+    const placed = allowing(["MOUNT_SOURCE_INVALID", "MOUNT_TARGET_INVALID"], () =>
+      placeMountBlocks(blocks, [], folders),
+    );
     for (const root of ["private", "host"] as const) {
-      if (asTask) unveilRules({ options: asPlugin ?? plugin, task: asTask, folders, root });
+      if (asTask) unveilRules({ options: asPlugin ?? plugin, task: asTask, folders, root, ...placed });
     }
   },
   seeds: () => [
@@ -94,6 +99,13 @@ export const options: Target = {
       args: ["-c", "true"],
       unveil: ["rx:/usr", "rwc:/srv/x"],
       work_dir: "/srv",
+    }),
+    encodeMsgpack({
+      command: "a",
+      mount: [
+        { source: "alloc/data/x", target: "/etc/x", readonly: "false" },
+        { type: "tmpfs", target: "/var/x", size: "64MB" },
+      ],
     }),
     encodeMsgpack({
       command: "a",

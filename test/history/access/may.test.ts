@@ -62,6 +62,12 @@ describe("a path", () => {
       rule: "r:/etc/ssl (default paths, job's unveil) lacks w",
       advice: expect.stringContaining('unveil = ["w:/etc/ssl/certs/ca.pem"]'),
     });
+    const mounted = runWith({}, { unveiled: [{ path: "/etc/app", mode: "rx", source: "mount" }] });
+    expect(answer("write /etc/app/app.conf", mounted)).toMatchObject({
+      rule: "rx:/etc/app (job's mount) lacks w",
+      advice: "To allow it: readonly = false in the job's mount block",
+    });
+    expect(answer("read /etc/app/app.conf", mounted).allowed).toBe(true);
     expect(answer("list /srv/data").rule).toBe("/srv/data only leads to an unveiled path");
     expect(answer("read /etc/shadow")).toMatchObject({
       allowed: false,

@@ -146,6 +146,20 @@ describe("with a black box, the cause", () => {
     expect(named(output, evidence)).toBe(text);
   });
 
+  it("is that a mount of the job's is read-only", () => {
+    const context = taskWith({
+      unveiled: [
+        { path: "/etc/app", mode: "rx", source: "mount" },
+        { path: "/srv/app", mode: "rwxc", source: "mount" },
+      ],
+    });
+    const text = (path: string) => named(`touch: cannot touch '${path}': Read-only file system`, { context });
+    expect(text("/etc/app/x")).toBe(
+      "read_only: its last line names /etc/app/x, which is mounted read-only: its mount lacks readonly = false",
+    );
+    expect(text("/srv/app/x")).toBe("unknown: its cause is not known");
+  });
+
   it("of a killed task is the sender of the signal", () => {
     const of = (end: End, ...signals: BlackBoxRecord["signals"]) =>
       named("", { end, ...recorded({ signals }) });

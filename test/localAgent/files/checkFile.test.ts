@@ -303,6 +303,14 @@ describe("a job with options beyond those of a client", () => {
       ['root_dir = "/srv"', {}, "root_dir", undefined],
       ['idmapped_volumes = ["/w"]', { task: mount, group: volume }, "idmapped_volumes", undefined],
       ["tmp_size = 0", {}, "tmp_size", undefined],
+      ['mount {\n source = "/srv"\n target = "/x"\n}', {}, "mount", undefined],
+      ['mount {\n source = "local/x"\n target = "/dev"\n}', {}, "mount", undefined],
+      [
+        'mount {\n source = "local/x"\n target = "/v/x"\n}',
+        { task: mount, group: volume },
+        "mount",
+        undefined,
+      ],
       [
         "",
         { task: mount.replace("}", 'propagation_mode = "bidirectional"\n}'), group: volume },
@@ -322,6 +330,18 @@ describe("a job with options beyond those of a client", () => {
       group: volume,
     });
     expect(plainPlaces(fine.warnings).sort()).toEqual(["idmapped_volumes", "root_dir"]);
+  });
+
+  it("takes mount blocks, which each client allows", async () => {
+    const lines = [
+      'mount {\n source = "local/app.conf"\n target = "/etc/app/app.conf"\n}',
+      `mount {\n source = "${"$"}{NOMAD_TASK_DIR}/conf.d"\n target = "/etc/app/conf.d"\n readonly = false\n}`,
+      'mount {\n type = "tmpfs"\n target = "/var/cache/app"\n size = 64\n}',
+    ];
+    expect((await refusedBy({}, lines.join("\n"))).warnings).toEqual([]);
+    await expect(refusedBy({ root: "host" }, lines.join("\n"))).rejects.toThrow(
+      /has mount, but the task has no root of its own/,
+    );
   });
 
   it("asks for a /tmp that the client does not give", async () => {

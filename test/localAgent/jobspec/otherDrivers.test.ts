@@ -14,7 +14,7 @@ it("options that the driver has need no advice", () => {
 /** The options of Nomad's drivers docker, exec, raw_exec and java, beside those of all drivers. */
 const options = {
   docker:
-    "image ports volumes mount entrypoint privileged network_mode dns_servers hostname devices labels logging auth force_pull tmpfs sysctl init tty interactive readonly_rootfs security_opt userns_mode uts_mode memory_hard_limit cpuset_cpus runtime healthchecks",
+    "image ports volumes entrypoint privileged network_mode dns_servers hostname devices labels logging auth force_pull tmpfs sysctl init tty interactive readonly_rootfs security_opt userns_mode uts_mode memory_hard_limit cpuset_cpus runtime healthchecks",
   raw_exec: "cgroup_v1_override cgroup_v2_override denied_envvars",
   java: "class class_path jar_path jvm_options",
 };

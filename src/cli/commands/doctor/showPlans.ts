@@ -97,13 +97,14 @@ async function plansOf(
 }
 
 /**
- * What the plan of a task lacks whose root is unpacked only before its start: by an artifact, or by another task.
+ * What the plan of a task lacks whose root, or the source of whose mount, is made only before its start: by an artifact,
+ * or by another task.
  * @throws any other error
  */
 function untilUnpacked(thrown: unknown): string {
-  const isMissing =
-    thrown instanceof DriverError && thrown.code === "ROOT_DIR_INVALID" && thrown.failed?.errno === "ENOENT";
-  if (!isMissing) throw thrown;
+  if (!(thrown instanceof DriverError) || thrown.failed?.errno !== "ENOENT") throw thrown;
+  const isOwnSource = thrown.code === "MOUNT_SOURCE_MISSING" && thrown.option === "mount";
+  if (thrown.code !== "ROOT_DIR_INVALID" && !isOwnSource) throw thrown;
   return `No plan: ${thrown.summary} yet. Artifacts and other tasks fill it before the task's start, and its plan depends on what is in it`;
 }
 

@@ -60,6 +60,7 @@ const maxTrialMs = 120_000;
  * @param path path of the job file; `-` reads standard input
  * @returns the exit code of the job under the learned options; 0 if it did the same with them until `--stop-after`
  * @throws DriverError if no task could be started, or the kernel does not report what tasks use
+ * @throws DriverError `UNSUPPORTED` for a job with `mount` blocks
  */
 export async function learnJob(path: string, options: LearnOptions): Promise<number> {
   requireRoot("run starts tasks in sandboxes of their own");
@@ -68,6 +69,7 @@ export async function learnJob(path: string, options: LearnOptions): Promise<num
   const config = { ...options.pluginConfig, unveil_by_task: true };
   const plugin = pluginOptionsOf({ ...options, pluginConfig: config });
   const job = await checkJob(file, variablesOf(options), plugin);
+  refuseMounts(job);
   if (options.write) requireWritableJobFile(path, file);
   const observer = openObserver(scopeLevel);
   try {
@@ -75,6 +77,18 @@ export async function learnJob(path: string, options: LearnOptions): Promise<num
   } finally {
     observer.close();
   }
+}
+
+/** The observed run sees the host's tree, in which the driver makes no mount points. */
+function refuseMounts(job: Job): void {
+  const tasks = job.groups.flatMap((group) => group.tasks);
+  const mounting = tasks.find(({ config }) => config.mount !== undefined);
+  if (mounting === undefined) return;
+  const summary = `task ${mounting.name} has a mount block, with which no job can be learned`;
+  throw new DriverError("UNSUPPORTED", summary, {
+    option: "mount",
+    hint: "Learn it without the block, with the program told to look in local/, and add the block afterwards",
+  });
 }
 
 interface LearningInput {

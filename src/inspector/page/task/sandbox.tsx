@@ -81,7 +81,7 @@ const rights = [
 ] as const;
 
 /** The order of paths. Those of the job and the plugin come before those that the driver adds. */
-const sources = ["task", "plugin", "volume", "device", "folder", "log", "default"];
+const sources = ["task", "plugin", "volume", "mount", "device", "folder", "log", "default"];
 const rank = (source: string) => sources.findIndex((each) => source.includes(each));
 
 function Unveiled({ unveiled, skipped }: SandboxFacts) {
