@@ -78,7 +78,9 @@ describe("a list of free pages with an entry of commit 0", () => {
     });
     const records = root.openDB("records", { encoding: "binary" });
     const put = (key: number) => root.transactionSync(() => records.putSync(`${key}`, Buffer.alloc(3000)));
-    expect(() => Array.from({ length: 50 }, (_, key) => put(key)).every(Boolean)).toThrow("MDB_BAD_TXN");
+    // A put that finds no page makes the transaction bad. If the commit itself is the first to need one, it says why.
+    const puts = () => Array.from({ length: 50 }, (_, key) => put(key)).every(Boolean);
+    expect(puts).toThrow(/MDB_(?:BAD_TXN|NOTFOUND)/);
     await root.close();
   });
 
