@@ -31,6 +31,9 @@ beforeAll(async () => {
 /** A process that uses processor time without pause. */
 const busy: Command = { command: "perl", args: ["-e", '$| = 1; print "up\\n"; 1 while 1'] };
 
+/** What a program that computes without a pause gets at least, in percent of a core, beside hundreds of others. */
+const busyPercent = 0.5;
+
 describe("TaskStats", () => {
   test("the first sample comes at once and covers the time since a busy task's start", async () => {
     const { config } = await readyTask(agent, busy);
@@ -39,7 +42,7 @@ describe("TaskStats", () => {
     expect(id).toBe(config.id);
     const { percent = 0, userMode = 0, systemMode = 0, totalTicks = 0 } = aggResourceUsage?.cpu ?? {};
     // The machine may be busy, so the task gets some share of a core, but at most one core.
-    expect(percent).toBeGreaterThan(5);
+    expect(percent).toBeGreaterThan(busyPercent);
     expect(percent).toBeLessThan(115);
     expect(userMode + systemMode).toBeCloseTo(percent);
     // A core has 4000 MHz in the topology that the agent sent.
@@ -58,7 +61,7 @@ describe("TaskStats", () => {
     const last = stream.messages.at(-1)?.stats;
     expect([...(last?.resourceUsageByPid.keys() ?? [])]).toEqual([pid]);
     const own = last?.resourceUsageByPid.get(pid);
-    expect(own?.cpu?.percent).toBeGreaterThan(5);
+    expect(own?.cpu?.percent).toBeGreaterThan(busyPercent);
     expect(own?.memory?.rss).toBeGreaterThan(1 << 20);
     expect(own?.memory?.measuredFields).toEqual([MemoryField.RSS]);
   });
@@ -145,7 +148,7 @@ describe("TaskStats", () => {
     const second = await startAgent({ stateDir: first.stateDir });
     await second.driver.recoverTask({ taskId: "", handle });
     const { aggResourceUsage } = await firstSample(config.id, 0, second);
-    expect(aggResourceUsage?.cpu?.percent).toBeGreaterThan(5);
+    expect(aggResourceUsage?.cpu?.percent).toBeGreaterThan(busyPercent);
     expect(aggResourceUsage?.cpu?.percent).toBeLessThan(115);
   });
 
@@ -161,10 +164,11 @@ describe("TaskStats", () => {
     const [ofOld, ofNext] = [await firstSample(old.id), await firstSample(next.id)];
     expect([...ofOld.resourceUsageByPid.keys()]).toEqual([String(await pidOf(agent, old))]);
     expect([...ofNext.resourceUsageByPid.keys()]).toEqual([String(await pidOf(agent, next))]);
-    expect(ofOld.aggResourceUsage?.cpu?.percent).toBeGreaterThan(5);
+    const ofOldRun = ofOld.aggResourceUsage?.cpu?.percent;
+    expect(ofOldRun).toBeGreaterThan(busyPercent);
     const stream = collect(statsOf(next.id, 100));
     await stream.first(() => stream.messages.length >= 3);
-    expect(stream.messages.at(-1)?.stats?.aggResourceUsage?.cpu?.percent).toBeLessThan(5);
+    expect(stream.messages.at(-1)?.stats?.aggResourceUsage?.cpu?.percent).toBeLessThan(ofOldRun ?? 0);
   });
 });
 
