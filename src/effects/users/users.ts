@@ -93,9 +93,14 @@ export function findUser(
   { allowRoot }: Pick<UserRules, "allowRoot">,
 ): TaskUser | undefined {
   if (user === "") {
-    throw new DriverError("USER_UNKNOWN", "the task has no user", {
-      hint: "Set `user` in the task, or enable the client's dynamic workload users",
-    });
+    throw new DriverError(
+      "USER_UNKNOWN",
+      "the agent names no user for the task, and no earlier run had one",
+      {
+        hint: "An agent may name one in its next attempt: it names none if a job is registered again while its task starts. Otherwise set `user` in the task, or enable the client's dynamic workload users",
+        recoverable: true,
+      },
+    );
   }
   if (!isAccountName(user)) throw unknownUser(user);
   const entry = entryOfName(passwd, user);

@@ -68,7 +68,6 @@ describe("a start is refused", () => {
     ["no options", { msgpackDriverConfig: Buffer.alloc(0) }, "CONFIG_INVALID"],
     ["no id", { id: "" }, "EVENT_INVALID"],
     ["an id that is too long", { id: "x".repeat(5_000) }, "EVENT_INVALID"],
-    ["no user", { user: "" }, "USER_UNKNOWN"],
     ["a user with a NUL", { user: "nobody\0" }, "USER_UNKNOWN"],
     ["no resources", { resources: undefined }, "CGROUP_MISSING"],
     ["an allocation's folder with a NUL", { allocDir: "/var\0/lib" }, "CONFIG_INVALID"],

@@ -103,7 +103,9 @@ describe("a task of a dynamic user that a restarted agent starts again without a
     const neighbour = makeAllocation();
     await startTask(agent, neighbour.config("exec sleep 1000"));
     const config = makeAllocation().config("true", { user: "" });
-    await expect(startTask(agent, config)).rejects.toThrow(/USER_UNKNOWN.*the task has no user.*Set `user`/s);
+    await expect(startTask(agent, config)).rejects.toThrow(
+      /USER_UNKNOWN.*names no user.*no earlier run had one.*set `user`/s,
+    );
   });
 });
 

@@ -45,10 +45,11 @@ describe("users of the host", () => {
     },
   );
 
-  it("cause an error that says what to set if the request names no user", () => {
+  it("cause an error that says what to set if the request names no user, and that a further attempt may have one", () => {
     expect(errorOf(() => find(""))).toMatchObject({
       code: "USER_UNKNOWN",
       hint: expect.stringContaining("dynamic workload users"),
+      recoverable: true,
     });
   });
 });
