@@ -8,7 +8,7 @@ import { DriverError } from "./errors.ts";
 /** Values with fewer characters stay: they are parts of ordinary words. */
 const minLength = 6;
 
-/** Parts of a value are masked on their own from this length on: lines, and what follows `password=`. */
+/** Lines of a value are masked on their own from this length on. */
 const minPart = 8;
 
 /** Up to this number, texts are searched for one form after the other, which takes the processor 20 ns per KiB. */

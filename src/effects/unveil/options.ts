@@ -65,7 +65,7 @@ export const unveilOptions = {
     }),
     privateTmp: flag().default(true).meta({
       description:
-        "whether a task's `/tmp` is its own `tmp` folder, unless an entry unveils `/tmp` or a path below it. `false`: what is unveiled of the host's",
+        "whether a task's `/tmp` is its own `tmp` folder, unless an entry unveils `/tmp` or a path below it, or the agent's folders are there. `false`: what is unveiled of the host's",
       example: false,
     }),
   }),
