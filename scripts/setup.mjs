@@ -8,6 +8,7 @@
 //   --arm64    also installs the Debian packages of the arm64 machine
 //   --proto    also installs what makes the protobuf bindings
 //   --fuzz     also installs the fuzzer
+//   --mutants  also installs what plants mutants
 //   --build    also builds the program if it is older than a source
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -42,7 +43,7 @@ await installDebianPackages(
 if (wanted.has("--debian") || wanted.has("--long")) await installPackages(collector);
 await installPackages(root);
 await linkRuntime();
-for (const tool of ["proto", "fuzz"]) {
+for (const tool of ["proto", "fuzz", "mutants"]) {
   if (wanted.has(`--${tool}`)) await installPackages(join(root, "tools", tool));
 }
 if (wanted.has("--build") && newestSource() > changedAt(join(root, "dist/plugin/nomad-driver-exec2"))) {
