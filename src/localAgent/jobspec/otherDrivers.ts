@@ -4,7 +4,7 @@ const noImage = "exec2 has no images: install the program on the host, and unvei
 const network = "it belongs to the group's network block";
 const volumes =
   "mount a host volume with volume_mount, or a file of the task's own with mount, or unveil a path of the host";
-const isolated = "every task has its own";
+const address = "a task has the addresses of its group's network, or the host's";
 const capabilities = "cap_add adds single capabilities";
 
 const advice: Readonly<Record<string, string>> = {
@@ -18,10 +18,10 @@ const advice: Readonly<Record<string, string>> = {
   ports: "a task binds the ports of its group's network block itself: NOMAD_PORT_… has their numbers",
   port_map: "a task binds the ports of its group's network block itself: NOMAD_PORT_… has their numbers",
   network_mode: `${network}: mode`,
-  network_aliases: network,
-  ipv4_address: network,
-  ipv6_address: network,
-  hostname: `${network}: hostname`,
+  network_aliases: "use a service block",
+  ipv4_address: address,
+  ipv6_address: address,
+  hostname: "a task has the host's name; extra_hosts has names that it looks up",
   dns_servers: `${network}: dns { servers = […] }`,
   dns_search_domains: `${network}: dns { searches = […] }`,
   dns_options: `${network}: dns { options = […] }`,
@@ -37,8 +37,8 @@ const advice: Readonly<Record<string, string>> = {
   security_opt: "seccomp, seccomp_allow and seccomp_deny refuse system calls",
   sysctl: "set it on the host",
   userns_mode: "every task has a user of its own on the host",
-  uts_mode: isolated,
-  cgroupns: isolated,
+  uts_mode: "a task has the host's name",
+  cgroupns: "cgroup_delegate gives a task cgroups of its own",
   init: "every task has an init that reaps processes",
   interactive: "exec runs a command in a task, with a terminal",
   tty: "exec runs a command in a task, with a terminal",

@@ -1,4 +1,5 @@
 import { lstatSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { beforeAll, describe, expect, test } from "vitest";
 import { decodeHandle, encodeHandle } from "../../../src/driver/recovery/taskHandle.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
@@ -127,6 +128,28 @@ test("a task with disabled logs runs, and only the agent gets the error of a fai
   await expect(startTask(agent, refused)).rejects.toThrow("COMMAND_NOT_FOUND");
   // The driver neither took /dev/null for a pipe nor gave it to the task's user.
   expect(statSync("/dev/null").uid).toBe(0);
+});
+
+describe("a task whose output", () => {
+  const script = "echo up; read -r _ < $NOMAD_TASK_DIR/gate; echo more; exit 7";
+
+  test("is not read any more gets SIGPIPE when it writes", async () => {
+    const allocation = makeAllocation();
+    const open = allocation.gate();
+    const { config } = await readyTask(agent, script, allocation);
+    await allocation.stdout.close();
+    open();
+    expect(await waitTask(agent, config)).toMatchObject({ signal: constants.signals.SIGPIPE });
+  });
+
+  test("is read on ends by itself", async () => {
+    const allocation = makeAllocation();
+    const open = allocation.gate();
+    const { config } = await readyTask(agent, script, allocation);
+    open();
+    expect(await waitTask(agent, config)).toMatchObject({ exitCode: 7, signal: 0 });
+    expect(await allocation.stdout.text()).toBe("up\nmore\n");
+  });
 });
 
 describe("an agent does not wait for the logs of a recovered run", () => {
