@@ -42,7 +42,7 @@ import {
   LAYOUT_KEY,
   type LogState,
   noLog,
-  requireRoom,
+  requireWritable,
   restoreCheckpoint,
   syncFolder,
 } from "./lmdbFile.ts";
@@ -77,7 +77,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
     await mkdir(folder, { recursive: true, mode: 0o700 });
     // LMDB crashes when it creates files on a full disk. If the files exist, the plugin can start and take
     // over its tasks even on a full disk.
-    if (!existsSync(files.data) || !existsSync(files.lock)) requireRoom(folder, 0);
+    if (!existsSync(files.data) || !existsSync(files.lock)) requireWritable(folder, 0);
     const checkpoints = opened.adopt(CheckpointFile.open(files.checkpoint), (file) => file.close());
     const mark = opened.adopt(WorkMark.open(folder, files.data), (each) => each.remove());
     const guards = { boot, checkpoints, mark };

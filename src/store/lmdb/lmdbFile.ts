@@ -12,7 +12,6 @@ import {
   fstatSync,
   fsyncSync,
   openSync,
-  readFileSync,
   readSync,
   statfsSync,
   statSync,
@@ -20,6 +19,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { DriverError, errnoOf } from "../../base/errors.ts";
+import { limitIn, ownLimits } from "../../effects/limits/processLimits.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { logFiles } from "../folder/logFolders.ts";
 import { damaged } from "../storeError.ts";
@@ -160,15 +160,40 @@ function readStart(descriptor: number, length: number, path: string): Buffer {
 const RESERVED_BYTES = 16 << 20;
 
 /**
- * Keeps LMDB from running into a full disk, or into the process's limit of file sizes. Creating a log on a full disk
+ * Keeps LMDB from running into a full disk, or into this process's limit of file sizes. Creating a log on a full disk
  * would crash the process. A failed write could crash the process, too: the error's text, which has numbers from
  * memory that LMDB has not set, may overflow the buffer that LMDB has for it. Takes 2 µs.
  * @param folder the event log's folder
  * @param bytes number of bytes about to be written
  * @throws DriverError `STORE_FAILED` if writing them would use up the reserve
  */
+export function requireWritable(folder: string, bytes: number): void {
+  requireFileSize(logFiles(folder).data, bytes);
+  requireRoom(folder, bytes);
+}
+
+let largestFile: number | undefined;
+
+/** @throws DriverError `STORE_FAILED` if the file with so many more bytes would come near RLIMIT_FSIZE */
+function requireFileSize(path: string, bytes: number): void {
+  largestFile ??= limitIn(ownLimits(), "RLIMIT_FSIZE").soft;
+  if (largestFile === Number.POSITIVE_INFINITY) return;
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (size + RESERVED_BYTES + bytes <= largestFile) return;
+  const summary = `the event log has ${formatBytes(size)}, a file of this process at most ${formatBytes(largestFile)}, and ${formatBytes(RESERVED_BYTES)} are kept free`;
+  throw new DriverError("STORE_FAILED", summary, {
+    failed: { call: "commit", path, errno: "EFBIG" },
+    hint: "Raise the agent's limit of file sizes: LimitFSIZE of its unit, or ulimit -f",
+    recoverable: true,
+  });
+}
+
+/**
+ * Whether the disk of a folder has room for a log.
+ * @param bytes number of bytes about to be written
+ * @throws DriverError `STORE_FAILED` if writing them would use up the reserve
+ */
 export function requireRoom(folder: string, bytes: number): void {
-  requireFileSize(folder, bytes);
   // Not `bavail`: root writes the log, and root may use all of `bfree`. Some file systems report no blocks at
   // all.
   const { blocks, bfree, bsize } = statfsSync(folder);
@@ -180,29 +205,6 @@ export function requireRoom(folder: string, bytes: number): void {
     hint: "Free space on the file system of state_dir",
     recoverable: true,
   });
-}
-
-/** The size that no file may exceed which this process writes, in bytes: RLIMIT_FSIZE of getrlimit(2). */
-let largestFile: number | undefined;
-
-function requireFileSize(folder: string, bytes: number): void {
-  largestFile ??= fileSizeLimit(readFileSync("/proc/self/limits", "utf8"));
-  if (largestFile === Number.POSITIVE_INFINITY) return;
-  const path = logFiles(folder).data;
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  if (size + RESERVED_BYTES + bytes <= largestFile) return;
-  const summary = `the event log has ${formatBytes(size)}, a file of this process at most ${formatBytes(largestFile)}, and ${formatBytes(RESERVED_BYTES)} are kept free`;
-  throw new DriverError("STORE_FAILED", summary, {
-    failed: { call: "commit", path, errno: "EFBIG" },
-    hint: "Raise the agent's limit of file sizes: LimitFSIZE of its unit, or ulimit -f",
-    recoverable: true,
-  });
-}
-
-/** @param limits the text of `/proc/<pid>/limits`: proc_pid_limits(5) */
-function fileSizeLimit(limits: string): number {
-  const [, soft = "unlimited"] = /^Max file size +(\S+)/m.exec(limits) ?? [];
-  return soft === "unlimited" ? Number.POSITIVE_INFINITY : Number(soft);
 }
 
 /** Version of the tables' layout, stored under `LAYOUT_KEY`. */

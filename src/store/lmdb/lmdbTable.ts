@@ -14,7 +14,7 @@ import { storeError } from "../storeError.ts";
 import type { BackgroundFlush } from "./backgroundFlush.ts";
 import { MAX_SEQ, type SequenceKey } from "./lmdbCodecs.ts";
 import type { Database, LmdbEnvironment, TableStats } from "./lmdbEnvironment.ts";
-import { dropFreeList, requireRoom } from "./lmdbFile.ts";
+import { dropFreeList, requireWritable } from "./lmdbFile.ts";
 import type { NewestCommit } from "./newestCommit.ts";
 import type { WorkMark } from "./workMark.ts";
 
@@ -156,7 +156,7 @@ export class LmdbTable implements WritableTable {
 
   write<T>(bytes: number, action: (writer: RecordWriter) => T): T {
     try {
-      requireRoom(this.#folder, bytes);
+      requireWritable(this.#folder, bytes);
       const result = this.#onNewestSnapshot(() => this.#transaction(action));
       this.#newest.committed();
       this.#mark.committed();

@@ -8,6 +8,8 @@ import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { labelOf, sampleEvent } from "../../support/history/sampleEvents.ts";
 import { remountReadOnly, smallFileSystem } from "../../support/host/smallFileSystem.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { programEntry } from "../../support/plugin/pluginEntry.ts";
+import { call } from "../../support/screen/commandLine.ts";
 
 const MIB = 1 << 20;
 
@@ -95,5 +97,12 @@ describe("a file that may not grow", () => {
     expect(refusals).toHaveLength(50);
     for (const refusal of refusals) expect(refusal).toBe("STORE_FAILED EFBIG");
     expect({ read, defects }).toEqual({ read: stored, defects: [] });
+  });
+
+  it("is no matter of doctor's, whose limit is not the agent's", async () => {
+    const stateDir = temporaryFolder();
+    const limited = ["sh", "-c", 'ulimit -f 2048; exec "$@"', "sh", process.execPath, programEntry];
+    const args = ["doctor", "--state-dir", stateDir];
+    expect(await call(args, { program: limited })).toEqual(await call(args));
   });
 });
