@@ -1,7 +1,7 @@
 /** Computes the smallest policy that allows a task's observed accesses. Pure. */
 
 import { asksForTerminal } from "../effects/landlock/probes.ts";
-import { isAtOrBelow, isInProc } from "../effects/paths/paths.ts";
+import { isAtOrBelow, isInProc, namesOf } from "../effects/paths/paths.ts";
 import { identityPaths, linkFolders } from "../effects/unveil/defaultPaths.ts";
 import {
   collapsed,
@@ -249,8 +249,8 @@ function lookedAt(names: readonly NamedAccess[], entries: readonly PathRight[], 
 
 /** A name in the form of an entry's path: without empty and `.` segments. Undefined for a name with `..`. */
 function plainName(name: string): string | undefined {
-  const segments = name.split("/").filter((segment) => segment !== "" && segment !== ".");
-  return segments.includes("..") ? undefined : `/${segments.join("/")}`;
+  const names = namesOf(name);
+  return names.includes("..") ? undefined : `/${names.join("/")}`;
 }
 
 function trimmed(name: string): string {

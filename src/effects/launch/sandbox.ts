@@ -216,7 +216,8 @@ function checkOwnMounts(
   { root, entries }: UnveilRules,
   inMemory: readonly MemoryMount[],
 ): void {
-  if (mount.length > 0 && root === "host") throw mountsInHostRoot("/ is unveiled");
+  if (mount.length === 0) return;
+  if (root === "host") throw mountsInHostRoot("/ is unveiled");
   const hosts = entries.filter((rule) => rule.target === undefined && !rule.ownRoot && !rule.inRootDir);
   for (const { target } of inMemory) {
     const around = [...hosts.map(({ path }) => path), TMP].find((path) => isAtOrBelow(target, path));

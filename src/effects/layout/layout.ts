@@ -4,7 +4,7 @@
  */
 
 import { DriverError } from "../../base/errors.ts";
-import { isAtOrBelow, isInProc, type PathAccess } from "../paths/paths.ts";
+import { isAtOrBelow, isInProc, namesOf, type PathAccess } from "../paths/paths.ts";
 
 export interface TaskFolders {
   /** The parent of `local`, `secrets` and `tmp`, and the default working directory. */
@@ -168,11 +168,11 @@ function targetOf(path: string, { rootDir }: TaskFolders): string {
   if (path === "" || path.includes("\0")) {
     throw invalid(path, "is not a path", "Give the volume_mount a destination");
   }
-  const segments = path.split("/");
-  if (segments.includes("..")) {
+  const names = namesOf(path);
+  if (names.includes("..")) {
     throw invalid(path, 'has a ".." in it', 'Write the resulting path, without ".."');
   }
-  const plain = segments.filter((segment) => segment !== "" && segment !== ".").join("/");
+  const plain = names.join("/");
   if (path.startsWith("/")) return `/${plain}`;
   return plain === "" ? rootDir : `${rootDir}/${plain}`;
 }
@@ -196,7 +196,7 @@ export function rootDirPlace(
   name: string,
   { rootDir, taskDir, allocDir }: TaskFolders,
 ): { readonly anchor: string; readonly rest: string } {
-  const plain = name.split("/").filter((part) => part !== "" && part !== ".");
+  const plain = namesOf(name);
   const [first, ...rest] = plain;
   if (!name.startsWith("/") && first === "alloc" && rest.length > 0)
     return { anchor: allocDir, rest: rest.join("/") };

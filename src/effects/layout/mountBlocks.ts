@@ -9,7 +9,7 @@ import { DriverError } from "../../base/errors.ts";
 import { suggestion } from "../../base/suggest.ts";
 import { mebibytesUpTo } from "../options/fields.ts";
 import type { OptionProblem } from "../options/optionProblem.ts";
-import { isAtOrBelow } from "../paths/paths.ts";
+import { isAtOrBelow, namesOf } from "../paths/paths.ts";
 import type { PlacedMount, TaskFolders } from "./layout.ts";
 
 /** A block as a client decodes it: every value is a text. */
@@ -62,13 +62,13 @@ function memoryProblem({ source, readonly, size }: MountBlock): OptionProblem | 
     return problem(`has type = "tmpfs" and ${unused}`, "A folder in memory begins empty, and is writable");
   if (size === undefined)
     return problem('has type = "tmpfs" without a size', 'Give it one, such as size = "64MB"');
-  const { error } = memorySize().safeParse(size);
+  const { error } = memorySize.safeParse(size);
   const [issue] = error?.issues ?? [];
   return issue && problem(`has size = ${JSON.stringify(size)}`, `It ${issue.message}`);
 }
 
 /** MiB. */
-const memorySize = () => mebibytesUpTo(1_048_576);
+const memorySize = mebibytesUpTo(1_048_576);
 
 function problem(message: string, hint: string): OptionProblem {
   return { message, hint };
@@ -92,7 +92,7 @@ export function placeMountBlocks(
     const other = taken.find((each) => isAtOrBelow(each, target) || isAtOrBelow(target, each));
     if (other !== undefined) throw badTarget(given, `overlaps with the mount at ${other}`, apart);
     taken.push(target);
-    if (type === "tmpfs") inMemory.push({ target, bytes: Math.floor(memorySize().parse(size) * 2 ** 20) });
+    if (type === "tmpfs") inMemory.push({ target, bytes: Math.floor(memorySize.parse(size) * 2 ** 20) });
     else mounts.push(placeOwn(source, target, readonly !== "false", folders));
   }
   mounts.sort((one, other) => (one.target < other.target ? -1 : 1));
@@ -121,11 +121,11 @@ function ownPlace(
   source: string,
   { taskDir, allocDir, secretsDir }: TaskFolders,
 ): { readonly anchor: string; readonly rest: string } {
-  const segments = source.split("/").filter((segment) => segment !== "" && segment !== ".");
-  if (segments.includes("..") || source.includes("\0"))
+  const names = namesOf(source);
+  if (names.includes("..") || source.includes("\0"))
     throw badSource(source, 'has a ".." or a NUL byte in it', "Write the resulting path");
-  const [first = "", ...below] = segments;
-  const whole = `/${segments.join("/")}`;
+  const [first = "", ...below] = names;
+  const whole = `/${names.join("/")}`;
   const anchors = { local: taskDir, secrets: secretsDir, alloc: allocDir };
   const anchor = source.startsWith("/")
     ? Object.values(anchors).find((folder) => isAtOrBelow(whole, folder))
@@ -144,10 +144,10 @@ function ownPlace(
  * @throws DriverError `MOUNT_TARGET_INVALID`
  */
 function targetOf(given: string, folders: TaskFolders): string {
-  const segments = given.split("/").filter((segment) => segment !== "" && segment !== ".");
-  if (!given.startsWith("/") || segments.length === 0 || given.includes("\0") || segments.includes(".."))
+  const names = namesOf(given);
+  if (!given.startsWith("/") || names.length === 0 || given.includes("\0") || names.includes(".."))
     throw badTarget(given, 'is not an absolute path without ".."', "Write the whole path, from / on");
-  const target = `/${segments.join("/")}`;
+  const target = `/${names.join("/")}`;
   const special = ["/dev", "/proc", "/sys"].find((folder) => isAtOrBelow(target, folder));
   if (special !== undefined) throw badTarget(given, `is in ${special}`, "Choose a path elsewhere");
   if (target === "/tmp")

@@ -1,5 +1,5 @@
 /** Follows a path one name after another, as the kernel does. Pure. */
-import { isInProc } from "./paths.ts";
+import { isInProc, namesOf } from "./paths.ts";
 
 /** What is at a path of the host. Symlinks are not followed. */
 export type HostEntry =
@@ -45,8 +45,4 @@ export function follow(path: string, lookAt: LookAt): Walk | undefined {
     }
   }
   return { links, end: { path: at, entry } };
-}
-
-export function namesOf(path: string): string[] {
-  return path.split("/").filter((name) => name !== "" && name !== ".");
 }

@@ -13,6 +13,11 @@ export function withoutSlashes(path: string): string {
   return path.replace(/(?<=.)\/+$/, "");
 }
 
+/** The names in a path, without empty and `.` segments, which never change where it leads. */
+export function namesOf(path: string): string[] {
+  return path.split("/").filter((name) => name !== "" && name !== ".");
+}
+
 /** Whether a path is the folder or lies below it; both must be normalized. */
 export function isAtOrBelow(path: string, folder: string): boolean {
   if (!path.startsWith(folder)) return false;

@@ -3,8 +3,8 @@
  * host. Pure.
  */
 
-import { follow, type LookAt, namesOf } from "../paths/followPath.ts";
-import { isAtOrBelow } from "../paths/paths.ts";
+import { follow, type LookAt } from "../paths/followPath.ts";
+import { isAtOrBelow, namesOf } from "../paths/paths.ts";
 import { folderOf } from "../unveil/pathRights.ts";
 import type { RootLink, RootTemplate } from "./taskRoot.ts";
 

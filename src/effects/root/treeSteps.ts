@@ -60,9 +60,8 @@ export function copyTreeWithoutLinksSteps(
   free: number,
   opened: number,
 ): Step[] {
-  const how = locationWithoutLinks;
   return [
-    { name, call: "openat2", args: [anyFolder, tree.source, how, how.bytes.length], hints: linkHints },
+    locateWithoutLinksStep(name, tree.source),
     { name, call: "open_tree", args: [free, "", copyOpened], hints: sourceHints },
     setAttributesStep(name, opened, tree),
     { name, call: "close", args: [free] },
@@ -80,18 +79,23 @@ export function keepTreeWithoutLinksSteps(
   free: number,
   kept: number,
 ): Step[] {
-  const how = locationWithoutLinks;
   const keep: Step[] = [
     { name, call: "dup3", args: [free, kept, closeOnExec] },
     { name, call: "close", args: [free] },
   ];
   return [
-    { name, call: "openat2", args: [anyFolder, tree.source, how, how.bytes.length], hints: linkHints },
+    locateWithoutLinksStep(name, tree.source),
     ...keep,
     { name, call: "open_tree", args: [kept, "", copyOpened], hints: sourceHints },
     setAttributesStep(name, free, tree),
     ...keep,
   ];
+}
+
+/** Opens a path as a location only, and refuses symlinks anywhere in it. The descriptor is the lowest free one. */
+function locateWithoutLinksStep(name: string, path: string): Step {
+  const how = locationWithoutLinks;
+  return { name, call: "openat2", args: [anyFolder, path, how, how.bytes.length], hints: linkHints };
 }
 
 /** mount_setattr(2) on all mounts of a tree. */
@@ -126,9 +130,8 @@ export function mountNewWithoutLinksSteps(
   { type, how, options }: { readonly type: string; readonly how: Flags; readonly options: string },
   opened: number,
 ): Step[] {
-  const open = locationWithoutLinks;
   return [
-    { name, call: "openat2", args: [anyFolder, target, open, open.bytes.length], hints: linkHints },
+    locateWithoutLinksStep(name, target),
     { name, call: "mount", args: [type, `/proc/self/fd/${opened}`, type, how, options] },
     { name, call: "close", args: [opened] },
   ];
@@ -139,9 +142,8 @@ export function mountNewWithoutLinksSteps(
  * @param opened the lowest free descriptor, which the target gets until the last step closes it
  */
 export function mountWithoutLinksSteps(name: string, tree: number, target: string, opened: number): Step[] {
-  const how = locationWithoutLinks;
   return [
-    { name, call: "openat2", args: [anyFolder, target, how, how.bytes.length], hints: linkHints },
+    locateWithoutLinksStep(name, target),
     { name, call: "move_mount", args: [tree, "", opened, "", moveToDescriptor], hints: targetHints(name) },
     { name, call: "close", args: [opened] },
   ];

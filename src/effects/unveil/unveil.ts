@@ -13,7 +13,7 @@
 
 import { DriverError } from "../../base/errors.ts";
 import type { OptionProblem } from "../options/optionProblem.ts";
-import type { PathAccess } from "../paths/paths.ts";
+import { namesOf, type PathAccess } from "../paths/paths.ts";
 
 /** The access that a mode's letters allow. */
 export type UnveilMode = PathAccess;
@@ -142,8 +142,7 @@ function pathProblem(path: string): OptionProblem | undefined {
 
 /** Removes empty and `.` segments, which never change where a path leads. */
 function normalize(path: string): string {
-  const segments = path.split("/").filter((segment) => segment !== "" && segment !== ".");
-  return `/${segments.join("/")}`;
+  return `/${namesOf(path).join("/")}`;
 }
 
 /** Whether an unveiled path, as the event `sandboxed` lists it, is a folder of the task's own. */

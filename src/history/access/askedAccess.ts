@@ -2,6 +2,7 @@
 import { DriverError } from "../../base/errors.ts";
 import { callBlocker, type Denial } from "../../effects/denial.ts";
 import { isSystemCallName } from "../../effects/kernel/systemCalls.ts";
+import { namesOf } from "../../effects/paths/paths.ts";
 
 export type AskedAccess =
   | { readonly kind: "path"; readonly path: string; readonly letters: string; readonly denial: Denial }
@@ -55,10 +56,7 @@ function pathAccess(verb: string, objects: readonly string[]): AskedAccess {
     throw invalid(`${verb} takes one absolute path without ".."`);
   }
   const [blockers, letters] = pathAccesses[verb] as (typeof pathAccesses)[string];
-  const plain = `/${path
-    .split("/")
-    .filter((name) => name !== "" && name !== ".")
-    .join("/")}`;
+  const plain = `/${namesOf(path).join("/")}`;
   return { kind: "path", path: plain, letters, denial: { blockers, object: plain } };
 }
 
