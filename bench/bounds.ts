@@ -19,6 +19,7 @@ import type { LaunchedPlugin } from "../src/grpc/pluginClient.ts";
 import { errorOfCall } from "../src/grpc/status.ts";
 import { Allocation, type Differing } from "../test/support/agent/allocation.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
+import { addressRecord, answerTo, questionIn } from "../test/support/host/dnsMessage.ts";
 import { TurnTime } from "./eventLoopDelay.ts";
 import { formatMib, percentile, printFigure, pssOf, timed } from "./figures.ts";
 import { install, launch, life } from "./plugin.ts";
@@ -66,7 +67,7 @@ function named(number: number, count: number): Input {
 }
 
 /** Records of addresses, as many as fit into an answer: 4,080 of IPv4 or 2,330 of IPv6. */
-const records = { 1: addressRecords(1, 4, 4_080), 28: addressRecords(28, 16, 2_330) } as const;
+const records = { 1: addressRecords(4, 4_080), 28: addressRecords(16, 2_330) } as const;
 
 const [hostile, neighbour] = [new Allocation(), new Allocation()];
 const stopServer = await startServer();
@@ -162,7 +163,7 @@ async function startServer(): Promise<() => void> {
   const udp = createSocket("udp4");
   udp.on("message", (question, from) => {
     // The answer is cut: RFC 1035, 4.1.1.
-    udp.send(answerTo(Buffer.from(question), 0x8380, 0), from.port, from.address);
+    udp.send(answerWith(Buffer.from(question), 0x8380, 0), from.port, from.address);
   });
   udp.bind(53, server);
   const tcp = createServer((socket) => {
@@ -172,7 +173,7 @@ async function startServer(): Promise<() => void> {
       received = Buffer.concat([received, chunk]);
       while (received.length >= 2 && received.length >= 2 + received.readUInt16BE()) {
         const end = 2 + received.readUInt16BE();
-        const answer = answerTo(received.subarray(2, end), 0x8180, Number.POSITIVE_INFINITY);
+        const answer = answerWith(received.subarray(2, end), 0x8180, Number.POSITIVE_INFINITY);
         const length = Buffer.alloc(2);
         length.writeUInt16BE(answer.length);
         socket.write(Buffer.concat([length, answer]));
@@ -187,24 +188,16 @@ async function startServer(): Promise<() => void> {
   };
 }
 
-function addressRecords(type: number, size: number, count: number): readonly Buffer[] {
+function addressRecords(size: number, count: number): readonly Buffer[] {
   return Array.from({ length: count }, () => {
-    // The question's name, the type, the class, a time to live, and the address.
-    const head = Buffer.from([0xc0, 12, 0, type, 0, 1, 0, 0, 1, 0, 0, size]);
     const address = randomBytes(size);
     address[0] = size === 4 ? 10 : 0xfd;
-    return Buffer.concat([head, address]);
+    return addressRecord(address, 256);
   });
 }
 
-function answerTo(question: Buffer, flags: number, most: number): Buffer {
-  let end = 12;
-  while (question[end] !== 0) end += (question[end] ?? 0) + 1;
-  const type = question.readUInt16BE(end + 1);
-  const answers = type === 1 || type === 28 ? records[type].slice(0, most) : [];
-  const header = Buffer.from(question.subarray(0, 12));
-  header.writeUInt16BE(flags, 2);
-  header.writeUInt16BE(answers.length, 6);
-  header.writeUInt32BE(0, 8);
-  return Buffer.concat([header, question.subarray(12, end + 5), ...answers]);
+/** The first records of the type that is asked for. */
+function answerWith(question: Buffer, flags: number, most: number): Buffer {
+  const { type } = questionIn(question);
+  return answerTo(question, flags, type === 1 || type === 28 ? records[type].slice(0, most) : []);
 }

@@ -3,11 +3,10 @@
  * by every address that leads there.
  */
 import { spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { type Agent, runTask, startAgent } from "../support/agent/agent.ts";
 import { type Differing, makeAllocation } from "../support/agent/allocation.ts";
+import { listeningPort } from "../support/host/ownAddress.ts";
 import { requireTools } from "../support/host/requireTools.ts";
 
 /** Prints each way that has worked, or why not. */
@@ -24,17 +23,9 @@ for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
 const refused = (ways: readonly string[]) =>
   ways.map((way) => way.replace(/worked$/, "Operation not permitted"));
 
-/** A port of all of the host's addresses, at which a server listens. */
-async function listening(): Promise<number> {
-  const server = createServer((socket) => socket.on("error", () => undefined).end()).listen(0);
-  onTestFinished(() => void server.close());
-  await once(server, "listening");
-  return (server.address() as AddressInfo).port;
-}
-
 test("a task reaches services of the host's loopback device unless the operator denies it, or it has a network of its own", async (context) => {
   requireTools(context, "python3");
-  const port = await listening();
+  const port = await listeningPort("all");
   const args = ["-c", script, `${port}`];
   const outcomes = async (agent: Agent, options: object = {}, differing: Differing = {}) => {
     const allocation = makeAllocation();

@@ -44,6 +44,13 @@ async function outcomes(options: Readonly<Record<string, unknown>>) {
   };
 }
 
+/** What becomes of an attack of a task on a process of its user. */
+async function outcomeOf(attack: AttackName, by: Agent, options: object): Promise<string | undefined> {
+  const allocation = makeAllocation();
+  const target = await makeTarget(allocation.user);
+  return (await tryAttacks(by, allocation, { ...options }, [attack], target)).get(attack);
+}
+
 it("without the filter's group, a task changes limits, priorities and processors of another process", async () => {
   const { worked, changed } = await outcomes({ seccomp_allow: ["@other_process"] });
   expect(worked).toEqual(byFilter);
@@ -55,25 +62,15 @@ it("a task affects no other process", async () => {
 });
 
 it("a task reads the command lines of other processes only with the host's pids and /proc unveiled", async () => {
-  const attack = "reads the command line of another process";
-  const outcome = async (options: Readonly<Record<string, unknown>>) => {
-    const allocation = makeAllocation();
-    const target = await makeTarget(allocation.user);
-    return (await tryAttacks(agent, allocation, options, [attack], target)).get(attack);
-  };
+  const outcome = (options: object) => outcomeOf("reads the command line of another process", agent, options);
   expect(await outcome({ pid_mode: "host", unveil: ["r:/proc"] })).toBe("worked");
   expect(await outcome({ pid_mode: "host" })).toBe("Permission denied");
   expect(await outcome({ unveil: ["r:/proc"] })).toBe("No such file or directory");
 });
 
 it("a task gets processors before all others only with a capability that the operator allows", async () => {
-  const attack = "takes processors before all others";
   const open = await startAgent({ options: { allow_caps: ["sys_nice"] } });
-  const outcome = async (options: Readonly<Record<string, unknown>>) => {
-    const allocation = makeAllocation();
-    const target = await makeTarget(allocation.user);
-    return (await tryAttacks(open, allocation, options, [attack], target)).get(attack);
-  };
+  const outcome = (options: object) => outcomeOf("takes processors before all others", open, options);
   expect(await outcome({ cap_add: ["sys_nice"] })).toBe("worked");
   expect(await outcome({})).toMatch(/Operation not permitted|Permission denied/);
   for (const ulimit of [{ rtprio: "99" }, { nice: "40" }]) {

@@ -9,7 +9,6 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -22,12 +21,14 @@ import {
   makeAllocation,
   noCollector,
 } from "../../support/agent/allocation.ts";
+import { busyboxTree } from "../../support/agent/busyboxTree.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { expectRefusal, startWarmAgent } from "../../support/agent/refusal.ts";
 import { volumeMount } from "../../support/agent/requests.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { eventually } from "../../support/host/eventually.ts";
 import { hostFolder } from "../../support/host/temporaryFolder.ts";
+import { turnIntoLink } from "../../support/host/turningPath.ts";
 import { leftSince, nothingLeft, tracesOf } from "../../support/plugin/pluginTraces.ts";
 
 let agent: Agent;
@@ -176,10 +177,7 @@ describe("a file or folder of the task's own", () => {
 
   test("is on top of root_dir, whatever that has there", async () => {
     const allocation = withFiles();
-    const tree = `${allocation.taskFolder}/local/tree`;
-    mkdirSync(`${tree}/bin`, { recursive: true });
-    copyFileSync("/usr/bin/busybox", `${tree}/bin/busybox`);
-    for (const name of ["sh", "cat", "ls", "df"]) symlinkSync("busybox", `${tree}/bin/${name}`);
+    const tree = busyboxTree(allocation, ["sh", "cat", "ls", "df"]);
     mkdirSync(`${tree}/etc/app`, { recursive: true });
     writeFileSync(`${tree}/etc/app/other`, "of the tree\n");
     const outside = hostFolder();
@@ -348,17 +346,7 @@ describe("a source that becomes a link while the task starts", () => {
       mkdirSync(folder, { recursive: true });
       writeFileSync(`${folder}/secret`, "secret\n");
     }
-    let turning = true;
-    const turner = (async () => {
-      while (turning) {
-        renameSync(swapped, `${swapped}.away`);
-        symlinkSync(elsewhere, swapped);
-        await new Promise((resolve) => setTimeout(resolve, 1));
-        rmSync(swapped);
-        renameSync(`${swapped}.away`, swapped);
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-    })();
+    const stopTurning = turnIntoLink(swapped, elsewhere);
     const seen = new Set<string>();
     for (let round = 0; round < 15; round += 1) {
       const script = "ls /srv/exec2; cat /srv/exec2/secret; echo x > /srv/exec2/made";
@@ -374,8 +362,7 @@ describe("a source that becomes a link while the task starts", () => {
       );
       seen.add(ended);
     }
-    turning = false;
-    await turner;
+    await stopTurning();
     expect([...seen].filter((each) => each !== "ran" && each !== "refused")).toEqual([]);
     expect(await allocation.stdout.text()).not.toContain("secret");
     expect(readdirSync(elsewhere).toSorted()).toEqual(["inner", "secret"]);

@@ -19,12 +19,14 @@ import {
   makeAllocation,
   noCollector,
 } from "../../support/agent/allocation.ts";
+import { busyboxTree } from "../../support/agent/busyboxTree.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { expectRefusal, startWarmAgent } from "../../support/agent/refusal.ts";
 import { volumeMount } from "../../support/agent/requests.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { eventually } from "../../support/host/eventually.ts";
 import { hostFolder } from "../../support/host/temporaryFolder.ts";
+import { turnIntoLink } from "../../support/host/turningPath.ts";
 import { leftSince, nothingLeft, tracesOf } from "../../support/plugin/pluginTraces.ts";
 
 let agent: Agent;
@@ -253,17 +255,7 @@ describe("a hostile folder", () => {
     const { allocation, tree } = withTree();
     const elsewhere = hostFolder();
     writeFileSync(`${elsewhere}/secret`, "secret\n");
-    let turning = true;
-    const turner = (async () => {
-      while (turning) {
-        spawnSync("mv", ["-T", tree, `${tree}.away`]);
-        symlinkSync(elsewhere, tree);
-        await new Promise((resolve) => setTimeout(resolve, 1));
-        rmSync(tree);
-        spawnSync("mv", ["-T", `${tree}.away`, tree]);
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-    })();
+    const stopTurning = turnIntoLink(tree, elsewhere);
     const seen = new Set<string>();
     for (let round = 0; round < 15; round += 1) {
       const config = allocation.config({ ...shell("ls / | tr '\\n' ' '; echo"), root_dir: "local/tree" });
@@ -273,8 +265,7 @@ describe("a hostile folder", () => {
       );
       seen.add(ended);
     }
-    turning = false;
-    await turner;
+    await stopTurning();
     expect([...seen].filter((each) => !/^(?:ran|ROOT_DIR_INVALID|COMMAND_NOT_FOUND)$/.test(each))).toEqual(
       [],
     );
@@ -351,11 +342,7 @@ test("a hundred starts leave nothing", async () => {
 /** An allocation with an unpacked tree of busybox in `local/tree`. */
 function withTree(options = {}): { readonly allocation: Allocation; readonly tree: string } {
   const allocation = makeAllocation(options);
-  const tree = `${allocation.taskFolder}/local/tree`;
-  mkdirSync(`${tree}/bin`, { recursive: true });
-  copyFileSync("/usr/bin/busybox", `${tree}/bin/busybox`);
-  for (const name of programs) symlinkSync("busybox", `${tree}/bin/${name}`);
-  return { allocation, tree };
+  return { allocation, tree: busyboxTree(allocation, programs) };
 }
 
 const programs = "sh cat ls echo head tail wc touch id rm mkdir mv sleep true tr mount chroot".split(" ");

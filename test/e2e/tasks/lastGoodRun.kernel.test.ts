@@ -1,18 +1,11 @@
 /** A failed run beside the last good run of the same task, with the real plugin. */
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  renameSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, renameSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { EventData } from "../../../src/machines/events.ts";
 import { type Agent, pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { type Allocation, type Differing, makeAllocation } from "../../support/agent/allocation.ts";
+import { busyboxTree } from "../../support/agent/busyboxTree.ts";
 import { volumeMount } from "../../support/agent/requests.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { eventually } from "../../support/host/eventually.ts";
@@ -172,9 +165,7 @@ describe("the program of a run", () => {
     const ofHost = await run(makeAllocation(), { command: `${folder}/app`, unveil: [`rx:${folder}`] });
     expect((await exitOf(ofHost)).program).toEqual(expected);
     const tree = makeAllocation();
-    mkdirSync(`${tree.taskFolder}/local/tree/bin`, { recursive: true });
-    copyFileSync("/usr/bin/busybox", `${tree.taskFolder}/local/tree/bin/busybox`);
-    symlinkSync("busybox", `${tree.taskFolder}/local/tree/bin/true`);
+    busyboxTree(tree, ["true"]);
     const inRoot = await exitOf(await run(tree, { command: "true", root_dir: "local/tree" }));
     const ofBusybox = await exitOf(await run(makeAllocation(), { command: "busybox", args: ["true"] }));
     expect(inRoot.program).toEqual(ofBusybox.program);

@@ -12,12 +12,15 @@ export function ownAddress(): string {
   return found.address;
 }
 
-/** A port at which a server answers every connection with a page, until the end of the present test. */
-export async function listeningPort(): Promise<number> {
+/**
+ * A port at which a server answers every connection with a page, until the end of the present test.
+ * @param addresses those of this machine at which it listens
+ */
+export async function listeningPort(addresses: "IPv4" | "all" = "IPv4"): Promise<number> {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
     socket.end("HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nserved");
-  }).listen(0, "0.0.0.0");
+  }).listen(0, addresses === "all" ? undefined : "0.0.0.0");
   onTestFinished(() => void server.close());
   await once(server, "listening");
   return (server.address() as AddressInfo).port;
