@@ -75,9 +75,8 @@ export class Announcements {
     const told =
       event.type === "denied"
         ? messageOfDenial(event.data, context, keysOf(this.#namedDenials, task))
-        : messageOfEvent(event, context);
+        : messageOfEvent(event, this.#toldOf(task.id, event, context, store));
     if (told === undefined) return;
-    if (event.type === "started" && this.#limitsAreKnown(task.id, store)) return;
     const { once, ...message } = told;
     if (once !== undefined) {
       const announced = keysOf(this.#announced, task);
@@ -116,6 +115,13 @@ export class Announcements {
     if (pending === undefined) return;
     this.#pending.delete(task);
     for (const message of pending) this.#publish(message);
+  }
+
+  /** The context that the event's message tells of: a start does not tell again which limits are missing. */
+  #toldOf(taskId: TaskId, { type }: TaskEvent, context: TaskContext, store: EventReader): TaskContext {
+    const { sandbox } = context;
+    if (type !== "started" || sandbox === null || !lacksLimits(sandbox)) return context;
+    return this.#limitsAreKnown(taskId, store) ? { ...context, sandbox: null } : context;
   }
 
   /** Whether missing limits were announced for the task's allocation before. */

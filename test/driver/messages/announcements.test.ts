@@ -197,6 +197,29 @@ describe("missing limits are reported once per allocation", () => {
     expect(heard).toHaveLength(2);
   });
 
+  it("names of egress without an address are told at each start, with or without missing limits", async () => {
+    const { heard, listen, happens } = plugin();
+    listen();
+    const egress = {
+      ...{ allowed: ["db.example.org:5432"], denied: [] },
+      names: [{ name: "db.example.org", addresses: [], problem: "ENOTFOUND" }],
+    };
+    const cannot =
+      "Cannot connect yet to db.example.org (ENOTFOUND): its egress has these names, which are looked up again";
+    const withName = (applied: boolean): readonly Fact[] => [
+      ...(["requested", "fingerprinted"] as const),
+      ["sandboxed", { limits: limits(applied), egress }],
+      "started",
+    ];
+    await happens(web, withName(false));
+    expect(heard.splice(0)).toEqual([
+      `Runs without memory.max (no memory controller), cpu.max (no cpu controller). ${cannot}`,
+    ]);
+    await happens(webAgain, withName(false));
+    await happens(sidecar, withName(true));
+    expect(heard).toEqual([cannot, cannot]);
+  });
+
   it("by any plugin process", async () => {
     const first = plugin();
     first.listen();
