@@ -4,6 +4,7 @@ import { carriedErrors, environments, handles, messages, options } from "./targe
 import { connections, requests } from "./targets/inspector.ts";
 import { expressions, goTemplates, jobFiles, jsonJobs, templates } from "./targets/jobs.ts";
 import { kernelTexts } from "./targets/kernel.ts";
+import { nameAnswers } from "./targets/nameServers.ts";
 import { breakpoints, edits } from "./targets/replay.ts";
 import { bundles, pages, records } from "./targets/store.ts";
 
@@ -17,6 +18,7 @@ export const targets = {
   bundles,
   pages,
   kernelTexts,
+  nameAnswers,
   breakpoints,
   edits,
   templates,

@@ -455,7 +455,7 @@ export class Egress {
       if (random.chance(15)) return answer.reject(new Error("the name server failed (SERVFAIL)"));
       const address = () => `198.51.100.${10 * names.indexOf(name) + random.below(6)}`;
       const addresses = [...new Set(Array.from({ length: 1 + random.below(3) }, address))];
-      answer.resolve({ addresses, ttlMs: random.pick([0, 1_000, 60_000]) });
+      answer.resolve({ addresses, unused: 0, ttlMs: random.pick([0, 1_000, 60_000]) });
     });
     return answer.promise;
   }

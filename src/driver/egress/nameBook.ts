@@ -9,9 +9,6 @@ import type { NameAnswer } from "../../effects/egress/resolveName.ts";
 const minTtlMs = 10_000;
 const maxTtlMs = 300_000;
 
-/** Addresses of one answer that are used. The answer is whoever's the name is, and each address takes time and memory. */
-const maxAddresses = 64;
-
 /** The time until a failed look-up is tried again: doubles from the first to the last. */
 const firstRetryMs = 5_000;
 const maxRetryMs = 60_000;
@@ -122,13 +119,11 @@ class KnownName {
   }
 
   /** @returns the time until the next look-up, in milliseconds */
-  #take({ addresses, ttlMs }: NameAnswer): number {
-    const all = sorted(addresses);
-    const latest = all.slice(0, maxAddresses);
+  #take({ addresses, unused, ttlMs }: NameAnswer): number {
+    const latest = sorted(addresses);
     this.addresses = sorted([...this.latest, ...latest]);
     this.latest = latest;
     this.isResolved = true;
-    const unused = all.length - latest.length;
     this.problem = unused === 0 ? null : `${unused} more of its addresses are not used`;
     this.#retryMs = firstRetryMs;
     return Math.min(Math.max(ttlMs, minTtlMs), maxTtlMs);

@@ -15,7 +15,7 @@ function bookWith(first: NameAnswer | string) {
   });
   return { book, server };
 }
-const answer = (ttlMs: number, ...addresses: string[]): NameAnswer => ({ addresses, ttlMs });
+const answer = (ttlMs: number, ...addresses: string[]): NameAnswer => ({ addresses, unused: 0, ttlMs });
 const later = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 describe("a name", () => {
@@ -40,12 +40,10 @@ describe("a name", () => {
     expect(server.asked).toEqual(["db@10.0.0.53", "db"]);
   });
 
-  it("has at most 64 addresses of an answer, and says how many are left out", async () => {
-    const many = Array.from({ length: 6_400 }, (_, index) => `10.0.${index >> 8}.${index & 255}`);
-    const { book, server } = bookWith(answer(30_000, ...many));
+  it("says how many of its addresses are not used", async () => {
+    const { book, server } = bookWith({ ...answer(30_000, "10.0.0.1"), unused: 6_336 });
     const name = book.watch("many", [], () => undefined);
     await name.tried;
-    expect([name.addresses.length, name.latest.length]).toEqual([64, 64]);
     expect(name.problem).toBe("6336 more of its addresses are not used");
     server.answer = answer(30_000, "10.0.0.1");
     await later(30_000);
