@@ -11,8 +11,14 @@ const minLength = 6;
 /** Lines of a value are masked on their own from this length on. */
 const minPart = 8;
 
-/** Up to this number, texts are searched for one form after the other, which takes the processor 20 ns per KiB. */
-const maxSearched = 1_024;
+/**
+ * Up to this number of values and parts of them, texts are searched for one form after the other, which takes the
+ * processor 20 ns per KiB and form. The forms of more are made once a text has their first characters.
+ */
+const maxSearched = 73;
+
+/** Characters of a value that decide on the first {@link minLength} of each of its forms. */
+const deciding = 12;
 
 /** Up to this number of values, looking for each at a text's ends is quicker than looking all up at once. */
 const maxLookedFor = 64;
@@ -53,14 +59,31 @@ const partsOfValue = [
 
 type Entry = readonly [name: string, value: string];
 
-/** What texts are searched for: each form of each secret, with the name of its variable. */
+/** A value, or a part of it that programs show on its own. */
+interface Secret {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** What texts are searched for. */
 interface Forms {
-  readonly names: ReadonlyMap<string, string>;
-  /** The forms' lengths, the longest first, by their first characters, and how many characters these are together. */
-  readonly lengths: ReadonlyMap<string, { readonly all: readonly number[]; readonly sum: number }>;
+  /** All forms; undefined if there are too many. */
+  readonly all: readonly string[] | undefined;
+  /** The secrets by the first characters of their forms. */
+  readonly starts: ReadonlyMap<string, readonly Secret[]>;
+  /** The forms that begin so, of those first characters that a text had. */
+  readonly seen: Map<string, AlikeForms>;
   /** The values by their first characters, and by their last ones. */
   readonly heads: ReadonlyMap<string, readonly Entry[]>;
   readonly tails: ReadonlyMap<string, readonly Entry[]>;
+}
+
+/** Forms that begin alike. */
+interface AlikeForms {
+  readonly names: ReadonlyMap<string, string>;
+  /** The forms' lengths, the longest first, and how many characters these are together. */
+  readonly lengths: readonly number[];
+  readonly sum: number;
 }
 
 /** The secrets of a task. Keeps the values, and what is made of them only as long as there is memory for it. */
@@ -92,9 +115,7 @@ export class Secrets {
   #mask(text: string, budget: Budget): string {
     if (this.#entries.length === 0 || text.length < minLength) return text;
     const forms = this.#allForms();
-    const { names } = forms;
-    const isSearched = names.size <= maxSearched;
-    const isClean = isSearched && ![...names.keys()].some((form) => text.includes(form));
+    const isClean = forms.all !== undefined && !forms.all.some((form) => text.includes(form));
     return this.#withoutRests(isClean ? text : replaced(text, forms, budget));
   }
 
@@ -160,22 +181,24 @@ export class Secrets {
   #allForms(): Forms {
     const known = this.#forms?.deref();
     if (known !== undefined) return known;
-    const names = new Map<string, string>();
-    for (const [name, value] of this.#entries)
-      for (const part of secretsIn(value)) for (const form of formsOf(part)) names.set(form, name);
-    const lengths = new Map<string, Set<number>>();
-    for (const form of names.keys()) {
-      const start = form.slice(0, minLength);
-      const of = lengths.get(start) ?? new Set();
-      lengths.set(start, of.add(form.length));
+    const secrets = this.#entries.flatMap(([name, value]) =>
+      Array.from(secretsIn(value), (text) => ({ name, text })),
+    );
+    const all: string[] | undefined = secrets.length <= maxSearched ? [] : undefined;
+    const starts = new Map<string, Secret[]>();
+    for (const secret of secrets) {
+      const forms = formsOf(all === undefined ? secret.text.slice(0, deciding) : secret.text);
+      all?.push(...forms);
+      for (const form of forms) {
+        const start = form.slice(0, minLength);
+        const alike = starts.get(start);
+        if (alike === undefined) starts.set(start, [secret]);
+        else if (alike.at(-1) !== secret) alike.push(secret);
+      }
     }
-    const sorted = [...lengths].map(([start, of]) => {
-      const all = [...of].sort((a, b) => b - a);
-      return [start, { all, sum: all.reduce((sum, length) => sum + length, 0) }] as const;
-    });
     const heads = Map.groupBy(this.#entries, ([, value]) => value.slice(0, minLength));
     const tails = Map.groupBy(this.#entries, ([, value]) => value.slice(-minLength));
-    const forms = { names, lengths: new Map(sorted), heads, tails };
+    const forms = { all, starts, seen: new Map(), heads, tails };
     this.#forms = new WeakRef(forms);
     return forms;
   }
@@ -187,21 +210,37 @@ function maskOf(name: string): string {
 }
 
 /** One pass over the text, which takes no longer if there are more secrets, unless these begin alike. */
-function replaced(text: string, { names, lengths }: Forms, budget: Budget): string {
+function replaced(text: string, forms: Forms, budget: Budget): string {
   let result = "";
   let from = 0;
   for (let at = 0; at + minLength <= text.length; at++) {
-    const possible = lengths.get(text.slice(at, at + minLength));
+    const possible = alikeForms(text.slice(at, at + minLength), forms);
     if (possible === undefined) continue;
-    budget.left -= possible.sum;
+    const { names, lengths, sum } = possible;
+    budget.left -= sum;
     if (budget.left < 0) return notShown;
-    const length = possible.all.find((each) => names.has(text.slice(at, at + each)));
+    const length = lengths.find((each) => names.has(text.slice(at, at + each)));
     if (length === undefined) continue;
     result += text.slice(from, at) + maskOf(names.get(text.slice(at, at + length)) ?? "");
     from = at + length;
     at = from - 1;
   }
   return from === 0 ? text : result + text.slice(from);
+}
+
+/** The forms that begin so; undefined if none does. */
+function alikeForms(start: string, { starts, seen }: Forms): AlikeForms | undefined {
+  const secrets = starts.get(start);
+  if (secrets === undefined) return undefined;
+  const known = seen.get(start);
+  if (known !== undefined) return known;
+  const names = new Map<string, string>();
+  for (const { name, text } of secrets)
+    for (const form of formsOf(text)) if (form.startsWith(start)) names.set(form, name);
+  const lengths = [...new Set(Array.from(names.keys(), ({ length }) => length))].sort((a, b) => b - a);
+  const forms = { names, lengths, sum: lengths.reduce((sum, length) => sum + length, 0) };
+  seen.set(start, forms);
+  return forms;
 }
 
 /** The value, and those of its parts that programs show on their own. */
@@ -221,21 +260,30 @@ function secretsIn(value: string): ReadonlySet<string> {
 function formsOf(text: string): string[] {
   const bytes = Buffer.from(text);
   const hex = bytes.toString("hex");
-  const url = percentEncoded(text);
   const base64 = [0, 1, 2].map((before) => base64Of(bytes, before));
   const forms = [
-    text,
-    visible(text),
-    JSON.stringify(text).slice(1, -1),
-    url,
-    url.replaceAll(/%[\dA-F]{2}/g, (code) => code.toLowerCase()),
-    url.replaceAll("%20", "+"),
+    ...(unquoted.test(text) ? [text] : quotedForms(text)),
     hex,
     hex.toUpperCase(),
     ...base64,
     ...base64.map((form) => form.replaceAll("+", "-").replaceAll("/", "_")),
   ];
   return forms.filter(({ length }) => length >= minLength);
+}
+
+/** What JSON and addresses have as it is. */
+const unquoted = /^[\w.-]*$/;
+
+function quotedForms(text: string): string[] {
+  const url = percentEncoded(text);
+  return [
+    text,
+    visible(text),
+    JSON.stringify(text).slice(1, -1),
+    url,
+    url.replaceAll(/%[\dA-F]{2}/g, (code) => code.toLowerCase()),
+    url.replaceAll("%20", "+"),
+  ];
 }
 
 /** An unpaired surrogate has no percent-encoded form. */

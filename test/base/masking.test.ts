@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DriverError } from "../../src/base/errors.ts";
 import { mayBeSecret, Secrets } from "../../src/base/masking.ts";
+import { visible } from "../../src/units/visible.ts";
 import { holds } from "../support/host/secretSearch.ts";
 
 /** What stands for a value. */
@@ -101,6 +102,28 @@ it("many secrets are found as few are", () => {
   expect(of(env).mask("a value-1999-of-many and dmFsdWUtMTk5OS1vZi1tYW55")).toBe(
     `a ${ref("V1999")} and ${ref("V1999")}`,
   );
+});
+
+it("each form of one secret among many is found as alone", () => {
+  const others = Array.from({ length: 100 }, (_, index) => [`W${index}`, `another value ${index}`]);
+  const value = fc.string({
+    unit: fc.constantFrom("a", "/", "%", '"', "\n", "\u0007", "é", "€", "😀", "\ud83d"),
+    minLength: 6,
+    maxLength: 30,
+  });
+  const property = fc.property(value, fc.constantFrom("", "b", "bc"), (secret, before) => {
+    const few = { V: secret };
+    const text = `${before}${secret}`;
+    const bytes = Buffer.from(text);
+    const forms = [
+      ...[text, visible(text), JSON.stringify(text), encodeURIComponent(text.toWellFormed())],
+      ...[encodeURIComponent(text.toWellFormed()).toLowerCase(), bytes.toString("hex").toUpperCase()],
+      ...(["hex", "base64", "base64url"] as const).map((encoding) => bytes.toString(encoding)),
+    ];
+    for (const form of forms)
+      expect(of({ ...Object.fromEntries(others), ...few }).mask(form), form).toBe(of(few).mask(form));
+  });
+  fc.assert(property);
 });
 
 it("parts of many secrets at the ends of a text are found as those of few are", () => {

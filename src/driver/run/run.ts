@@ -7,7 +7,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Subscription } from "rxjs";
 import { DriverError, messageOf } from "../../base/errors.ts";
-import { Secrets } from "../../base/masking.ts";
+import type { Secrets } from "../../base/masking.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import { removeRunFiles } from "../../effects/run/runFiles.ts";
 import {
@@ -72,10 +72,11 @@ export class Run {
   /**
    * Sets the request to prepare. To be called before `requested` is recorded.
    * @param claimUser claims the request's user for the task; if it throws, the start fails
+   * @param secrets those of its environment
    */
-  setRequest(request: TaskRequest, claimUser: () => void): void {
+  setRequest(request: TaskRequest, claimUser: () => void, secrets: Secrets): void {
     this.#start.request(request, claimUser);
-    this.#secrets = new Secrets(request.env, true);
+    this.#secrets = secrets;
   }
 
   /** What no event, error and line of the agent's log may have of the task's environment. */

@@ -95,9 +95,8 @@ export class TaskTable {
       await Promise.all(earlierStarts.map(([, over]) => over));
       await this.#endForgotten(taskId, services);
       if (task.snapshot.context.process === null) {
-        task.run.setRequest(request, () =>
-          this.#users.claim(task, request.user, this.#tasks.values(), services),
-        );
+        const claimUser = () => this.#users.claim(task, request.user, this.#tasks.values(), services);
+        task.run.setRequest(request, claimUser, secrets);
         await task.record("requested", requested);
       } else await whilePatient(() => takeOver(task, task.run.parts.commands, services));
       isOwn = true;
