@@ -49,13 +49,15 @@ const inputs: Readonly<Record<string, (number: number) => Input>> = {
     options: {},
     differing: { env: variables },
   }),
-  "3.8 MB of arguments": () => ({ options: { args: largest } }),
+  "1 MB of arguments": () => ({ options: { args: large } }),
+  "3.8 MB of arguments": () => ({ options: { args: tooLarge } }),
 };
 
 const variables = Object.fromEntries(
   Array.from({ length: 2_030 }, (_, index) => [`VARIABLE_${index}`, randomBytes(240).toString("hex")]),
 );
-const largest = Array.from({ length: 38 }, () => "x".repeat(100_000));
+const large = Array.from({ length: 10 }, () => "x".repeat(100_000));
+const tooLarge = Array.from({ length: 38 }, () => "x".repeat(100_000));
 
 function named(number: number, count: number): Input {
   const names = Array.from(

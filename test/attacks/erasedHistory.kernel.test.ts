@@ -39,8 +39,8 @@ test.each([
     old.push(config.id);
     await runTask(agent, config);
   }
-  // Just below what an agent can send at once.
-  const largest = Array.from({ length: 38 }, () => "x".repeat(100_000));
+  // Just below what the options of a task may have.
+  const largest = Array.from({ length: 10 }, () => "x".repeat(100_000));
   const ids = [await failedStart(agent, allocation, largest)];
   for (let start = 1; start < starts; start += 1)
     ids.push(await failedStart(agent, allocation, ["x".repeat(recorded - 1_000)]));

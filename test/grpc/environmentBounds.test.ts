@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { environmentProblem } from "../../src/grpc/convert/environmentBounds.ts";
+import { environmentProblem, optionsProblem } from "../../src/grpc/convert/environmentBounds.ts";
 
 describe("an environment", () => {
   const problemOf = (...parts: Record<string, string>[]) =>
@@ -25,5 +25,14 @@ describe("an environment", () => {
     expect(problemOf(many(1_100, 1_000))).toMatch(
       /^the task's environment has 1,1\d\d,\d\d\d bytes. It may have at most 1,048,576 bytes/,
     );
+  });
+});
+
+it("options have what a launch has room for", () => {
+  expect(optionsProblem(new Uint8Array(1_048_576))).toBeUndefined();
+  expect(optionsProblem(new Uint8Array(1_048_577))).toMatchObject({
+    code: "CONFIG_INVALID",
+    message:
+      "the task's options have 1,048,577 bytes. They may have at most 1,048,576 bytes. Pass large data in a file, such as a template's",
   });
 });

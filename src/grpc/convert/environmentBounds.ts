@@ -1,10 +1,10 @@
-/** How large the environment of a task may be. Pure. */
+/** How large the environment and the options of a task may be. Pure. */
 import { DriverError } from "../../base/errors.ts";
 import { countOf, formatCount } from "../../units/counts.ts";
 
 /** Variables of a task: some 50 ms of work before its start, most of it to find their values in what is recorded. */
 const maxVariables = 2_048;
-/** The same for their names and values together. The kernel takes 2 MiB with the arguments, by default. */
+/** For names and values together, and for all options. The kernel takes 2 MiB of variables and arguments, by default. */
 const maxBytes = 1024 * 1024;
 /** Of one variable with its `=` and NUL byte: MAX_ARG_STRLEN of execve(2). */
 const maxVariableBytes = 128 * 1024;
@@ -32,6 +32,20 @@ export function environmentProblem(parts: readonly ReadonlyMap<string, string>[]
   }
   if (bytes <= maxBytes) return undefined;
   return tooLarge(`has ${bytesText(bytes)}`, `at most ${bytesText(maxBytes)}`);
+}
+
+/**
+ * Why a task's options are more than a launch has room for; undefined if they are not. To be asked before they are
+ * decoded: arguments are nearly all of large options.
+ * @param encoded as the agent sends them
+ */
+export function optionsProblem({ length }: Uint8Array): DriverError | undefined {
+  if (length <= maxBytes) return undefined;
+  return new DriverError(
+    "CONFIG_INVALID",
+    `the task's options have ${bytesText(length)}. They may have at most ${bytesText(maxBytes)}`,
+    { hint: "Pass large data in a file, such as a template's" },
+  );
 }
 
 function tooLarge(what: string, allowed: string): DriverError {

@@ -18,7 +18,7 @@ import {
   taskEventOf,
   taskStatsOf,
 } from "../convert/answers.ts";
-import { environmentProblem } from "../convert/environmentBounds.ts";
+import { environmentProblem, optionsProblem } from "../convert/environmentBounds.ts";
 import { requestOf } from "../convert/requests.ts";
 import { msOf } from "../convert/time.ts";
 import { type DriverSlot, loadOptions } from "../driverSlot.ts";
@@ -136,7 +136,8 @@ function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log: Logger
 /** The task's options, and where its output goes. An error about them also goes to the task's own log. */
 async function settledForStart(config: TaskConfig, plugin: PluginOptions): Promise<SettledTask> {
   try {
-    const problem = environmentProblem([config.deviceEnv, config.env]);
+    const problem =
+      environmentProblem([config.deviceEnv, config.env]) ?? optionsProblem(config.msgpackDriverConfig);
     if (problem !== undefined) throw problem;
     return (await loadOptions()).settleTask(config, plugin);
   } catch (thrown) {

@@ -36,7 +36,7 @@ test("no value of a task's environment gets into the log, the state folder or an
 /** Starts that fail at different points after the driver has read the environment. */
 const failing: [Command, Readonly<Record<string, string>>?][] = [
   [{ command: "no-such-command" }],
-  [{ command: "true", args: ["x".repeat(1 << 20)] }],
+  [{ command: "true", args: ["x".repeat(1 << 19)] }],
   [{ command: "true", work_dir: "missing" }],
   [{ command: "true", unknown_option: true }],
   ["true", { NOMAD_TASK_DIR: `/${secret}` }],

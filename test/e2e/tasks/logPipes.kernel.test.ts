@@ -100,6 +100,11 @@ describe("a log pipe that a task has replaced is not opened", () => {
 
 describe("the task's own log says why its start failed", () => {
   test.each<[string, Command, RegExp]>([
+    [
+      "before the options are read",
+      { command: "true", args: Array.from({ length: 11 }, () => "x".repeat(100_000)) },
+      /CONFIG_INVALID: the task's options have 1,1\d\d,\d\d\d bytes/,
+    ],
     ["while the options are read", { command: "true", umask: "9" }, /CONFIG_INVALID: .*"umask" must be/],
     ["before the launch", { command: "no-such-command" }, /COMMAND_NOT_FOUND: .*"no-such-command" not found/],
     [
