@@ -1,7 +1,7 @@
 /**
  * Measures what the largest inputs of a job cost others: the longest turn of the plugin's event loop, in processor time
  * of its main thread; how long another job's start takes that begins at the same time; and the plugin's memory
- * afterwards. The baseline of the same run is an ordinary start in place of the large one.
+ * afterwards. The baseline is an ordinary start in place of the large one, in turn with it.
  *
  * As root, after `npm run build`: `node bench/bounds.ts [rounds] [executable]`. It listens at port 53 of an address of
  * loopback.
@@ -76,21 +76,24 @@ const stopServer = await startServer();
 
 try {
   makeRoots(`${hostile.taskFolder}/local`);
-  const baseline = await measure("an ordinary start");
-  for (const what of Object.keys(inputs).slice(1)) await measure(what, baseline);
+  for (const what of Object.keys(inputs)) await measure(what);
 } finally {
   stopServer();
   for (const allocation of [hostile, neighbour]) await allocation.remove();
   rmSync(base, { recursive: true });
 }
 
-interface Figures {
+/** Of one round. */
+interface Round {
   readonly turn: number;
+  /** A neighbour's start to its answer. */
   readonly start: number;
+  /** The task's own life. */
+  readonly own: number;
 }
 
-/** Starts tasks with the input in a plugin of their own, each together with a neighbour's. */
-async function measure(what: string, baseline?: Figures): Promise<Figures> {
+/** Starts tasks with the input in a plugin of their own, each together with a neighbour's; in turn with ordinary ones. */
+async function measure(what: string): Promise<void> {
   const stateDir = mkdtempSync(join(base, "state-"));
   const plugin = await launch({ state_dir: join(stateDir, "state"), allow_root_dir: true }, executable);
   try {
@@ -100,39 +103,32 @@ async function measure(what: string, baseline?: Figures): Promise<Figures> {
     await delay(restedMs);
     const before = pssOf(plugin.pid);
     const turnTime = await TurnTime.of(plugin.pid);
-    const [turns, starts, own, outcomes]: [number[], number[], number[], Set<string>] = [
-      [],
-      [],
-      [],
-      new Set(),
-    ];
-    for (let round = 0; round < rounds; round += 1) {
+    const outcomes = new Set<string>();
+    const roundOf = async (input: Input): Promise<Round> => {
       await turnTime.longest();
-      const large = timed(async () => outcomes.add(await startAndEnd(plugin, inputs[what]?.(round))));
-      starts.push(await life(plugin, ordinary(neighbour)));
-      own.push(await large);
-      turns.push(await turnTime.longest());
+      const large = timed(async () => outcomes.add(await startAndEnd(plugin, input)));
+      const start = await life(plugin, ordinary(neighbour));
+      return { start, own: await large, turn: await turnTime.longest() };
+    };
+    const [usual, given]: [Round[], Round[]] = [[], []];
+    for (let round = 0; round < rounds; round += 1) {
+      usual.push(await roundOf({ options: {} }));
+      outcomes.clear();
+      given.push(await roundOf(inputs[what]?.(round) ?? { options: {} }));
     }
     await turnTime.close();
     await delay(restedMs);
-    const figures = { turn: Math.max(...turns), start: percentile(starts, 0.5) };
-    const ratio = baseline ? ` (${(figures.start / baseline.start).toFixed(1)} ×)` : "";
-    const ofTurn = baseline ? ` (${(figures.turn / baseline.turn).toFixed(1)} ×)` : "";
     console.log(`${what}: ${[...outcomes].join(", ")}`);
-    printFigure(
-      "  longest turn, in processor time",
-      `p50 ${percentile(turns, 0.5).toFixed(1)}, max ${figures.turn.toFixed(1)} ms${ofTurn}`,
-    );
-    printFigure(
-      "  a neighbour's StartTask to its answer",
-      `p50 ${figures.start.toFixed(1)}, max ${Math.max(...starts).toFixed(1)} ms${ratio}`,
-    );
-    printFigure("  its own, to the end", `p50 ${percentile(own, 0.5).toFixed(0)} ms`);
-    printFigure(
-      "  memory before and afterwards (PSS)",
-      `${formatMib(before)}, ${formatMib(pssOf(plugin.pid))}`,
-    );
-    return figures;
+    const figuresOf = (of: keyof Round) => {
+      const [all, others] = [given, usual].map((each) => each.map((one) => one[of])) as [number[], number[]];
+      const ratio = percentile(all, 0.5) / percentile(others, 0.5);
+      return `p50 ${percentile(all, 0.5).toFixed(1)}, max ${Math.max(...all).toFixed(1)} ms (${ratio.toFixed(1)} ×)`;
+    };
+    printFigure("  longest turn, in processor time", figuresOf("turn"));
+    printFigure("  a neighbour's StartTask to its answer", figuresOf("start"));
+    printFigure("  its own, to the end", figuresOf("own"));
+    const after = formatMib(pssOf(plugin.pid));
+    printFigure("  memory before and afterwards (PSS)", `${formatMib(before)}, ${after}`);
   } finally {
     await plugin.close();
   }
@@ -143,7 +139,7 @@ function ordinary(allocation: Allocation) {
 }
 
 /** @returns what became of the start */
-async function startAndEnd(plugin: LaunchedPlugin, input: Input = { options: {} }): Promise<string> {
+async function startAndEnd(plugin: LaunchedPlugin, input: Input): Promise<string> {
   const task = hostile.config({ ...program, ...input.options }, input.differing);
   return await life(plugin, task).then(
     () => "starts",
