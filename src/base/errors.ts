@@ -22,6 +22,7 @@ export const errorCodes = [
   "PATH_NOT_FOUND",
   "ACCESS_INVALID",
   "SANDBOX_UNKNOWN",
+  "PROOF_IMPOSSIBLE",
   "USER_UNKNOWN",
   "USER_FORBIDDEN",
   "USER_IN_USE",

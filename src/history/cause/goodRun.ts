@@ -4,6 +4,7 @@ import { MASK } from "../../machines/events/defineEvent.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { resultOf, shortResult } from "../../machines/taskOutline.ts";
 import type { Change } from "../replay/contextDiff.ts";
+import type { History } from "../replay/history.ts";
 import { shownChange, shownChanges } from "../replay/historyDiff.ts";
 import { wordsOf } from "../replay/normalize.ts";
 
@@ -26,6 +27,26 @@ export function endOf(context: TaskContext): string {
   if (result === "completed") return "good";
   if (result === "stopped") return (ranMs(context) ?? 0) < soonMs ? "stopped" : "good";
   return knownCause(context.exit?.cause)?.text ?? context.failure?.code ?? shortResult(context);
+}
+
+/** Earlier runs that are looked at: a run that fails at once may have been tried for days. */
+export const maxRuns = 50;
+
+/**
+ * The last good run of the same task.
+ * @param earlier histories of earlier runs, the newest first. Those of other tasks are skipped. Read only as far as
+ *   needed
+ */
+export function lastGoodRun(own: TaskContext, earlier: Iterable<History>): TaskContext | undefined {
+  let seen = 0;
+  for (const { finalState } of earlier) {
+    const { context } = finalState;
+    if (taskKey(context) !== taskKey(own) || resultOf(context) === null) continue;
+    if (endOf(context) === "good") return context;
+    seen += 1;
+    if (seen === maxRuns) return undefined;
+  }
+  return undefined;
 }
 
 /** How long a run took, in milliseconds; undefined if that is not known. */

@@ -5,12 +5,9 @@ import { resultOf } from "../../machines/taskOutline.ts";
 import { formatTimes } from "../../units/counts.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { formatZonedTime } from "../../units/times.ts";
-import { changesSince, endOf, ranMs, soonMs, taskKey } from "../cause/goodRun.ts";
+import { changesSince, endOf, maxRuns, ranMs, soonMs, taskKey } from "../cause/goodRun.ts";
 import type { History } from "../replay/history.ts";
 import { basedOn, goodRunWords, type Sentence } from "./facts.ts";
-
-/** Earlier runs that are looked at: a run that fails at once may have been tried for days. */
-const maxRuns = 50;
 
 /** From this number of equal runs in a row on, they are a loop. */
 const minLoop = 3;

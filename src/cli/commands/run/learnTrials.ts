@@ -1,4 +1,4 @@
-/** Runs of a job for `run --learn`. Each remembers how it ended, what it printed, and what its tasks used. */
+/** Runs of a job for `run --learn` and `why --prove`. Each remembers how it ended, what it printed, and what its tasks used. */
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { RUNNER_FAILED } from "../../../base/taskEnd.ts";
@@ -34,7 +34,8 @@ export class Interrupted extends Error {}
 interface TrialsInput {
   readonly path: string;
   readonly file: JobFile;
-  readonly observer: Observer;
+  /** Undefined if no trial is to be watched. */
+  readonly observer?: Observer;
   readonly options: RunOptions;
 }
 
