@@ -155,7 +155,7 @@ function differences(baseline: Setup, good: Setup, given: readonly string[]): Tr
   const names = [...new Set([...Object.keys(baseline.options), ...Object.keys(good.options)])];
   const ofOptions = names
     .filter((name) => !isSame(baseline.options[name], good.options[name]))
-    .filter((name) => isPlain(baseline.options[name]) && isPlain(good.options[name]))
+    .filter((name) => isPlain(name, baseline.options[name]) && isPlain(name, good.options[name]))
     .map((name): Trial => {
       const { [name]: _, ...rest } = baseline.options;
       const value = good.options[name];
@@ -217,16 +217,18 @@ function untriedOptions(baseline: Setup, good: Setup): string[] {
   return names.filter(
     (name) =>
       !isSame(baseline.options[name], good.options[name]) &&
-      !(isPlain(baseline.options[name]) && isPlain(good.options[name])),
+      !(isPlain(name, baseline.options[name]) && isPlain(name, good.options[name])),
   );
 }
 
 /**
- * Whether a recorded option is what a job file would have: sizes and durations are recorded as numbers, blocks with
+ * Whether a recorded option is what a job file would have: sizes and durations are recorded in other units, blocks with
  * other names. An option that is left out has its default.
+ * @param name of the option in job files
  */
-export function isPlain(value: unknown): boolean {
+export function isPlain(name: string, value: unknown): boolean {
   if (value === undefined || typeof value === "boolean" || typeof value === "string") return true;
+  if (name === "pids_limit") return typeof value === "number";
   return Array.isArray(value) && value.every((each) => ["string", "number"].includes(typeof each));
 }
 

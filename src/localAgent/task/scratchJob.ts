@@ -52,13 +52,18 @@ export function scratchJob(
   job: Job,
   recorded: RecordedPlace,
   { options, user, resources, envKeys }: ScratchSetup,
-  { network, isPlain }: { readonly network: boolean; readonly isPlain: (value: unknown) => boolean },
+  {
+    network,
+    isPlain,
+  }: { readonly network: boolean; readonly isPlain: (name: string, value: unknown) => boolean },
 ): Job {
   const { group, task } = recordedTaskIn(job, recorded);
   const config = Object.fromEntries(
     Object.entries(options).map(([name, value]) => [
       name,
-      isPlain(value) && !namesPorts(task.config[name]) ? asTemplate(value, recorded) : ofFile(task, name),
+      isPlain(name, value) && !namesPorts(task.config[name])
+        ? asTemplate(value, recorded)
+        : ofFile(task, name),
     ]),
   );
   const { cpuMhz, memoryMb, memoryMaxMb } = resources;
