@@ -1,6 +1,8 @@
 /** `why --prove`: what it finds, what it leaves untouched, and what it leaves behind. */
+import { once } from "node:events";
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { type AddressInfo, createServer } from "node:net";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { blackBoxProblem } from "../../support/host/blackBoxProblem.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call, jobFileOf, shellJob, start } from "../../support/screen/commandLine.ts";
@@ -103,9 +105,17 @@ describe("why --prove", { timeout: 120_000 }, () => {
     const stateDir = temporaryFolder();
     const folder = hostFolder(0o777);
     const job = jobFileOf("");
+    let reached = 0;
+    const server = createServer((socket) => {
+      reached += 1;
+      socket.destroy();
+    }).listen(0, "127.0.0.1");
+    onTestFinished(() => void server.close());
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
     const text = (code: number) => {
       const vol = "$NOMAD_TASK_DIR/../vol";
-      const script = `echo x > ${vol}/written-${code}; ls /sys/class/net | grep -vx lo && exit ${code}; exit 4`;
+      const script = `if bash -c 'exec 3<>/dev/tcp/127.0.0.1/${port}'; then echo x > ${vol}/written; exit ${code}; fi; exit 4`;
       writeFileSync(
         job,
         `job "test" {
@@ -119,7 +129,6 @@ describe("why --prove", { timeout: 120_000 }, () => {
       config {
         command = "sh"
         args    = ["-c", ${JSON.stringify(script)}]
-        unveil  = ["r:/sys/class/net"]
       }
       volume_mount {
         volume      = "vol"
@@ -136,17 +145,21 @@ describe("why --prove", { timeout: 120_000 }, () => {
     for (const code of [0, 9]) {
       expect((await call(["run", "--state-dir", stateDir, ...volume, text(code)])).code).toBe(code);
     }
+    expect(reached).toBe(2);
+    expect(readdirSync(folder)).toEqual(["written"]);
     for (const name of readdirSync(folder)) rmSync(`${folder}/${name}`);
     const { code, stdout } = await proveIn(stateDir, job, ...volume);
     expect(code).toBe(1);
-    // Without a network, the script sees no device and exits 4.
+    // Without a network, the script reaches nothing and exits 4.
     expect(stdout).toContain("Without any change it exits 4; in the recorded run, it exits 9");
     expect(stdout).toContain("this change does not help");
     expect(stdout).toContain("--network lets the trials have it");
     expect(readdirSync(folder)).toEqual([]);
+    expect(reached).toBe(2);
     const withNetwork = await proveIn(stateDir, job, ...volume, "--network");
     expect(withNetwork.stdout).toContain("with args of its last good run it exits 0");
     expect(withNetwork.code).toBe(0);
+    expect(reached).toBe(4);
     expect(readdirSync(folder)).toEqual([]);
   });
 
