@@ -128,6 +128,7 @@ const long = [
   "test/cli/commands/checkParts.kernel.test.ts",
   // Each feature of job files is run.
   "test/cli/commands/jobFiles.kernel.test.ts",
+  "test/cli/commands/nomadDocs.kernel.test.ts",
   // A project of a user is type-checked and tested with the library.
   "test/e2e/plugin/replayLibrary.kernel.test.ts",
   // A hundred plugins are killed at random moments.

@@ -4,7 +4,8 @@ import { DriverError, messageOf } from "../../base/errors.ts";
 import type { Allocation } from "../allocation/allocation.ts";
 import type { Check, Probe } from "../jobspec/job.ts";
 import { runtimeLookup } from "../jobspec/resolve/allocationEnvironment.ts";
-import { renderAll } from "../jobspec/resolve/interpolate.ts";
+import { render, renderAll } from "../jobspec/resolve/interpolate.ts";
+import { TemplateError } from "../jobspec/templateError.ts";
 import { newCheck, nextCheckState } from "./checkState.ts";
 import { type CheckTarget, connectToHost, perform, type ResolvedProbe } from "./probes.ts";
 
@@ -54,13 +55,24 @@ export function followChecks(
     const [first] = own;
     if (first === undefined) continue;
     const target = { connect, execute: first.execute.bind(first) };
-    const name = `check ${check.name}${suffix}`;
+    const name = `check ${checkName(check, first.env)}${suffix}`;
     try {
       const probe = resolved(check.probe, first.env, portOf);
       void follow(check, probe, target, own, { name, display, stop });
     } catch (thrown) {
       display.warn(`${name} is skipped: ${messageOf(thrown)}`);
     }
+  }
+}
+
+/** The name with its references resolved, of which `JOB` and `TASKGROUP` exist only in names of services. */
+export function checkName({ name }: Pick<Check, "name">, env: Readonly<Record<string, string>>): string {
+  const { NOMAD_JOB_NAME: JOB = "", NOMAD_GROUP_NAME: TASKGROUP = "" } = env;
+  try {
+    return render(name, runtimeLookup({ ...env, JOB, TASKGROUP }, {}));
+  } catch (thrown) {
+    if (thrown instanceof TemplateError) return name;
+    throw thrown;
   }
 }
 

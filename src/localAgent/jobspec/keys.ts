@@ -19,6 +19,7 @@ interface Keys {
 const cluster = "it needs a Nomad cluster";
 const vault = "a local run has no Vault";
 const consul = "a local run has no Consul";
+const secret = "secrets come from a Nomad server or Vault";
 
 const scheduling = ["affinity", "constraint", "spread", "reschedule", "migrate", "update", "ui"];
 
@@ -38,10 +39,7 @@ const levels = {
       "vault_token",
       "version_tag",
     ],
-    refused: {
-      consul,
-      vault,
-    },
+    refused: { consul, secret, vault },
   },
   parameterized: {
     attributes: ["meta_optional", "meta_required", "payload"],
@@ -63,7 +61,7 @@ const levels = {
       "shutdown_delay",
       "stop_after_client_disconnect",
     ],
-    refused: { consul, vault },
+    refused: { consul, secret, vault },
   },
   service: {
     attributes: ["name", "port", "provider"],
@@ -110,6 +108,7 @@ const levels = {
     blocks: ["check_restart"],
     ignored: [
       "address_mode",
+      "advertise",
       "expose",
       "failures_before_warning",
       "grpc_service",
@@ -173,7 +172,7 @@ const levels = {
       consul,
       csi_plugin: cluster,
       identity: "workload identities are signed by a Nomad server",
-      secret: "secrets come from a Nomad server or Vault",
+      secret,
       vault,
     },
   },

@@ -2,12 +2,12 @@
 import { suggestion } from "../../base/suggest.ts";
 import { apiJobToBody } from "./apiJob.ts";
 import type { Group, Job, Network, PortRequest } from "./job.ts";
-import { attempt, inside, type JobFile, rejectJob, report } from "./jobFile.ts";
-import { supportedPart } from "./keys.ts";
+import { attempt, inside, type JobFile, type Problem, rejectJob, report } from "./jobFile.ts";
+import { skipOrReport, supportedPart } from "./keys.ts";
 import { readDispatch } from "./readDispatch.ts";
 import { type JobReader, read } from "./reader.ts";
 import { readServices, refuseStrayChecks } from "./readServices.ts";
-import { readTask } from "./readTask.ts";
+import { namesOfSecrets, readTask } from "./readTask.ts";
 import { readVolumes } from "./readVolumes.ts";
 import { readFileScope, type VariableSources } from "./resolve/variables.ts";
 import { dnsSchema, groupSchema, jobSchema, networkSchema, portSchema } from "./schemas.ts";
@@ -44,9 +44,8 @@ function readJob(reader: JobReader, top: Body): Job {
     readDispatch(reader, inside(place, "parameterized"), blocks.parameterized),
   );
   const groups = readGroups(reader, place, blocks, {
-    ...dispatch?.defaults,
-    ...attributes.meta,
-    ...dispatch?.meta,
+    meta: { ...dispatch?.defaults, ...attributes.meta, ...dispatch?.meta },
+    secrets: namesOfSecrets(job.block.secret),
   });
   return {
     id,
@@ -65,16 +64,20 @@ function ignoredIn({ ignored }: JobFile, place: string): string[] {
   return [...new Set(names)].sort();
 }
 
-type Meta = Readonly<Record<string, string>>;
+/** What groups have from their job. */
+interface JobFacts {
+  readonly meta: Readonly<Record<string, string>>;
+  readonly secrets: readonly string[];
+}
 
-function readGroups(reader: JobReader, place: string, blocks: Body, meta: Meta): Group[] {
+function readGroups(reader: JobReader, place: string, blocks: Body, job: JobFacts): Group[] {
   const { file } = reader;
   const groups = labelled(file, inside(place, "group"), blocks.group).map(({ label, block }) =>
-    attempt(file, () => readGroup(reader, `${place}.group.${label}`, label, block, meta)),
+    attempt(file, () => readGroup(reader, `${place}.group.${label}`, label, block, job)),
   );
   // A task directly below the job forms a group of the same name.
   const ungrouped = labelled(file, inside(place, "task"), blocks.task).map(({ label, block }) =>
-    attempt(file, () => readGroup(reader, place, label, { task: { [label]: block } }, meta)),
+    attempt(file, () => readGroup(reader, place, label, { task: { [label]: block } }, job)),
   );
   const all = [...groups, ...ungrouped];
   if (all.length === 0) report(file, { place, message: "the job has no group, so there is nothing to run" });
@@ -120,9 +123,10 @@ function checkStaticPorts({ file }: JobReader, place: string, groups: readonly G
   }
 }
 
-function readGroup(reader: JobReader, place: string, name: string, block: Body, jobMeta: Meta): Group {
+function readGroup(reader: JobReader, place: string, name: string, block: Body, job: JobFacts): Group {
   const { attributes, blocks } = read(reader, "group", place, block, groupSchema);
-  const meta = { ...jobMeta, ...attributes.meta };
+  const meta = { ...job.meta, ...attributes.meta };
+  const secrets = [...job.secrets, ...namesOfSecrets(block.secret)];
   const volumes = readVolumes(reader, inside(place, "volume"), blocks.volume);
   const network =
     attempt(reader.file, () => readNetwork(reader, inside(place, "network"), blocks.network)) ?? noNetwork;
@@ -133,11 +137,12 @@ function readGroup(reader: JobReader, place: string, name: string, block: Body, 
   for (const { label } of all)
     if (!wanted.some((each) => each.label === label)) reader.file.ignored.add(`${place}.task.${label}`);
   const tasks = wanted.map(({ label, block: task }) =>
-    attempt(reader.file, () => readTask(reader, `${place}.task.${label}`, label, task, { meta, volumes })),
+    attempt(reader.file, () =>
+      readTask(reader, `${place}.task.${label}`, label, task, { meta, volumes, secrets }),
+    ),
   );
   const hasMain = tasks.some((task) => task === undefined || task.phase === "main");
-  if (!hasMain && reader.file.tasks === undefined)
-    report(reader.file, { place, message: "the group has no main task, so there is nothing to run" });
+  if (!hasMain && reader.file.tasks === undefined) report(reader.file, { place, ...withoutMain(blocks) });
   const known = tasks.filter((task) => task !== undefined);
   const owner = { task: undefined, name };
   const { checks, upstreams } = readServices(reader, inside(place, "service"), blocks.service, owner);
@@ -152,6 +157,17 @@ function readGroup(reader: JobReader, place: string, name: string, block: Body, 
     checks: everyCheck.filter(({ task }) => task === undefined || known.some((each) => each.name === task)),
     upstreams,
   };
+}
+
+/** Why nothing of a group can run. The task of a gateway of the mesh is added by Nomad's server. */
+function withoutMain({ service }: Body): Pick<Problem, "message" | "lacking"> {
+  const connects = asList(service).flatMap((each) =>
+    asList((each as Body).connect ?? (each as Body).Connect),
+  );
+  const isGateway = connects.some((each) => ["gateway", "Gateway"].some((key) => (each as Body)[key]));
+  return isGateway
+    ? { message: "the group's only task is a gateway, which a Nomad client starts", lacking: true }
+    : { message: "the group has no main task, so there is nothing to run" };
 }
 
 /** Stands in for a network that is wrong, while the rest of the group is read. */
@@ -178,12 +194,12 @@ function readNetwork(reader: JobReader, place: string, value: unknown): Network 
   };
 }
 
-/** A mode that a local run has. Reports other modes of Nomad. */
+/** A mode that a local run has. Without CNI, a group has a network of its own, too. Reports other modes of Nomad. */
 function knownMode({ file }: JobReader, place: string, mode: string): Network["mode"] {
   if (mode === "host" || mode === "bridge" || mode === "none") return mode;
   const message = `a local run has no CNI: ${mode} needs a plugin that a Nomad client calls`;
-  report(file, { place: inside(place, "mode"), message, lacking: true });
-  return "host";
+  skipOrReport(file, inside(place, "mode"), "cni", message);
+  return "bridge";
 }
 
 function readPort(

@@ -61,7 +61,7 @@ function readService(
   owner: ServiceOwner,
 ): Check[] {
   const { attributes, blocks } = read(reader, "service", place, block, serviceSchema);
-  const service = { ...owner, name: attributes.name || owner.name };
+  const service = { ...owner, name: nameOf(attributes.name, owner) };
   const restart = readRestart(reader, inside(place, "check_restart"), blocks.check_restart);
   const checks = asList(blocks.check);
   if (checks.length === 0) reader.file.ignored.add(place);
@@ -70,6 +70,15 @@ function readService(
     const check = body(reader.file, at, each);
     return attempt(reader.file, () => readCheck(reader, at, check, service, attributes.port, restart)) ?? [];
   });
+}
+
+/** The service's name. What `JOB` and `TASKGROUP` stand for in it, only an allocation knows. */
+function nameOf(name: string, owner: ServiceOwner): string {
+  // A service of a group has "group" in place of a task's name.
+  const task = owner.task ?? "group";
+  return (name || owner.name)
+    .replaceAll(/\$\{BASE\}/g, `\${JOB}-\${TASKGROUP}-${task}`)
+    .replaceAll(/\$\{TASK\}/g, task);
 }
 
 function readCheck(

@@ -16,13 +16,21 @@ import {
 } from "./schemas.ts";
 import { asList, type Body, body } from "./syntax.ts";
 
+/** What a task has from the blocks around it. */
+interface GroupFacts {
+  readonly meta: Readonly<Record<string, string>>;
+  readonly volumes: readonly VolumeRequest[];
+  /** Names of the secrets of the job and the group. */
+  readonly secrets: readonly string[];
+}
+
 /** @throws InvalidFile, which names the file, the place and what is allowed */
 export function readTask(
   reader: JobReader,
   place: string,
   name: string,
   block: Body,
-  group: { readonly meta: Readonly<Record<string, string>>; readonly volumes: readonly VolumeRequest[] },
+  group: GroupFacts,
 ): Task {
   const wrong = wrongName(name);
   if (wrong !== undefined) report(reader.file, { place, message: wrong });
@@ -63,12 +71,12 @@ export function readTask(
     payloadFile: readPayloadFile(reader, inside(place, "dispatch_payload"), once("dispatch_payload")),
     checks: readServices(reader, inside(place, "service"), blocks.service, { task: name, name }).checks,
     volumeMounts: readVolumeMounts(reader, inside(place, "volume_mount"), blocks.volume_mount, group.volumes),
-    secrets: namesOfSecrets(block.secret),
+    secrets: [...group.secrets, ...namesOfSecrets(block.secret)],
   };
 }
 
-/** Of blocks with a label, or of objects of Nomad's API. */
-function namesOfSecrets(value: unknown): string[] {
+/** Names of `secret` blocks, which have a label, or are objects of Nomad's API. */
+export function namesOfSecrets(value: unknown): string[] {
   return asList(value).flatMap((each) => {
     const { Name } = each as Body;
     return typeof Name === "string" ? [Name] : Object.keys(each);
@@ -135,8 +143,13 @@ function readPayloadFile(reader: JobReader, place: string, block: Body): string 
   return undefined;
 }
 
-function readTemplate(reader: JobReader, place: string, value: unknown): Template {
+/** @returns undefined for a template whose text is in a file of the task, which a local run lacks */
+function readTemplate(reader: JobReader, place: string, value: unknown): Template | undefined {
   const block = body(reader.file, place, value);
+  if (block.source !== undefined && block.data === undefined) {
+    read(reader, "template", place, { ...block, data: "" }, templateSchema);
+    return undefined;
+  }
   const { attributes } = read(reader, "template", place, block, templateSchema);
   const { data, destination, perms, env, uid, gid, left_delimiter, right_delimiter } = attributes;
   return {

@@ -210,5 +210,6 @@ it("docker: the options of another driver's task are neither checked nor require
 
 it("every file is tested", () => {
   const source = readFileSync(import.meta.filename, "utf8");
-  for (const file of readdirSync(jobs)) expect(source).toContain(`"${file.replace(".nomad.hcl", "")}"`);
+  for (const file of readdirSync(jobs).filter((each) => each.endsWith(".hcl")))
+    expect(source).toContain(`"${file.replace(".nomad.hcl", "")}"`);
 });

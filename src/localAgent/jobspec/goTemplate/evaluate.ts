@@ -263,6 +263,7 @@ const vault = "secrets pkiCert byVault";
 const nomadValues = "nomadService nomadServices nomadVar nomadVarExists nomadVarList nomadVarListSafe";
 const files = "file executeTemplate writeToFile plugin";
 const formats = "parseYAML toYAML toTOML";
+const others = "explode explodeMap scratch sockaddr splitToMap spew_dump spew_printf spew_sdump spew_sprintf";
 
 const reasons: readonly (readonly [string, string])[] = [
   [consulValues, "needs Consul, and a local run has none; --values FILE gives it values"],
@@ -275,6 +276,7 @@ const reasons: readonly (readonly [string, string])[] = [
     "accesses files or programs, which templates of a local run cannot; use HCL's file() to read a file",
   ],
   [formats, "is missing in a local run; use parseJSON or toJSON"],
+  [others, "is missing in a local run"],
 ];
 
 /** The error for a function that does not exist here; undefined for one that does. */

@@ -73,8 +73,10 @@ export function baseEnvironment(
 export interface Absent {
   /** Variables of a dispatch's metadata. */
   readonly variables: ReadonlySet<string>;
-  /** Names of the task's `secret` blocks. */
+  /** Names of the `secret` blocks that a task can refer to. */
   readonly secrets: readonly string[];
+  /** Whether the run goes on without secrets. They are empty then. */
+  readonly skipsSecrets?: boolean;
 }
 
 /**
@@ -94,6 +96,7 @@ export function runtimeLookup(
     if (!ofNode && absent.variables.has(cleanName(name)))
       throw new TemplateError(`\${${text}} is given by a dispatch`, text, "reported");
     const isSecret = root === "secret" && absent.secrets.includes(String(path[0]));
+    if (isSecret && absent.skipsSecrets) return "";
     const fault = ofNode || isSecret ? "lacking" : "wrong";
     const hint = isSecret ? "The task's secrets are on a cluster." : hintFor(root, name, Object.keys(known));
     throw new TemplateError(`\${${text}} is unknown. ${hint}`, text, fault);
@@ -105,8 +108,10 @@ function hintFor(root: string, name: string, known: readonly string[]): string {
     return `It is metadata of a client's node: --node-meta ${name.slice(5)}=VALUE gives it. The job's own metadata is in NOMAD_META_….`;
   }
   const meant = nearest(name, known);
-  if (meant !== undefined) return `Did you mean \${${meant}}?`;
-  if (root === "attr") return `--node-attr ${name.slice(5)}=VALUE gives it.`;
+  const similar = meant === undefined ? "" : `Did you mean \${${meant}}?`;
+  // A node has more attributes than a local run knows, so a similar name may be another one.
+  if (root === "attr") return `${similar} --node-attr ${name.slice(5)}=VALUE gives it.`.trim();
+  if (similar !== "") return similar;
   if (root === "node") return "A local run does not know it.";
   return `To pass the text on unchanged, for instance to a shell, write $\${${name}}.`;
 }

@@ -68,7 +68,11 @@ export function resolveTask(
 ): ResolvedTask {
   const place = `job.${job.id}.group.${group.name}.task.${task.name}`;
   const base = baseEnvironment(job, group, task, facts);
-  const absent = { variables: file.absent, secrets: task.secrets };
+  const absent = {
+    variables: file.absent,
+    secrets: task.secrets,
+    skipsSecrets: file.skips.has("secret"),
+  };
   const ofHost = runtimeLookup(facts.hostEnv, facts.node, absent);
   Object.assign(base, metaVariables(resolvedTexts(file, `${place}.meta`, task.meta, ofHost)));
   const ofBase = runtimeLookup(base, facts.node, absent);

@@ -123,6 +123,7 @@ describe("a template", () => {
     ['{{ with nomadVar "x" }}{{ end }}', "nomadVar needs a Nomad server, and a local run has none"],
     ['{{ file "x" }}', "file accesses files or programs"],
     ['{{ sprig_upper "x" }}', "sprig_upper is missing in a local run, as all of sprig is"],
+    ['{{ scratch.Set "x" "y" }}', "scratch is missing in a local run"],
     ['{{ "" | parseYAML }}', "parseYAML is missing in a local run"],
     ["{{ ~ }}", '"~" has no place in an action'],
   ])("%s is refused", (source, message) => {
