@@ -96,6 +96,11 @@ function localFolder(stateDir: string): string {
   return join(stateDir, "local");
 }
 
+/** Whether a state folder is that of local runs, as {@link stateFolders} lists them, and not an agent's. */
+export function isLocal(folder: string): boolean {
+  return basename(dirname(folder)) === "local";
+}
+
 function localNumbers(stateDir: string): number[] {
   const names = namesIn(localFolder(stateDir)).filter((name) => /^\d+$/.test(name));
   return names.map(Number).sort((a, b) => a - b);

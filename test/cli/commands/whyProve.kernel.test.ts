@@ -1,6 +1,6 @@
 /** `why --prove`: what it finds, what it leaves untouched, and what it leaves behind. */
 import { once } from "node:events";
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { blackBoxProblem } from "../../support/host/blackBoxProblem.ts";
@@ -208,5 +208,22 @@ describe("why --prove", { timeout: 120_000 }, () => {
     const { code, stderr } = await proveIn(stateDir, job);
     expect(stderr).toContain("PROOF_IMPOSSIBLE");
     expect(code).not.toBe(0);
+  });
+
+  it("wants the plugin block for an agent's run, which it may have restricted more than a local run is", async () => {
+    const stateDir = temporaryFolder();
+    const job = jobFileOf("");
+    await call(["run", "--state-dir", stateDir, write(job, { script: "exit 0" })]);
+    await call(["run", "--state-dir", stateDir, write(job, { script: "exit 3" })]);
+    const agents = temporaryFolder();
+    renameSync(`${stateDir}/local/1/events`, `${agents}/events`);
+    const refused = await proveIn(agents, job);
+    expect(refused.stderr).toContain("PROOF_IMPOSSIBLE");
+    expect(refused.stderr).toContain("Give the client's plugin block with --plugin-config");
+    const block = `${hostFolder()}/client.hcl`;
+    writeFileSync(block, 'plugin "nomad-driver-exec2" {\n  config {\n    unveil_defaults = true\n  }\n}\n');
+    const { code, stdout } = await proveIn(agents, job, "--plugin-config", block);
+    expect(stdout).toContain("with args of its last good run it exits 0");
+    expect(code).toBe(0);
   });
 });

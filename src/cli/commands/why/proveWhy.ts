@@ -22,6 +22,7 @@ import { recordedTaskIn, scratchJob } from "../../../localAgent/task/scratchJob.
 import { MASK } from "../../../machines/events/defineEvent.ts";
 import type { TaskContext } from "../../../machines/taskContext.ts";
 import { resultOf } from "../../../machines/taskOutline.ts";
+import { isLocal } from "../../../store/folder/logFolders.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import { visible } from "../../../units/visible.ts";
 import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
@@ -34,6 +35,8 @@ import type { RunOptions } from "../run/runJob.ts";
 export interface ProveOptions extends RunOptions {
   /** Whether the trials have the network that the job file gives the task, and not none. */
   readonly network: boolean;
+  /** Whether the options have the plugin block of a client. */
+  readonly hasPluginBlock: boolean;
 }
 
 /**
@@ -43,7 +46,7 @@ export interface ProveOptions extends RunOptions {
  */
 export async function proveWhy(place: TaskPlace, path: string, options: ProveOptions): Promise<number> {
   requireRoot("why --prove starts tasks in sandboxes of their own");
-  const { id, failed, good } = await recordedRuns(place);
+  const { id, failed, good } = await recordedRuns(place, options);
   // Other tasks of the file do not matter: they may need another driver.
   const reading = { ...options.reading, tasks: [failed.request.taskName] };
   const own = { ...options, reading };
@@ -83,9 +86,11 @@ type Failed = TaskContext & { readonly request: NonNullable<TaskContext["request
 
 async function recordedRuns(
   place: TaskPlace,
+  { hasPluginBlock }: Pick<ProveOptions, "hasPluginBlock">,
 ): Promise<{ readonly id: string; readonly failed: Failed; readonly good: TaskContext | undefined }> {
   await using logs = await EventLogs.openFor(place);
   const { history } = logs.history(place, true);
+  const folder = logs.stateFolderOf(logs.find(place));
   const { context } = history.finalState;
   const { stream: id } = history;
   const { request } = context;
@@ -96,6 +101,13 @@ async function recordedRuns(
   if (result === null || result === "completed" || result === "stopped" || result === "lost") {
     const end = result === null ? "is not over" : result === "lost" ? "is lost" : `has not failed: ${result}`;
     throw new DriverError("PROOF_IMPOSSIBLE", `${id} ${end}`, { hint });
+  }
+  // A trial must have no right that the client had refused to the run.
+  if (!hasPluginBlock && (folder === undefined || !isLocal(folder))) {
+    const which = folder === undefined ? "a bundle does not tell" : "an agent's run is recorded without";
+    throw new DriverError("PROOF_IMPOSSIBLE", `${which} the plugin block that restricted ${id}`, {
+      hint: "Give the client's plugin block with --plugin-config",
+    });
   }
   if (JSON.stringify(request.options).includes(MASK)) {
     throw new DriverError("PROOF_IMPOSSIBLE", `the arguments of ${id} are masked`, {

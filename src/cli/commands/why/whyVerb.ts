@@ -73,6 +73,7 @@ async function act(task: string | undefined, options: Options): Promise<number> 
     ...(await readPluginConfig(options.pluginConfig, options.option, stateDir)),
     ...(await readJobOptions(options)),
     ...{ verbose: false, raw: false, keep: false, json: false, network },
+    hasPluginBlock: options.pluginConfig !== undefined,
   });
 }
 
