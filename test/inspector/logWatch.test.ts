@@ -38,7 +38,9 @@ async function watching(path: string): Promise<() => Status> {
   return () => status as Status;
 }
 
-const kinds = ({ problems }: Status) => problems.map(({ kind }) => kind);
+/** The kinds of problems; the text says what could not be read. */
+const kinds = ({ problems }: Status) =>
+  problems.map(({ kind, text }) => (kind === "unreadable" ? text : kind));
 
 async function write(log: string, count: number): Promise<void> {
   const store = await openEventStore(log);
