@@ -4,6 +4,7 @@
  */
 import { visible } from "../units/visible.ts";
 import { DriverError } from "./errors.ts";
+import { mapTexts } from "./mapTexts.ts";
 
 /** Values with fewer characters stay: they are parts of ordinary words. */
 const minLength = 6;
@@ -295,20 +296,4 @@ function percentEncoded(text: string): string {
 function base64Of(bytes: Uint8Array, before: number): string {
   const all = Buffer.concat([Buffer.alloc(before), bytes]);
   return all.toString("base64").slice(Math.ceil((before * 8) / 6), Math.floor((all.length * 8) / 6));
-}
-
-/** Changes every text in a value. Returns the same value if no text changes. */
-function mapTexts(value: unknown, change: (text: string) => string): unknown {
-  if (typeof value === "string") return change(value);
-  if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) {
-    const all = value.map((each) => mapTexts(each, change));
-    return all.some((each, index) => each !== value[index]) ? all : value;
-  }
-  const entries = Object.entries(value).map(([name, each]): [string, unknown, boolean] => {
-    const changed = mapTexts(each, change);
-    return [name, changed, changed !== each];
-  });
-  if (!entries.some(([, , isChanged]) => isChanged)) return value;
-  return Object.fromEntries(entries.map(([name, changed]) => [name, changed]));
 }

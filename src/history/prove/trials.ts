@@ -2,11 +2,14 @@
  * What `why --prove` tries: the recorded request of a failed run, with one difference at a time. A difference is what
  * the run's witnessed cause advises, or what the last good run of the same task had otherwise. Pure.
  */
+import { parseJsonOrNothing } from "../../base/json.ts";
+import { mapTexts } from "../../base/mapTexts.ts";
 import type { Cause } from "../../machines/events/cause.ts";
 import { MASK } from "../../machines/events/defineEvent.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { visible } from "../../units/visible.ts";
 import { maskEvent } from "../replay/mask.ts";
+import { isDynamicUser } from "../replay/normalize.ts";
 
 type Request = NonNullable<TaskContext["request"]>;
 
@@ -53,29 +56,27 @@ export function proofOf(
 ): Proof {
   const baseline = setupOf(failed);
   const advised = advisedOptions(cause);
-  const trials = [
-    ...(advised === undefined ? [] : [withAdvice(baseline, advised)]),
-    ...(good === undefined ? [] : differences(baseline, setupOf(inAllocationOf(failed, good)), given)),
+  const ofAdvice = advised === undefined ? [] : [withAdvice(baseline, advised)];
+  if (good === undefined) return { baseline, trials: distinct(baseline, ofAdvice), untried: [] };
+  const before = setupOf(inAllocationOf(failed, good));
+  const { plain, others } = changedOptions(baseline, before);
+  const ofGood = [
+    ...plain.map((name) => withOption(baseline, name, before.options[name])),
+    ...ofUser(baseline, before),
+    ...ofResources(baseline, before),
+    ...ofVariables(baseline, before, given),
   ];
-  return {
-    baseline,
-    trials: distinct(baseline, trials),
-    untried: good === undefined ? [] : untriedOptions(baseline, setupOf(inAllocationOf(failed, good))),
-  };
+  return { baseline, trials: distinct(baseline, [...ofAdvice, ...ofGood]), untried: others };
 }
 
 function setupOf({ options, user, resources, envKeys }: Request): Setup {
   const { cpuMhz, memoryMb, memoryMaxMb } = resources;
   return {
     options,
-    user: isDynamic(user) ? "" : user,
+    user: isDynamicUser(user) ? "" : user,
     resources: { cpuMhz, memoryMb, memoryMaxMb },
     envKeys,
   };
-}
-
-function isDynamic(user: string): boolean {
-  return /^nomad-\d+$/.test(user);
 }
 
 /** The request as it would be in the other one's allocation. */
@@ -84,14 +85,8 @@ function inAllocationOf({ allocDir, allocId }: Request, other: Request): Request
     [other.allocDir, allocDir],
     [other.allocId, allocId],
   ].filter(([own]) => own !== "") as [string, string][];
-  const moved = (value: unknown): unknown => {
-    if (typeof value === "string")
-      return words.reduce((text, [own, theirs]) => text.replaceAll(own, theirs), value);
-    if (Array.isArray(value)) return value.map(moved);
-    if (typeof value !== "object" || value === null) return value;
-    return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, moved(each)]));
-  };
-  return { ...other, options: moved(other.options) as Request["options"] };
+  const moved = (text: string) => words.reduce((done, [own, theirs]) => done.replaceAll(own, theirs), text);
+  return { ...other, options: mapTexts(other.options, moved) as Request["options"] };
 }
 
 type Options = Readonly<Record<string, unknown>>;
@@ -104,6 +99,7 @@ const lines = `${line}${extent}(?:(?:, | and )${line}${extent})*`;
 
 /** A cause's advice is at the end of its text: before it may be names that the task has chosen. */
 const advice = new RegExp(`(?:[;:] |: it takes |: chown it, or )(${lines})(?: allows it)?$`);
+const setting = new RegExp(String.raw`([a-z_]+) = (true|\[(?:${text}|[^\]"])*\])`, "g");
 const madeFiles = /: (identity_files = true) makes one$/;
 
 /**
@@ -115,22 +111,12 @@ export function advisedOptions(cause: Cause | null | undefined): Options | undef
   const [, found] = advice.exec(cause.text) ?? madeFiles.exec(cause.text) ?? [];
   if (found === undefined) return undefined;
   const options: Record<string, unknown> = {};
-  for (const [, name = "", value = ""] of found.matchAll(
-    /([a-z_]+) = (true|\[(?:"(?:[^"\\]|\\.)*"|[^\]"])*\])/g,
-  )) {
-    const read = parsed(value);
+  for (const [, name = "", value = ""] of found.matchAll(setting)) {
+    const read = parseJsonOrNothing(value);
     if (!advisable.has(name) || read === undefined) return undefined;
     options[name] = united(options[name], read);
   }
   return options;
-}
-
-function parsed(value: string): unknown {
-  try {
-    return JSON.parse(value);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Adds to a list what it lacks. */
@@ -150,19 +136,30 @@ function lineOf(name: string, value: unknown): string {
   return visible(`${name} = ${JSON.stringify(value)}`);
 }
 
-/** A trial for each difference, which takes over what the good run had. */
-function differences(baseline: Setup, good: Setup, given: readonly string[]): Trial[] {
-  const names = [...new Set([...Object.keys(baseline.options), ...Object.keys(good.options)])];
-  const ofOptions = names
-    .filter((name) => !isSame(baseline.options[name], good.options[name]))
-    .filter((name) => isPlain(name, baseline.options[name]) && isPlain(name, good.options[name]))
-    .map((name): Trial => {
-      const { [name]: _, ...rest } = baseline.options;
-      const value = good.options[name];
-      const options = value === undefined ? rest : { ...baseline.options, [name]: value };
-      return { text: optionText(name, value), setup: { ...baseline, options } };
-    });
-  const ofResources = resourceNames
+/** The options that the good run had otherwise: those of which a trial can take over what it had, and the others. */
+function changedOptions(
+  { options }: Setup,
+  good: Setup,
+): { readonly plain: readonly string[]; readonly others: readonly string[] } {
+  const names = [...new Set([...Object.keys(options), ...Object.keys(good.options)])];
+  const changed = names.filter((name) => !isSame(options[name], good.options[name]));
+  const canTry = (name: string) => isPlain(name, options[name]) && isPlain(name, good.options[name]);
+  return { plain: changed.filter(canTry), others: changed.filter((name) => !canTry(name)) };
+}
+
+/** @param value what the good run had; undefined if it did not have the option */
+function withOption(baseline: Setup, name: string, value: unknown): Trial {
+  const { [name]: _, ...rest } = baseline.options;
+  const options = value === undefined ? rest : { ...baseline.options, [name]: value };
+  return { text: optionText(name, value), setup: { ...baseline, options } };
+}
+
+function ofUser(baseline: Setup, { user }: Setup): Trial[] {
+  return baseline.user === user ? [] : [{ text: userText(user), setup: { ...baseline, user } }];
+}
+
+function ofResources(baseline: Setup, good: Setup): Trial[] {
+  return resourceNames
     .filter(([name]) => baseline.resources[name] !== good.resources[name])
     .map(([name, label]): Trial => {
       const resources = { ...baseline.resources, [name]: good.resources[name] };
@@ -171,11 +168,6 @@ function differences(baseline: Setup, good: Setup, given: readonly string[]): Tr
         setup: { ...baseline, resources },
       };
     });
-  const ofUser: Trial[] =
-    baseline.user === good.user
-      ? []
-      : [{ text: userText(good.user), setup: { ...baseline, user: good.user } }];
-  return [...ofOptions, ...ofUser, ...ofResources, ...ofVariables(baseline, good, given)];
 }
 
 const resourceNames = [
@@ -199,7 +191,8 @@ function optionText(name: string, value: unknown): string {
   const request = { type: "requested", data: { options: { [name]: value } } };
   const shown = (maskEvent(request).data as { readonly options: Options }).options[name];
   if (value === undefined) return `no ${name}, as in its last good run`;
-  const isShown = !JSON.stringify(shown).includes(MASK) && JSON.stringify(shown).length <= maxValue;
+  const written = JSON.stringify(shown);
+  const isShown = !written.includes(MASK) && written.length <= maxValue;
   return isShown ? `${lineOf(name, shown)} of its last good run` : `${name} of its last good run`;
 }
 
@@ -212,15 +205,6 @@ function userText(user: string): string {
     : visible(`user ${user} of its last good run`);
 }
 
-function untriedOptions(baseline: Setup, good: Setup): string[] {
-  const names = [...new Set([...Object.keys(baseline.options), ...Object.keys(good.options)])];
-  return names.filter(
-    (name) =>
-      !isSame(baseline.options[name], good.options[name]) &&
-      !(isPlain(name, baseline.options[name]) && isPlain(name, good.options[name])),
-  );
-}
-
 /**
  * Whether a recorded option is what a job file would have: sizes and durations are recorded in other units, blocks with
  * other names. An option that is left out has its default.
@@ -229,7 +213,8 @@ function untriedOptions(baseline: Setup, good: Setup): string[] {
 export function isPlain(name: string, value: unknown): boolean {
   if (value === undefined || typeof value === "boolean" || typeof value === "string") return true;
   if (name === "pids_limit") return typeof value === "number";
-  return Array.isArray(value) && value.every((each) => ["string", "number"].includes(typeof each));
+  if (!Array.isArray(value)) return false;
+  return value.every((each) => ["string", "number"].includes(typeof each));
 }
 
 /** Without trials that are the same as the baseline, or as an earlier trial. */

@@ -18,14 +18,18 @@ export function taskWords(moments: Iterable<Moment>): TaskWords {
 
 /** Texts specific to a task: its allocation's folder and id, also within paths, and its dynamic user. */
 export function wordsOf({ allocDir, allocId, user }: EventData<"requested">): TaskWords {
-  const isDynamic = /^nomad-\d+$/.test(user);
   const words = [
     [allocDir, "<allocation's folder>"],
     [allocId, "<allocation>"],
     [shortId(allocId), "<allocation>"],
-    [isDynamic ? user : "", "<dynamic user>"],
+    [isDynamicUser(user) ? user : "", "<dynamic user>"],
   ] as const;
   return words.filter(([word]) => word !== "");
+}
+
+/** Whether it is one of the client's users of no account, of which each allocation gets others. */
+export function isDynamicUser(user: string): boolean {
+  return /^nomad-\d+$/.test(user);
 }
 
 /** The part of an event's data that is compared. */

@@ -98,7 +98,7 @@ function localFolder(stateDir: string): string {
 
 /** Whether a state folder is that of local runs, as {@link stateFolders} lists them, and not an agent's. */
 export function isLocal(folder: string): boolean {
-  return basename(dirname(folder)) === "local";
+  return dirname(folder) === localFolder(dirname(dirname(folder)));
 }
 
 function localNumbers(stateDir: string): number[] {
