@@ -29,3 +29,8 @@ export function shortList(
   const digest = digestOf === undefined ? "" : ` (digest ${digestOf(JSON.stringify(left))})`;
   return [...texts.slice(0, kept), `… ${counted} of ${formatBytes(leftBytes)}, left out${digest}`];
 }
+
+/** Whether {@link shortList} has left out a part of the list; true as well if its last text only looks so. */
+export function isShortened(texts: readonly unknown[]): boolean {
+  return /^… .* of .*, left out(?: \(digest .*\))?$/.test(String(texts.at(-1)));
+}

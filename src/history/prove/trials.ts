@@ -7,6 +7,7 @@ import { mapTexts } from "../../base/mapTexts.ts";
 import type { Cause } from "../../machines/events/cause.ts";
 import { MASK } from "../../machines/events/defineEvent.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
+import { isShortened } from "../../units/longLists.ts";
 import { visible } from "../../units/visible.ts";
 import { maskEvent } from "../replay/mask.ts";
 import { isDynamicUser } from "../replay/normalize.ts";
@@ -207,13 +208,13 @@ function userText(user: string): string {
 
 /**
  * Whether a recorded option is what a job file would have: sizes and durations are recorded in other units, blocks with
- * other names. An option that is left out has its default.
+ * other names, and of long lists only a part. An option that is left out has its default.
  * @param name of the option in job files
  */
 export function isPlain(name: string, value: unknown): boolean {
   if (value === undefined || typeof value === "boolean" || typeof value === "string") return true;
   if (name === "pids_limit") return typeof value === "number";
-  if (!Array.isArray(value)) return false;
+  if (!Array.isArray(value) || isShortened(value)) return false;
   return value.every((each) => ["string", "number"].includes(typeof each));
 }
 

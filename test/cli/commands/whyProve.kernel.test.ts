@@ -210,6 +210,16 @@ describe("why --prove", { timeout: 120_000 }, () => {
     expect(code).not.toBe(0);
   });
 
+  it("refuses a run whose arguments are recorded in part", async () => {
+    const stateDir = temporaryFolder();
+    const job = jobFileOf("");
+    await call(["run", "--state-dir", stateDir, write(job, { script: "exit 0" })]);
+    await call(["run", "--state-dir", stateDir, write(job, { script: `exit 3 # ${"x".repeat(80_000)}` })]);
+    const { code, stderr } = await proveIn(stateDir, job);
+    expect(stderr).toContain("are too long to be recorded as a whole");
+    expect(code).toBe(1);
+  });
+
   it("wants the plugin block for an agent's run, which it may have restricted more than a local run is", async () => {
     const stateDir = temporaryFolder();
     const job = jobFileOf("");

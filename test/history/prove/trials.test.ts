@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type Outcome, otherEnd, outcomeText, verdictOn } from "../../../src/history/prove/outcomes.ts";
 import { advisedOptions, isPlain, proofOf } from "../../../src/history/prove/trials.ts";
 import type { Cause } from "../../../src/machines/events/cause.ts";
+import { shortList } from "../../../src/units/longLists.ts";
 
 const cause = (text: string, grade: Cause["grade"] = "witnessed"): Cause => ({
   grade,
@@ -98,6 +99,12 @@ describe("the trials", () => {
     const { trials, untried } = proofOf(request({ disk_limit: 1 }), null, request({ disk_limit: 2 }), []);
     expect([trials, untried]).toEqual([[], ["disk_limit"]]);
     expect(isPlain("mount", [{}])).toBe(false);
+  });
+
+  it("leave out arguments of which a part is recorded", () => {
+    const good = request({ args: shortList(["x".repeat(100_000)], "argument") });
+    const { trials, untried } = proofOf(request({ args: ["x"] }), null, good, []);
+    expect([trials, untried]).toEqual([[], ["args"]]);
   });
 });
 

@@ -24,6 +24,7 @@ import type { TaskContext } from "../../../machines/taskContext.ts";
 import { resultOf } from "../../../machines/taskOutline.ts";
 import { isLocal } from "../../../store/folder/logFolders.ts";
 import { formatDuration } from "../../../units/durations.ts";
+import { isShortened } from "../../../units/longLists.ts";
 import { visible } from "../../../units/visible.ts";
 import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
 import { requireRoot } from "../../requireRoot.ts";
@@ -109,22 +110,20 @@ async function recordedRuns(
       hint: "Give the client's plugin block with --plugin-config",
     });
   }
-  if (JSON.stringify(request.options).includes(MASK)) {
-    throw new DriverError("PROOF_IMPOSSIBLE", `the arguments of ${id} are masked`, {
-      hint: "Use the event log of the host, or a bundle of export --show-args",
-    });
-  }
-  if (JSON.stringify(request.options.args).length > maxArgs) {
+  // The text that stands for the rest looks as if it were masked.
+  if (isShortened(request.options.args)) {
     throw new DriverError(
       "PROOF_IMPOSSIBLE",
       `the arguments of ${id} are too long to be recorded as a whole`,
     );
   }
+  if (JSON.stringify(request.options).includes(MASK)) {
+    throw new DriverError("PROOF_IMPOSSIBLE", `the arguments of ${id} are masked`, {
+      hint: "Use the event log of the host, or a bundle of export --show-args",
+    });
+  }
   return { id, failed: { ...context, request }, good: lastGoodRun(context, logs.earlierRuns(place)) };
 }
-
-/** Longer arguments may be recorded in part. */
-const maxArgs = 60 * 1024;
 
 function nothingToTry({ untried }: Proof, hasGood: boolean): DriverError {
   const others = untried.length === 0 ? "" : `; what differs cannot be tried: ${untried.join(", ")}`;
