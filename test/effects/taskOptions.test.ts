@@ -27,7 +27,6 @@ const usual = {
   unveilSets: [],
   umask: "022",
   nice: 0,
-  oomScoreAdj: 0,
   ulimit: [],
   ipcMode: "private",
   pidMode: "private",

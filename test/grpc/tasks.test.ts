@@ -59,7 +59,7 @@ describe("StartTask", () => {
         namespace: "default",
         nodeId: "11111111-0000-4000-8000-000000000001",
         nodeName: "node",
-        options: expect.objectContaining({ command: "sleep", args: ["5"], unveil: [], oomScoreAdj: 0 }),
+        options: expect.objectContaining({ command: "sleep", args: ["5"], unveil: [] }),
         env: { NOMAD_TASK_NAME: "main", EMPTY: "", GPU: "0" },
         user: "nomad-80001",
         allocDir: `/data/alloc/${allocId}`,

@@ -26,9 +26,10 @@ export const limitsOptions = {
         (score) => score >= 0 && score <= 1000,
         "must be from 0 to 1000; a task cannot be protected from the OOM killer at the cost of others",
       )
-      .default(0)
+      .optional()
       .meta({
-        description: "0 to 1000; the higher, the earlier the kernel kills the task when memory runs out",
+        description:
+          "0 to 1000; the higher, the earlier the kernel kills the task when memory runs out. By default 0, with `numa_memory` 1000",
         example: 500,
       }),
     ulimit: ulimitBlocks()

@@ -98,7 +98,7 @@ function parseLimit(text: string): number | undefined {
 
 /** The options of a task that are set besides its limits. */
 interface LimitingOptions {
-  readonly oomScoreAdj: number;
+  readonly oomScoreAdj?: number | undefined;
   /** Whether memory comes from some nodes of the host alone. */
   readonly numaMemory?: "local" | undefined;
   readonly nice: number;
@@ -114,7 +114,7 @@ export function limitSteps(
   limits: readonly TaskLimit[],
   { oomScoreAdj, numaMemory, nice, umask }: LimitingOptions,
 ): Step[] {
-  const score = oomScoreAdj || (numaMemory ? firstToBeKilled : 0);
+  const score = oomScoreAdj ?? (numaMemory ? firstToBeKilled : 0);
   return [
     // Otherwise the process would inherit init's score.
     ...(score === 0 ? resetOomScoreAdj : adjustOomScore(score)),

@@ -163,18 +163,32 @@ export function hasOwnHosts({ network, options }: HostNames): boolean {
 /**
  * The text of a task's hosts file.
  * @param hostFile reads the host's file; called only for a task in the host's network
- * @param resolved names that come first: their addresses are those that the task may connect to
+ * @param resolved names with the addresses that the task may connect to, so they come first, and without the host's
+ *   addresses of them: a job's name servers may have others
  */
 export function hostsFile(
   { network, options }: HostNames,
   hostFile: () => string,
   resolved: readonly ResolvedHost[] = [],
 ): string {
-  const common = network.mode === "host" ? hostFile() : OWN_NETWORK;
+  const names = new Set(resolved.map(({ name }) => name));
+  const common = network.mode === "host" ? withoutNames(hostFile(), names) : OWN_NETWORK;
   const own = network.self === undefined ? [] : [{ ...network.self, address: network.self.address || LOCAL }];
   const found = resolved.flatMap(({ name, addresses }) => addresses.map((address) => ({ name, address })));
   const entries = [...found, ...own, ...options.extraHosts.map(parseHostEntry)];
   return `${common.trimEnd()}\n${entries.map(({ name, address }) => `${address} ${name}\n`).join("")}`;
+}
+
+/** The text of a hosts file without some names, which are in lower case. */
+function withoutNames(hosts: string, names: ReadonlySet<string>): string {
+  if (names.size === 0) return hosts;
+  const lines = hosts.split("\n").flatMap((line) => {
+    const [address = "", ...all] = line.replace(/#.*/, "").trim().split(/\s+/);
+    const kept = all.filter((name) => !names.has(name.toLowerCase()));
+    if (kept.length === all.length) return [line];
+    return kept.length === 0 ? [] : [[address, ...kept].join(" ")];
+  });
+  return lines.join("\n");
 }
 
 /** The conventional address of a host name without an address of its own. */

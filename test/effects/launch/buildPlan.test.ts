@@ -116,8 +116,9 @@ describe("a launch plan", () => {
   });
 
   it.each([
-    [{ oomScoreAdj: 0 }, '"0"'],
-    [{ oomScoreAdj: 0, numaMemory: "local" }, '"1000"'],
+    [{}, '"0"'],
+    [{ numaMemory: "local" }, '"1000"'],
+    [{ oomScoreAdj: 0, numaMemory: "local" }, '"0"'],
     [{ oomScoreAdj: 300, numaMemory: "local" }, '"300"'],
   ] as const)("with %o the oom_score_adj is %s", (given, score) => {
     const plan = buildLaunchPlan(launchInput({ options: { ...defaultTaskOptions(), ...given } }));

@@ -30,6 +30,19 @@ describe("a hosts file", () => {
     expect(text).toContain("127.0.0.1 localhost\n::1 localhost");
   });
 
+  test("has of a name that the driver looks up no other addresses than those that it found", () => {
+    const host = () =>
+      "127.0.0.1 localhost\n10.0.0.1 api.example.org\n10.0.0.2 db API.example.org # both\n10.0.0.3 gone.example.org\n";
+    const resolved = [
+      { name: "api.example.org", addresses: ["192.0.2.5", "192.0.2.6"] },
+      { name: "gone.example.org", addresses: [] },
+    ];
+    expect(hostsFile(given({}), host, resolved)).toBe(
+      "127.0.0.1 localhost\n10.0.0.2 db\n192.0.2.5 api.example.org\n192.0.2.6 api.example.org\n",
+    );
+    expect(hostsFile(given({}), host)).toBe(host());
+  });
+
   test("has an address for a host name without an address", () => {
     expect(hostsFile(given({ mode: "none", self: { name: "web", address: "" } }), () => "")).toContain(
       "\n127.0.1.1 web\n",

@@ -76,8 +76,7 @@ test("the plugin's options have this hclspec", () => {
   });
 });
 
-// command, args and unveil are exactly what the Go driver answers to TaskConfigSchema. The Go driver's
-// oom_score_adj has no default, so that nil reaches that driver.
+// command, args, unveil and oom_score_adj are exactly what the Go driver answers to TaskConfigSchema.
 test("a task's options have this hclspec", () => {
   expect(taskOptionsSpec()).toEqual({
     kind: "object",
@@ -86,7 +85,7 @@ test("a task's options have this hclspec", () => {
       args: attr("args", "list(string)"),
       unveil: attr("unveil", "list(string)"),
       unveil_sets: attr("unveil_sets", "list(string)"),
-      oom_score_adj: withDefault(attr("oom_score_adj", "number"), "0"),
+      oom_score_adj: attr("oom_score_adj", "number"),
       cap_add: attr("cap_add", "list(string)"),
       cap_drop: attr("cap_drop", "list(string)"),
       seccomp: attr("seccomp", "string"),

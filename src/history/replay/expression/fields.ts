@@ -1,5 +1,7 @@
-/** The fields that a path of an expression can name, from the schemas of events. Pure. */
+/** The fields that a path of an expression can name, from the schemas of events and of a task's options. Pure. */
 import type { z } from "zod";
+import { hclName } from "../../../effects/options/hclOptions.ts";
+import { taskSchema } from "../../../effects/parts.ts";
 import { eventCatalogue } from "../../../machines/events.ts";
 import { contextSchema } from "../../../machines/taskContext.ts";
 
@@ -50,6 +52,11 @@ function mapped(shape: Readonly<Record<string, z.ZodType>>): Map<string, Fields>
   return new Map(Object.entries(shape).map(([name, schema]) => [name, fieldsOf(schema)]));
 }
 
+/** A field with content. */
+function inside(name: string, ...content: readonly Fields[]): Fields {
+  return { ...nothing, named: new Map([[name, content.reduce(merged, nothing)]]) };
+}
+
 function merged(a: Fields, b: Fields): Fields {
   const named = new Map(a.named);
   for (const [name, fields] of b.named) {
@@ -60,13 +67,19 @@ function merged(a: Fields, b: Fields): Fields {
   return { named, entry, measured: a.measured || b.measured };
 }
 
+/** A task's options by their names in job files. The schemas of events name only those that every task has. */
+const options = inside(
+  "options",
+  ...Object.entries(taskSchema().shape).map(([key, schema]) => inside(hclName(key), fieldsOf(schema))),
+);
+
 /** The state, and the fields of the machine's context. */
-const context = merged({ ...nothing, named: new Map([["state", text]]) }, fieldsOf(contextSchema));
+const context = [inside("state", text), inside("request", options), fieldsOf(contextSchema)].reduce(merged);
 
 /** The data of an event of any type. */
 const data = Object.values(eventCatalogue)
   .map(({ schema }) => fieldsOf(schema))
-  .reduce(merged, nothing);
+  .reduce(merged, options);
 
 /** The fields with which a path can begin: the fields of the machine's context, and of the event. */
 const momentFields: Fields = {

@@ -9,7 +9,7 @@ import {
 import { History } from "../../../../src/history/replay/history.ts";
 import { initialContext } from "../../../../src/machines/taskContext.ts";
 import { errorOf } from "../../../support/errors.ts";
-import { event, life } from "../../../support/history/history.ts";
+import { event, life, requestWith } from "../../../support/history/history.ts";
 import { RecordedLog } from "../../../support/history/recordedLog.ts";
 
 const stream = "alloc/web/1";
@@ -17,8 +17,13 @@ const stream = "alloc/web/1";
  * The events, in order: requested fingerprinted sandboxed started stopRequested signalled stopTimedOut
  * forceKilled exited destroyed
  */
+const request = requestWith({ unveil: ["r:/etc/passwd"], ulimit: [{ nofile: "2048:4096" }], tmp_size: 64 });
 const killed = life("killed").map((each) =>
-  each.type === "exited" ? event("exited", { exitCode: 0, signal: 9 }) : each,
+  each.type === "requested"
+    ? request
+    : each.type === "exited"
+      ? event("exited", { exitCode: 0, signal: 9 })
+      : each,
 );
 const history = new History(stream, new RecordedLog().add(stream, killed).events(stream));
 
@@ -42,6 +47,10 @@ describe("an expression", () => {
     ['request.options.command == "python3"', true],
     ['"\\"" == \'"\'', true],
     ["request.options.args.length", 2],
+    ["request.options.unveil contains 'r:/etc/passwd'", true],
+    ["request.options.ulimit.0.nofile == '2048:4096'", true],
+    ["request.options.tmp_size > 32", true],
+    ["request.options.egress == null and request.options.egress.length == null", true],
     ["request.options.args.1", "http.server"],
     ["request.options.command.length == 7", true],
     ['request.envKeys contains "PATH"', true],
@@ -110,6 +119,8 @@ describe("an expression", () => {
     ["state == exited", /there is no value exited; text needs quotes/],
     ["exit.exitcode != 0", /at "exit\.exitcode != 0": exit has no field exitcode.*Did you mean exitCode\?/],
     ["data.raeson == 'x'", /data has no field raeson.*Did you mean reason\?/],
+    ["data.options.unvail", /data\.options has no field unvail.*Did you mean unveil\?/],
+    ["request.options.tmp_size.more", /tmp_size has no field more/],
     ["exit.exitCode.more", /exit\.exitCode has no field more/],
     ["before.exit.x", /before\.exit has no field x/],
     ["request.options.args.0.length.x", /has no field x/],
