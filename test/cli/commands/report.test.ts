@@ -5,28 +5,10 @@ import { inspectStateFolder } from "../../../src/cli/commands/doctor/diagnose.ts
 import { formatReport, type Report, reportOn } from "../../../src/cli/commands/doctor/report.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { HostFacts } from "../../../src/effects/host/hostFacts.ts";
-import { LATEST_ABI } from "../../../src/effects/landlock/rights.ts";
+import { goodHost as good } from "../../support/host/goodHost.ts";
 import { offersWith } from "../../support/host/offers.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
-const good: HostFacts = {
-  kernel: "6.12.0",
-  arch: "x64",
-  bootId: "b",
-  root: true,
-  landlockAbi: LATEST_ABI,
-  cgroupMount: "/sys/fs/cgroup",
-  cgroupControllers: ["cpuset", "cpu", "io", "memory", "pids"],
-  cgroupDelegated: [],
-  ioWeights: false,
-  psi: true,
-  memfdExecution: true,
-  seccomp: true,
-  namespaces: { pid: true, mount: true, ipc: true },
-  cores: 2,
-  mhzPerCore: 2445,
-  mhzKnown: true,
-};
 const state = { found: "/var/lib/x", checked: true, problem: undefined, quarantined: [] };
 
 const verdicts = ({ checks }: Report) =>

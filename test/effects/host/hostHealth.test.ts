@@ -2,26 +2,10 @@ import { describe, expect, it } from "vitest";
 import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts";
 import type { HostFacts } from "../../../src/effects/host/hostFacts.ts";
 import { type Finding, fingerprintAttributes, judgeHost } from "../../../src/effects/host/hostHealth.ts";
+import { goodHost } from "../../support/host/goodHost.ts";
 import { offersWith } from "../../support/host/offers.ts";
 
-const good: HostFacts = {
-  kernel: "6.12.0",
-  arch: "x64",
-  bootId: "5f1f3c1e-0000-4000-8000-000000000000",
-  root: true,
-  landlockAbi: 6,
-  cgroupMount: "/sys/fs/cgroup",
-  cgroupControllers: ["cpuset", "cpu", "io", "memory", "pids"],
-  cgroupDelegated: ["cpu", "memory"],
-  ioWeights: false,
-  psi: true,
-  memfdExecution: true,
-  seccomp: true,
-  namespaces: { pid: true, mount: true, ipc: true },
-  cores: 4,
-  mhzPerCore: 2500,
-  mhzKnown: true,
-};
+const good: HostFacts = { ...goodHost, landlockAbi: 6, mhzPerCore: 2500 };
 
 const defaults = parsePluginOptions({});
 
