@@ -1,5 +1,7 @@
 /** Completion scripts for bash, zsh (zshcompsys(1)) and fish. Pure. */
 import type { Command } from "commander";
+import { pluginSchema } from "../../driver/options/pluginOptions.ts";
+import { hclName } from "../../effects/options/hclOptions.ts";
 import {
   type ArgumentOutline,
   type OptionOutline,
@@ -20,6 +22,9 @@ type Candidates = Pick<ArgumentOutline, "choices" | "kind">;
 
 /** Arguments of `ps` that list the names of tasks. */
 const listing: Partial<Record<ValueKind, string>> = { task: "-aq --last 100", runningTask: "-q" };
+
+/** The start of each assignment of `-o`. No space may follow it. */
+const pluginOptions = Object.keys(pluginSchema.shape).map((key) => `${hclName(key)}=`);
 
 /** Shell words that print each name twice: as `ps` prints it, and without its allocation. */
 function taskNames(program: string, list: string | undefined): string {
@@ -81,6 +86,7 @@ ${[...flags, ...operands].join("\n")}
     done <<< "$tasks"
   elif [[ $list ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$list" -- "$current")
+    if [[ \${COMPREPLY[0]} == *= ]]; then compopt -o nospace; fi
   fi
 }
 complete -F ${command} ${name}
@@ -90,9 +96,10 @@ complete -F ${command} ${name}
 function bashCandidates(of: Candidates): string {
   if (of.choices.length > 0) return `list='${of.choices.join(" ")}'`;
   const tasks = `tasks=$(${taskNames(`"\${COMP_WORDS[0]}"`, listing[of.kind])})`;
-  return { file: "action=file", folder: "action=directory", task: tasks, runningTask: tasks, other: ":" }[
-    of.kind
-  ];
+  return {
+    ...{ file: "action=file", folder: "action=directory", task: tasks, runningTask: tasks },
+    ...{ pluginOption: `list='${pluginOptions.join(" ")}'`, other: ":" },
+  }[of.kind];
 }
 
 function flagsOf({ short, long }: OptionOutline): string[] {
@@ -158,7 +165,10 @@ function zshAction({ choices, kind }: Candidates, program: string): string {
   if (choices.length > 0) return `(${choices.join(" ")})`;
   // After a space, _arguments adds no arguments of its own to the call.
   const tasks = ` _${program}_tasks ${listing[kind]}`;
-  return { file: "_files", folder: "_files -/", task: tasks, runningTask: tasks, other: " " }[kind];
+  const pluginOption = ` compadd -S "" -- ${pluginOptions.join(" ")}`;
+  return { file: "_files", folder: "_files -/", task: tasks, runningTask: tasks, pluginOption, other: " " }[
+    kind
+  ];
 }
 
 /** Escapes a part of a specification: colons and brackets would end it. */
@@ -203,6 +213,7 @@ function fishOption({ short, long, value, description, ...candidates }: OptionOu
 
 function fishValue({ choices, kind }: Candidates): string {
   if (choices.length > 0) return `-x -a ${fishQuoted(choices.join(" "))}`;
+  if (kind === "pluginOption") return `-x -a ${fishQuoted(pluginOptions.join(" "))}`;
   if (kind === "file") return "-r -F";
   return kind === "folder" ? "-x -a '(__fish_complete_directories)'" : "-x";
 }
@@ -211,7 +222,9 @@ function fishArgument(program: string, of: Candidates): string | undefined {
   if (of.choices.length > 0) return `-a ${fishQuoted(of.choices.join(" "))}`;
   const tasks = `-a ${fishQuoted(`(${taskNames(program, listing[of.kind])})`)}`;
   const folders = "-a '(__fish_complete_directories)'";
-  return { file: "-F", folder: folders, task: tasks, runningTask: tasks, other: undefined }[of.kind];
+  const { kind } = of;
+  if (kind === "task" || kind === "runningTask") return tasks;
+  return kind === "file" ? "-F" : kind === "folder" ? folders : undefined;
 }
 
 function fishQuoted(text: string): string {

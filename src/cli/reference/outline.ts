@@ -44,7 +44,7 @@ export interface OptionOutline {
 }
 
 /** The kind of a value, which decides how shells complete it. */
-export type ValueKind = "file" | "folder" | "task" | "runningTask" | "other";
+export type ValueKind = "file" | "folder" | "task" | "runningTask" | "pluginOption" | "other";
 
 export function outlineOf(program: Command): ProgramOutline {
   const verbs = program.commands.map((command) => command.name());
@@ -99,7 +99,8 @@ function optionOutline(option: Option): OptionOutline {
     value,
     description,
     choices: value === "signal" ? signalNames() : argChoices,
-    kind: valueKind(value ?? ""),
+    // Other options take assignments, too: variables, metadata.
+    kind: long === "--option" ? "pluginOption" : valueKind(value ?? ""),
     defaultValue: isShown ? String(defaultValue) : undefined,
   };
 }

@@ -49,6 +49,8 @@ const completed: [what: string, line: string, candidates: string[]][] = [
   ["the options of a verb", `${name} run --plu`, ["--plugin-config"]],
   ["the choices of an option", `${name} events --format js`, ["json", "jsonl"]],
   ["the choices of an argument", `${name} completion z`, ["zsh"]],
+  ["names of the plugin's options", `${name} run -o unveil_b`, ["unveil_by_task="]],
+  ["no names of them for other assignments", `${name} run --var unveil_b`, []],
   ["signals", `${name} signal web SIGUS`, ["SIGUSR1", "SIGUSR2"]],
   ["signals of an option", `${name} stop --signal QUI`, ["QUIT"]],
   ["nothing where a value can be anything", `${name} events --last `, []],
@@ -83,6 +85,20 @@ for (const shell of ["bash", "fish"] as const) {
   });
 }
 
+it("bash writes no space after the name of an option of the plugin, but after other words", (context) => {
+  requireTools(context, "bash");
+  const options = (word: string) =>
+    lines("bash", [
+      ...["--norc", "-c"],
+      `source ${scriptFile("bash")}
+      compopt() { echo "$*"; }
+      COMP_WORDS=(${name} run ${word}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
+      _nomad_driver_exec2`,
+    ]);
+  expect(options("-o unveil_b")).toEqual(["-o nospace"]);
+  expect(options("--plu")).toEqual([]);
+});
+
 it("a task's name is no command of the completing shell", (context) => {
   expect(shells.bash(context, `${name} stop x`)).toEqual([String.raw`x\$\(touch\ pwned\)`]);
   expect(shells.fish(context, `${name} stop x`)).toHaveLength(1);
@@ -97,6 +113,7 @@ describe("zsh completes", () => {
     ["running tasks", `${name} stop 6f`, "6f2d4a9e/web"],
     ["ended tasks", `${name} why ol`, "why old"],
     ["signals", `${name} signal web SIGWIN`, "SIGWINCH"],
+    ["names of the plugin's options", `${name} run -o unveil_b`, "unveil_by_task="],
   ])("%s", (_what, line, expected) => {
     expect(completedByZsh(line, expected)).toBe(true);
   });
