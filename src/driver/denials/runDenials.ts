@@ -6,7 +6,7 @@ import type { LastLine } from "../../effects/logs/logPipes.ts";
 import { type ProcessIdentity, startedAt } from "../../effects/processes/processIdentity.ts";
 import { adviceFor, isProbe } from "../../effects/verdicts.ts";
 import { describeRefusal, type Refusal } from "../../machines/events/denied.ts";
-import type { EventData } from "../../machines/events.ts";
+import type { Exit } from "../../machines/events/ending.ts";
 import { formatDuration } from "../../units/durations.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import type { RunGround, RunPart } from "../runPart.ts";
@@ -105,7 +105,7 @@ export class RunDenials implements DeniedRun, RunPart {
    * To be called when the run has ended. Records its refusals, and adds a line to the task's log if the last
    * refusal may be the reason for a failure.
    */
-  async end(exit: Omit<EventData<"exited">, "cause" | "blackBox" | "output">): Promise<void> {
+  async end(exit: Exit): Promise<void> {
     const { stop } = this.#task.snapshot.context;
     const isBad = exit.exitCode !== 0 && stop === null;
     if (this.#all !== undefined) {

@@ -1,8 +1,8 @@
 /** The only maker of the event `exited`, whoever notices the end: the plugin that watched the run, or a later one. */
 import type { Secrets } from "../../base/masking.ts";
-import type { Note } from "../../effects/blackBox/notes.ts";
-import { diagnose } from "../../history/cause/diagnose.ts";
+import { diagnose, type ReadNotes } from "../../history/cause/diagnose.ts";
 import type { Refusal } from "../../machines/events/denied.ts";
+import type { Exit } from "../../machines/events/ending.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/taskMachine.ts";
 import { DenialTally } from "../denials/denialTally.ts";
@@ -10,7 +10,7 @@ import { secretsOfEnded } from "../history/taskSecrets.ts";
 import { retrying } from "../retry.ts";
 import type { RunGround } from "../runPart.ts";
 import type { DriverServices } from "../services.ts";
-import { cleanUpRun, type Exit, exitOf } from "./runEnd.ts";
+import { cleanUpRun, exitOf } from "./runEnd.ts";
 import { endOutput } from "./runOutput.ts";
 import { each, type RunParts } from "./runParts.ts";
 import { watchProgramOf } from "./runProgram.ts";
@@ -32,7 +32,7 @@ interface Seen {
   /** The watch of the run's program, by whoever has watched the run. */
   readonly program?: ReturnType<typeof watchProgramOf>;
   /** Reads the black box's notes; only the plugin that began the run has them. */
-  readonly readNotes?: () => readonly Note[] | undefined;
+  readonly readNotes?: ReadNotes;
 }
 
 /** The end of a run, with what the host still shows of it. Only the program's file may make it reject. */

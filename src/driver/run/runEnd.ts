@@ -8,7 +8,7 @@ import { endCgroup, endDelegated, exitTimeoutMs, waitForRunExit } from "../../ef
 import { removeCommandCgroups } from "../../effects/exec/commandCgroup.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { type RecordedStatus, readExitStatus, runFiles } from "../../effects/run/runFiles.ts";
-import type { EventData } from "../../machines/events.ts";
+import type { Exit } from "../../machines/events/ending.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import type { TaskSnapshot } from "../../machines/taskMachine.ts";
 import { commandCgroups } from "../exec/commands.ts";
@@ -20,8 +20,6 @@ export const lostByReboot = "the host was rebooted, which ended the task";
 /** A task that fails within this time after an OOM kill counts as ended by the kill. */
 const consequenceMs = 10_000;
 
-/** The exit itself, without what is found out about it. */
-export type Exit = Omit<EventData<"exited">, "cause" | "blackBox" | "output">;
 type End = Pick<Exit, "exitCode" | "signal" | "endedAt" | "source" | "leftProcesses">;
 
 /** What this process knows about a run but may not have recorded yet. */

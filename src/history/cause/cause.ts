@@ -7,17 +7,18 @@ import { describeDenial } from "../../effects/landlock/denial.ts";
 import { linesFor } from "../../effects/verdicts.ts";
 import type { Cause } from "../../machines/events/cause.ts";
 import type { Refusal } from "../../machines/events/denied.ts";
+import type { Exit } from "../../machines/events/ending.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { isDecisive, lastCallOf } from "./decisive.ts";
-import { type End, type HostEvidence, recordedCause, unknownCause, witnessed } from "./evidence.ts";
+import { type HostEvidence, recordedCause, unknownCause, witnessed } from "./evidence.ts";
 import type { Output } from "./knownTexts.ts";
 import { limitText, outputCause } from "./outputCause.ts";
 import { linesToUnveil } from "./roots.ts";
 import { signalCause, signalOfCommand } from "./signalCause.ts";
 
 /** Whether the task failed: it ended badly, and nobody had asked it to end. */
-export function hasFailed({ exitCode, source }: End, { stop, forceKilled }: TaskContext): boolean {
+export function hasFailed({ exitCode, source }: Exit, { stop, forceKilled }: TaskContext): boolean {
   return exitCode !== 0 && source !== "unknown" && stop === null && !forceKilled;
 }
 
@@ -29,7 +30,7 @@ export function hasFailed({ exitCode, source }: End, { stop, forceKilled }: Task
  */
 export function causeOf(
   context: TaskContext,
-  end: End,
+  end: Exit,
   output: Output,
   evidence: HostEvidence,
   refused?: Refusal,
@@ -40,7 +41,7 @@ export function causeOf(
 
 function foundCause(
   context: TaskContext,
-  end: End,
+  end: Exit,
   output: Output,
   evidence: HostEvidence,
   refused: Refusal | undefined,
@@ -65,7 +66,7 @@ function foundCause(
 /** A cgroup whose peak stayed below this share of its limit has never been full. */
 const fullShare = 0.9;
 
-function memoryCause({ oom, signal }: End): Cause {
+function memoryCause({ oom, signal }: Exit): Cause {
   const { limitBytes = null, peakBytes = null } = oom ?? {};
   // A run that ends by itself soon after a kill has lost another process than its main one.
   const what = signal > 0 ? "killed by the kernel" : "the kernel killed one of its processes";
@@ -89,13 +90,13 @@ function denialCause(refused: Refusal, context: TaskContext, line: string | unde
 }
 
 /** The cause of a failure that says nothing of itself, but whose disk was full. */
-function fullDisk(context: TaskContext, end: End, line: string | undefined): Cause | undefined {
+function fullDisk(context: TaskContext, end: Exit, line: string | undefined): Cause | undefined {
   const text = limitText(context, end, false);
   return text === undefined ? undefined : witnessed("disk_full", text, line);
 }
 
 /** The last failed call of a program that said nothing. */
-function silentCause(context: TaskContext, end: End, { recorded }: HostEvidence): Cause | undefined {
+function silentCause(context: TaskContext, end: Exit, { recorded }: HostEvidence): Cause | undefined {
   const call = lastCallOf(context.process?.task.pid, recorded?.record, end.endedAt);
   if (call === undefined) return undefined;
   const missed = recorded?.missed.findLast(({ path }) => path === call.object);

@@ -3,13 +3,12 @@
  * it, or a program that said nothing failed right after it. Programs fail at many calls, and go on. Pure.
  */
 import { posix } from "node:path";
-import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
 import type { CauseKind } from "../../machines/events/cause.ts";
 import type { Refusal } from "../../machines/events/denied.ts";
-import { consequenceMs } from "./evidence.ts";
+import { consequenceMs, type Recorded } from "./evidence.ts";
 import type { Finding } from "./knownTexts.ts";
 
-type FailedCall = Omit<BlackBoxRecord["calls"][number], "call"> & { readonly call: string | null };
+type FailedCall = Omit<Recorded["record"]["calls"][number], "call"> & { readonly call: string | null };
 
 const errors: { readonly [Kind in CauseKind]?: readonly string[] } = {
   missing_path: ["ENOENT", "ENOTDIR"],
@@ -28,7 +27,7 @@ const errors: { readonly [Kind in CauseKind]?: readonly string[] } = {
 /** The last recorded call that failed as the last message says, with the same object if the message names one. */
 export function callFor(
   { kind, line, paths, name }: Finding,
-  record: BlackBoxRecord | undefined,
+  record: Recorded["record"] | undefined,
   endedAt: number,
 ): FailedCall | undefined {
   if (record === undefined) return undefined;
@@ -50,7 +49,7 @@ export function callFor(
 /** The last failed call of a process, if it came shortly before the end. */
 export function lastCallOf(
   pid: number | undefined,
-  record: BlackBoxRecord | undefined,
+  record: Recorded["record"] | undefined,
   endedAt: number,
 ): FailedCall | undefined {
   const last = record && failedCalls(record).findLast((each) => each.pid === pid);
@@ -58,7 +57,7 @@ export function lastCallOf(
 }
 
 /** All failed calls in the order of their times. Of a missed path, the record has no name of the call. */
-function failedCalls({ calls, missed }: BlackBoxRecord): FailedCall[] {
+function failedCalls({ calls, missed }: Recorded["record"]): FailedCall[] {
   const ofPaths = missed.map(({ path, ...rest }) => ({ ...rest, call: null, error: "ENOENT", object: path }));
   return [...calls, ...ofPaths].sort((one, other) => one.at - other.at);
 }

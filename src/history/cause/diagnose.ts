@@ -30,13 +30,14 @@ import { entryOfUid } from "../../effects/users/passwd.ts";
 import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
 import type { Cause } from "../../machines/events/cause.ts";
 import type { Refusal } from "../../machines/events/denied.ts";
+import type { Exit } from "../../machines/events/ending.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
+import { lookedFor, recordOf } from "./blackBox.ts";
 import { causeOf, hasFailed } from "./cause.ts";
 import { callFor } from "./decisive.ts";
-import type { DiskFacts, End, HostEvidence, PathFacts } from "./evidence.ts";
+import type { DiskFacts, HostEvidence, PathFacts, Recorded } from "./evidence.ts";
 import { type Finding, type Output, readEnd } from "./knownTexts.ts";
 import { laterEnd, type Written } from "./lastStanza.ts";
-import { lookedFor, recordOf } from "./recorded.ts";
 import { isIdmapped, isMissed, rootDirOf } from "./roots.ts";
 
 /**
@@ -59,20 +60,22 @@ export interface Diagnosis {
   readonly blackBox?: BlackBoxRecord;
 }
 
+/** Reads the notes of the black box; undefined without one. */
+export type ReadNotes = () => readonly Note[] | undefined;
+
 /**
  * The cause of a run's end. Never rejects: a cause that cannot be found must not keep the end from being
  * recorded.
  * @param secrets the task's; if they are incomplete, nothing that comes from the task itself is looked at
  * @param refused the sandbox's last refusal, if it may be the cause
- * @param readNotes reads the notes of the black box, only after a failure: it takes as long as a hundred system
- *   calls. It returns undefined without a black box
+ * @param readNotes is called only after a failure: it takes as long as a hundred system calls
  */
 export async function diagnose(
   context: TaskContext,
-  end: End,
+  end: Exit,
   secrets: Secrets,
   refused: Refusal | undefined,
-  readNotes: () => readonly Note[] | undefined = () => undefined,
+  readNotes: ReadNotes = () => undefined,
 ): Promise<Diagnosis> {
   if (!hasFailed(end, context)) return { cause: null };
   try {
@@ -89,7 +92,7 @@ export async function diagnose(
   }
 }
 
-function recordedIn(notes: readonly Note[], context: TaskContext): HostEvidence["recorded"] {
+function recordedIn(notes: readonly Note[], context: TaskContext): Recorded | undefined {
   const missed = lookedFor(notes).flatMap((each) => {
     if (!isMissed(each.path, context)) return [];
     const facts = pathFacts(each.path, context);
@@ -109,7 +112,7 @@ function recordedIn(notes: readonly Note[], context: TaskContext): HostEvidence[
 /** @param isRecorded whether a run that says nothing may have a cause in the record */
 async function outputOf(
   context: TaskContext,
-  { oomKilled, signal, endedAt }: End,
+  { oomKilled, signal, endedAt }: Exit,
   isRecorded: boolean,
 ): Promise<Output> {
   const start = context.sandbox?.output ?? null;
@@ -153,8 +156,8 @@ function isOfDriver(line: string): boolean {
 async function evidenceFor(
   finding: Finding | undefined,
   context: TaskContext,
-  { signal, endedAt, oom }: End,
-  recorded: HostEvidence["recorded"],
+  { signal, endedAt, oom }: Exit,
+  recorded: Recorded | undefined,
 ): Promise<HostEvidence> {
   const { request } = context;
   const kind = finding?.kind;

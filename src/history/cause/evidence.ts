@@ -1,12 +1,8 @@
 /** What is known of a failure, and the parts of its cause. Pure. */
 import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
 import type { Cause, CauseKind } from "../../machines/events/cause.ts";
-import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { visible } from "../../units/visible.ts";
-
-/** How a task ended, before its cause is known. */
-export type End = Omit<EventData<"exited">, "cause" | "blackBox" | "output">;
 
 /** What the host shows of a path. */
 export interface PathFacts {
@@ -35,14 +31,15 @@ export interface HostEvidence {
    * memory, and of which; undefined if the log cannot be read.
    */
   readonly oomKill?: "host" | "cgroup" | "none" | undefined;
-  /** What the black box had; undefined without one. */
-  readonly recorded?:
-    | {
-        readonly record: BlackBoxRecord;
-        /** The paths that the record has as missed. */
-        readonly missed: readonly PathFacts[];
-      }
-    | undefined;
+  /** Undefined without a black box. */
+  readonly recorded?: Recorded | undefined;
+}
+
+/** What the black box had of a run. */
+export interface Recorded {
+  readonly record: BlackBoxRecord;
+  /** The paths that the record has as missed. */
+  readonly missed: readonly PathFacts[];
 }
 
 export interface DiskFacts {

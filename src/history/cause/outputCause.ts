@@ -8,17 +8,11 @@ import { NOT_EXECUTABLE, NOT_FOUND } from "../../base/taskEnd.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import { FIRST_FREE_PORT, LOW_PORTS } from "../../effects/seccomp/portRestrictions.ts";
 import type { Cause } from "../../machines/events/cause.ts";
+import type { Exit } from "../../machines/events/ending.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { callFor } from "./decisive.ts";
-import {
-  type DiskFacts,
-  type End,
-  type HostEvidence,
-  limitOf,
-  type PathFacts,
-  witnessed,
-} from "./evidence.ts";
+import { type DiskFacts, type HostEvidence, limitOf, type PathFacts, witnessed } from "./evidence.ts";
 import type { Finding } from "./knownTexts.ts";
 import { isPlain, mayGoOn } from "./namedPaths.ts";
 import {
@@ -36,7 +30,7 @@ import {
 interface Message {
   readonly finding: Finding;
   readonly context: TaskContext;
-  readonly end: End;
+  readonly end: Exit;
   readonly evidence: HostEvidence;
   /** The recorded call that failed as the message says; undefined if there is none. */
   readonly call: ReturnType<typeof callFor>;
@@ -46,7 +40,7 @@ interface Message {
 export function outputCause(
   finding: Finding,
   context: TaskContext,
-  end: End,
+  end: Exit,
   evidence: HostEvidence,
 ): Cause | undefined {
   const found = callFor(finding, evidence.recorded?.record, end.endedAt);
@@ -110,7 +104,7 @@ export function outputCause(
 }
 
 /** Perl's `die` exits with the errno of the last failed call. */
-function isErrno(call: Message["call"], { exitCode }: End): boolean {
+function isErrno(call: Message["call"], { exitCode }: Exit): boolean {
   return call !== undefined && errnos[call.error] === exitCode;
 }
 
@@ -267,7 +261,7 @@ const fullDiskShare = 0.9;
  * Undefined if the task's limit on its disk was not full.
  * @param isTold whether the kernel's error was that of a limit
  */
-export function limitText({ sandbox }: TaskContext, { disk }: End, isTold: boolean): string | undefined {
+export function limitText({ sandbox }: TaskContext, { disk }: Exit, isTold: boolean): string | undefined {
   const limit = sandbox?.disk;
   if (limit === undefined) return undefined;
   const isFull = disk !== undefined && disk.bytes >= limit.limitBytes * fullDiskShare;

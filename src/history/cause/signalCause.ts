@@ -3,13 +3,14 @@ import { signalMeaning, signalName } from "../../base/signalNames.ts";
 import { SIGNALLED } from "../../base/taskEnd.ts";
 import { type BlackBoxRecord, placeOfCrash, strangerText } from "../../machines/events/blackBox.ts";
 import type { Cause } from "../../machines/events/cause.ts";
+import type { Exit } from "../../machines/events/ending.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
-import { consequenceMs, type End, type HostEvidence, limitOf, witnessed } from "./evidence.ts";
+import { consequenceMs, type HostEvidence, limitOf, witnessed } from "./evidence.ts";
 
 /** CPU time is counted in ticks: a process that the kernel ends may show a little less than its limit. */
 const ofCpuLimit = 0.95;
 
-export function signalCause(context: TaskContext, end: End, evidence: HostEvidence): Cause {
+export function signalCause(context: TaskContext, end: Exit, evidence: HostEvidence): Cause {
   const { signal } = end;
   const { cpuSeconds, recorded, oomKill } = evidence;
   const name = signalName(signal);
@@ -82,7 +83,7 @@ function ofLimit(context: TaskContext, name: string, cpuSeconds: number | undefi
  * has such a signal: other programs exit with such codes for their own reasons.
  */
 export function signalOfCommand(
-  { exitCode }: End,
+  { exitCode }: Exit,
   { recorded }: HostEvidence,
   line: string | undefined,
 ): Cause | undefined {

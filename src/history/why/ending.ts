@@ -11,9 +11,9 @@ import type { TaskContext } from "../../machines/taskContext.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { formatZonedTime } from "../../units/times.ts";
+import { recordedSentences } from "./blackBox.ts";
 import { denialSentences } from "./denials.ts";
 import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
-import { recordedSentences } from "./recorded.ts";
 
 /**
  * Why the task failed, if its event says so: the sentence that the agent has got, too. Otherwise the last message of its

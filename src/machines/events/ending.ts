@@ -173,6 +173,9 @@ const exit = z.object({
   blackBox: blackBox.optional(),
 });
 
+/** How a run ended, without what is found out later: why, and where its output ends. */
+export type Exit = Omit<z.infer<typeof exit>, "cause" | "blackBox" | "output">;
+
 /** The task's main process has ended, and with it every process of its namespace. */
 const exited = defineEvent({
   schema: exit,

@@ -1,19 +1,21 @@
 /** The cause that is named for a failure, from the task's events, its output and what the host shows. */
+
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { causeOf, hasFailed } from "../../../src/history/cause/cause.ts";
-import type { End, HostEvidence } from "../../../src/history/cause/evidence.ts";
+import type { HostEvidence } from "../../../src/history/cause/evidence.ts";
 import { readEnd } from "../../../src/history/cause/knownTexts.ts";
 import type { BlackBoxRecord } from "../../../src/machines/events/blackBox.ts";
 import type { Refusal } from "../../../src/machines/events/denied.ts";
+import type { Exit } from "../../../src/machines/events/ending.ts";
 import type { EventData } from "../../../src/machines/events.ts";
 import { fold } from "../../../src/machines/taskMachine.ts";
 import { event, sampleData } from "../../support/history/history.ts";
 
 const nothing: HostEvidence = { paths: [], disk: undefined, listener: undefined, cpuSeconds: undefined };
 const { cause: _, ...sampleEnd } = sampleData("exited");
-const failed: End = { ...sampleEnd, exitCode: 1 };
-const killedBy = (signal: number): End => ({ ...sampleEnd, exitCode: 128 + signal, signal });
+const failed: Exit = { ...sampleEnd, exitCode: 1 };
+const killedBy = (signal: number): Exit => ({ ...sampleEnd, exitCode: 128 + signal, signal });
 
 function taskWith(
   sandbox: Partial<EventData<"sandboxed">> = {},
@@ -40,7 +42,7 @@ function named(
     context = taskWith(),
     refused,
     ...evidence
-  }: Partial<HostEvidence> & { end?: End; context?: ReturnType<typeof taskWith>; refused?: Refusal } = {},
+  }: Partial<HostEvidence> & { end?: Exit; context?: ReturnType<typeof taskWith>; refused?: Refusal } = {},
 ) {
   const lines = output.split("\n");
   const { kind, text } = causeOf(context, end, readEnd(lines), { ...nothing, ...evidence }, refused);
@@ -161,7 +163,7 @@ describe("with a black box, the cause", () => {
   });
 
   it("of a killed task is the sender of the signal", () => {
-    const of = (end: End, ...signals: BlackBoxRecord["signals"]) =>
+    const of = (end: Exit, ...signals: BlackBoxRecord["signals"]) =>
       named("", { end, ...recorded({ signals }) });
     expect(of(killedBy(9), sent(9, systemd))).toBe("signal: killed by pid 4711 (systemd), user root");
     expect(of(killedBy(15), sent(15, systemd), sent(9, null))).toBe(
@@ -196,7 +198,7 @@ describe("with a black box, the cause", () => {
 
   it("of a crash has the file and the place in it, if the main process crashed", () => {
     const crash = { signal: 11, file: "/usr/lib/libc.so.6", offset: 0x1f0, pid: main, program: "app", at: 1 };
-    const of = (end: End, changed: Partial<typeof crash> = {}) =>
+    const of = (end: Exit, changed: Partial<typeof crash> = {}) =>
       named("", { end, ...recorded({ crash: { ...crash, ...changed } }) });
     expect(of(killedBy(11))).toMatch(/^signal: SIGSEGV: .*, in \/usr\/lib\/libc\.so\.6 at 0x1f0$/);
     expect(of({ ...failed, exitCode: 139 }, { pid: 1 })).toMatch(
@@ -329,7 +331,7 @@ describe("a refused access", () => {
 
 describe("a lack of memory", () => {
   const oom = { kills: 1, limitBytes: 64 * 2 ** 20, peakBytes: 64 * 2 ** 20 };
-  const end = (data: typeof oom | { kills: number; limitBytes: null; peakBytes: null }): End => ({
+  const end = (data: typeof oom | { kills: number; limitBytes: null; peakBytes: null }): Exit => ({
     ...killedBy(9),
     oomKilled: true,
     oom: data,
@@ -454,7 +456,7 @@ it.each([
 });
 
 describe("a task that was killed", () => {
-  const end: End = { ...killedBy(9), oom: null };
+  const end: Exit = { ...killedBy(9), oom: null };
 
   it("for lack of memory, as the kernel's log says, is told what was full", () => {
     expect(named("", { end, oomKill: "host" })).toBe(
@@ -480,7 +482,7 @@ describe("a task that was killed", () => {
 describe("a limit on the task's disk", () => {
   const limitBytes = 300 * 2 ** 20;
   const context = taskWith({ disk: { limitBytes, project: 1, sharedProject: 2 } });
-  const using = (bytes: number): End => ({ ...failed, disk: { bytes, files: 1 } });
+  const using = (bytes: number): Exit => ({ ...failed, disk: { bytes, files: 1 } });
   const full = "disk_full: its disk limit of 300 MiB was full; raise disk_limit";
   const noSpace = "dd: error writing 'x': No space left on device";
 

@@ -16,16 +16,18 @@
  * - `listening`: `nobody`, or the program that listens at the port that the output names
  * - `disk`: `full` or `free`; `refused_processes`: how many processes a limit has refused
  */
+
 import { readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { expect, it } from "vitest";
 import { causeOf } from "../../../src/history/cause/cause.ts";
 import { callFor } from "../../../src/history/cause/decisive.ts";
-import type { End, HostEvidence, PathFacts } from "../../../src/history/cause/evidence.ts";
+import type { HostEvidence, PathFacts } from "../../../src/history/cause/evidence.ts";
 import { readEnd } from "../../../src/history/cause/knownTexts.ts";
 import type { BlackBoxRecord } from "../../../src/machines/events/blackBox.ts";
 import type { Cause } from "../../../src/machines/events/cause.ts";
 import type { Refusal } from "../../../src/machines/events/denied.ts";
+import type { Exit } from "../../../src/machines/events/ending.ts";
 import { fold } from "../../../src/machines/taskMachine.ts";
 import { event, sampleData } from "../../support/history/history.ts";
 
@@ -131,7 +133,7 @@ function refusedIn({ one }: Case): Refusal | undefined {
 function causeIn(each: Case): Cause {
   const signal = Number(each.one("signal") ?? 0);
   const exitCode = signal > 0 ? 128 + signal : Number(each.one("exit") ?? 1);
-  const end: End = { ...sampleEnd, exitCode, signal };
+  const end: Exit = { ...sampleEnd, exitCode, signal };
   return causeOf(contextOf(each), end, readEnd(each.lines), evidenceOf(each), refusedIn(each));
 }
 

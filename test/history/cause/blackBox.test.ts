@@ -1,7 +1,7 @@
 /** The record of a failed run, from the notes of the black box. */
 import { describe, expect, it } from "vitest";
 import type { FailedCall, SentSignal } from "../../../src/effects/blackBox/notes.ts";
-import { lookedFor, recordOf } from "../../../src/history/cause/recorded.ts";
+import { lookedFor, recordOf } from "../../../src/history/cause/blackBox.ts";
 
 const call = (timeNs: number, more: Partial<FailedCall> = {}): FailedCall => ({
   ...{ kind: "call", timeNs: BigInt(timeNs), pid: 7, program: "perl", call: "openat", error: "ENOENT" },

@@ -1,7 +1,7 @@
 /** The sentences on what the black box had of a failed run. */
 import { expect, it } from "vitest";
+import { recordedSentences } from "../../../src/history/why/blackBox.ts";
 import type { Fact } from "../../../src/history/why/facts.ts";
-import { recordedSentences } from "../../../src/history/why/recorded.ts";
 import type { BlackBoxRecord } from "../../../src/machines/events/blackBox.ts";
 import { MASK } from "../../../src/machines/events/defineEvent.ts";
 import { event, sampleData } from "../../support/history/history.ts";
