@@ -21,11 +21,14 @@ const written = blocks.filter(({ language }) => language === "hcl");
 
 const pluginNames = new Set(Object.keys(pluginSchema.shape).map(hclName));
 
+const plainTask = `task "t" {\ndriver = "exec2"\nconfig {\ncommand = "true"\n}\n}\n`;
+
 /** A whole file of which the text is a part. */
 function wholeFile(text: string): string {
   const [first = ""] = /^\w+/m.exec(text) ?? [];
   if (first === "job" || first === "plugin" || first === "plugin_dir") return text;
   if (pluginNames.has(first)) return `plugin "nomad-driver-exec2" {\nconfig {\n${text}}\n}\n`;
+  if (first === "constraint") return `job "j" {\n${text}group "g" {\n${plainTask}}\n}\n`;
   if (first !== "task") return wholeFile(`task "t" {\ndriver = "exec2"\n${text}}\n`);
   // What parts of tasks refer to.
   const around = `network {\nport "http" {}\n}\nvolume "data" {\ntype = "host"\nsource = "data"\n}\n`;
