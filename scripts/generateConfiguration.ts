@@ -136,7 +136,7 @@ function literal(value: unknown): string {
 }
 
 /** The `meta` of an option takes precedence over the `meta` of the type that the option wraps. */
-function metaOf(field: unknown): { description?: string | undefined; example?: unknown } {
+export function metaOf(field: unknown): { description?: string | undefined; example?: unknown } {
   if (!(field instanceof z.ZodType)) return {};
   const inner = field instanceof z.ZodDefault || field instanceof z.ZodOptional ? metaOf(field.unwrap()) : {};
   return { ...inner, ...field.meta() };

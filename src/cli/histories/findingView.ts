@@ -65,18 +65,15 @@ export class FindingView {
     ].join("\n");
   }
 
-  /** All findings and the summary's figures as one JSON object. */
-  json(
-    { streams, events, findings, damage, signature, signer }: Checked,
-    { driver }: MachineVersion,
-  ): string {
+  /** All findings and the summary's figures, for programs. */
+  fields({ streams, events, findings, damage, signature, signer }: Checked, { driver }: MachineVersion) {
     const masked = findings.map((finding) =>
       "event" in finding ? { ...finding, event: this.#masked(finding.event) } : finding,
     );
     const { code, summary } = signature ?? {};
     const problem = signature === undefined ? {} : { signature: { code, problem: summary } };
     const signed = signer === undefined ? {} : { signedByUnknownKey: signer };
-    return visibleJson({ driver, streams, events, findings: masked, damage, ...problem, ...signed });
+    return { driver, streams, events, findings: masked, damage, ...problem, ...signed };
   }
 
   #finding(finding: Finding): string {

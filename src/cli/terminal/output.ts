@@ -3,8 +3,9 @@
  * hosts, and names in them may contain such sequences.
  */
 import { DriverError, errnoOf } from "../../base/errors.ts";
-import { visible, visibleJson } from "../../units/visible.ts";
+import { visible } from "../../units/visible.ts";
 import { errnoText } from "./errors.ts";
+import { jsonOf } from "./json.ts";
 import { type Style, styleFor, widthOf } from "./style.ts";
 
 /** Writes one or several lines to standard output. */
@@ -14,16 +15,18 @@ export function print(text: string): void {
 
 /**
  * Prints rows as a table, or as JSON with one object per line.
+ * @param output as for {@link jsonOf}
  * @param table formats the table; if it returns an empty text, nothing is printed
  */
-export function printRows(
-  rows: readonly unknown[],
+export function printRows<Row>(
+  output: string,
+  rows: readonly Row[],
   json: boolean,
   table: (style: Style, width: number) => string,
 ): void {
   const { stdout } = process;
   const text = json
-    ? rows.map((row) => visibleJson(row)).join("\n")
+    ? rows.map((row) => jsonOf(output, row)).join("\n")
     : table(styleFor(stdout), widthOf(stdout));
   if (text !== "") print(text);
 }

@@ -12,7 +12,7 @@ export const markName = "state-folder";
 const unfinished = "(\\.[0-9]+\\.new)?";
 
 /** Of each entry: its own name, or the end of the paths below it. */
-const entries: readonly string[] = [
+export const stateEntries: readonly string[] = [
   `${markName}${unfinished}`,
   "lock",
   "plugin\\.sock",
@@ -29,7 +29,7 @@ const entries: readonly string[] = [
 ];
 
 /** Matches the whole path of an entry, relative to the state folder. */
-export const stateEntryPattern = `(${entries.join("|")})`;
+export const stateEntryPattern = `(${stateEntries.join("|")})`;
 
 const whole = new RegExp(`^${stateEntryPattern}$`, "s");
 

@@ -1,16 +1,12 @@
-import { globSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { loggedLines } from "../../../scripts/schemas/surfaces.ts";
 
 const root = join(import.meta.dirname, "../../..");
 const page = readFileSync(join(root, "docs/troubleshooting.md"), "utf8");
 
-/** Calls of the plugin's logger in the sources, each from the level to the end of the message. */
-const calls = globSync("src/{driver,effects,grpc,store}/**/*.ts", { cwd: root }).flatMap((file) => {
-  const source = readFileSync(join(root, file), "utf8");
-  const found = source.matchAll(/\blog\s*\.(error|warn|info|debug|trace)\(\s*("[^"]*"|.{20})/gs);
-  return [...found].map(([, level = "", message = ""]) => ({ file, level, message }));
-});
+const calls = loggedLines();
 
 test("every line of the plugin's log has one text, and values in fields beside it", () => {
   expect(calls.length).toBeGreaterThan(20);

@@ -2,6 +2,7 @@
  * `archive`: writes the histories of ended tasks to bundles. A bundle gets its name only once it is complete
  * and on the disk.
  */
+
 import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DriverError, errnoOf } from "../../../base/errors.ts";
@@ -13,12 +14,12 @@ import { makeFolder, namesIn } from "../../../store/folder/files.ts";
 import { markArchived } from "../../../store/folder/keptHistories.ts";
 import { archiveFolder, bundlesIn } from "../../../store/folder/logFolders.ts";
 import { syncFolder } from "../../../store/lmdb/lmdbFile.ts";
-import { visibleJson } from "../../../units/visible.ts";
 import { streamsOf } from "../../histories/archives.ts";
 import type { FoundRun } from "../../histories/chosenRun.ts";
 import { EventLogs } from "../../histories/eventLogs.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { warn } from "../../terminal/errors.ts";
+import { jsonOf } from "../../terminal/json.ts";
 import { print } from "../../terminal/output.ts";
 import { type EndedRun, endedBefore } from "./endedRuns.ts";
 
@@ -88,7 +89,7 @@ async function archive(
 ): Promise<readonly string[]> {
   const written = dryRun ? undefined : await writeBundle(folder, day, runs);
   const tasks = `${runs.length} ${runs.length === 1 ? "task" : "tasks"} of ${day}`;
-  if (json) print(visibleJson({ bundle: written?.path ?? null, day, tasks: runs.map(({ id }) => id) }));
+  if (json) print(jsonOf("archive", { bundle: written?.path ?? null, day, tasks: runs.map(({ id }) => id) }));
   else print(written ? `archived ${tasks}: ${written.path}` : `would archive ${tasks}`);
   const { path, damaged = [] } = written ?? {};
   if (damaged.length > 0) warn(`${damaged.length} of these are damaged, see replay --check ${path}`);

@@ -1,4 +1,5 @@
 /** `clean`: removes what killed runs left behind. */
+
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { DriverError } from "../../../base/errors.ts";
@@ -6,10 +7,11 @@ import type { LocalScope } from "../../../localAgent/allocation/cgroupScope.ts";
 import { findLeftovers, type Leftover } from "../../../localAgent/work/leftovers.ts";
 import { removeLeftover } from "../../../localAgent/work/removeLeftover.ts";
 import { workParent } from "../../../localAgent/work/workFolder.ts";
-import { visible, visibleJson } from "../../../units/visible.ts";
+import { visible } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { leftoverName, leftoverParts } from "../../tasks/leftoverText.ts";
 import { printError } from "../../terminal/errors.ts";
+import { jsonOf } from "../../terminal/json.ts";
 import { print, printNote } from "../../terminal/output.ts";
 
 export interface CleanOptions {
@@ -69,7 +71,7 @@ function unprovenLine({ task, path }: LocalScope): string {
 function leftoverJson({ work, owner, scopes }: Leftover): string {
   const { job, pid, begunAt } = owner ?? {};
   const tasks = scopes.map(({ allocId: allocation, task }) => ({ allocation, task }));
-  return visibleJson({
+  return jsonOf("clean", {
     folder: work ?? null,
     job: job ?? null,
     pid: pid ?? null,

@@ -14,8 +14,9 @@ import { shortResult } from "../../../machines/taskOutline.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatRatio } from "../../../units/ratios.ts";
 import { formatTime } from "../../../units/times.ts";
-import { visible, visibleJson, visibleTexts } from "../../../units/visible.ts";
+import { visible, visibleTexts } from "../../../units/visible.ts";
 import { cutText, wrap } from "../../../units/widths.ts";
+import { jsonOf } from "../../terminal/json.ts";
 import type { Style } from "../../terminal/style.ts";
 
 /** Terminals at least this wide show the histories side by side. */
@@ -138,7 +139,7 @@ function valueText(value: unknown): string {
 /** One JSON object; missing values are null. */
 export function diffJson(diff: HistoryDiff): string {
   const { left, right, rows, divergence, same } = diff;
-  return visibleJson({
+  return jsonOf("diff", {
     left: sideJson(left),
     right: sideJson(right),
     same,

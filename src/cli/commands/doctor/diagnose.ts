@@ -1,4 +1,5 @@
 /** `doctor`: checks whether this host can run tasks. */
+
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DriverError, withCall } from "../../../base/errors.ts";
@@ -10,8 +11,8 @@ import { workParent } from "../../../localAgent/work/workFolder.ts";
 import { quarantinedLogs } from "../../../store/folder/logFolders.ts";
 import { checkStateFolder, stateFolderPaths } from "../../../store/folder/stateFolder.ts";
 import { requireRoom } from "../../../store/lmdb/lmdbFile.ts";
-import { visibleJson } from "../../../units/visible.ts";
 import { leftoverSentence } from "../../tasks/leftoverText.ts";
+import { jsonOf } from "../../terminal/json.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import { formatReport, reportOn, type StateFolderFinding } from "./report.ts";
@@ -26,7 +27,7 @@ export async function diagnose(stateDir: string, json: boolean): Promise<number>
     : { found: resolve(stateDir), checked: false, problem: undefined, quarantined: [] };
   const report = reportOn(facts, state, leftovers, offers);
   const text = json
-    ? visibleJson(report, 2)
+    ? jsonOf("doctor", report, 2)
     : formatReport(report, styleFor(process.stdout), widthOf(process.stdout));
   print(text);
   return report.fit ? 0 : 1;

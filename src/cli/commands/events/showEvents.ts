@@ -17,7 +17,7 @@ import { styleFor, widthOf } from "../../terminal/style.ts";
 
 export type EventsFormat = "table" | "json" | "jsonl" | "mermaid";
 
-/** An event as JSON: docs/events.schema.json describes it. */
+/** An event as JSON: docs/schemas/events.schema.json describes it. */
 interface NamedEvent extends StoredEvent {
   /** The id of the job; null if it is unknown. */
   readonly job: string | null;

@@ -1,9 +1,11 @@
 /** `exposure`: what a task's sandbox leaves open. */
+
 import { type Exposure, exposureOf } from "../../../history/access/exposure.ts";
-import { visible, visibleJson } from "../../../units/visible.ts";
+import { visible } from "../../../units/visible.ts";
 import { wrap } from "../../../units/widths.ts";
 import type { TaskPlace } from "../../histories/eventLogs.ts";
 import { readSandbox } from "../../histories/recordedSandbox.ts";
+import { jsonOf } from "../../terminal/json.ts";
 import { print } from "../../terminal/output.ts";
 import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
 
@@ -16,7 +18,9 @@ export async function showExposure(place: TaskPlace, json: boolean): Promise<num
   const exposure = exposureOf(run);
   const { stdout } = process;
   print(
-    json ? visibleJson({ task: id, ...exposure }) : exposureText(exposure, styleFor(stdout), widthOf(stdout)),
+    json
+      ? jsonOf("exposure", { task: id, ...exposure })
+      : exposureText(exposure, styleFor(stdout), widthOf(stdout)),
   );
   return 0;
 }

@@ -1,4 +1,5 @@
 /** `import`: checks a bundle from another host, and stores it. */
+
 import { chmodSync, copyFileSync, readdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { DriverError } from "../../../base/errors.ts";
@@ -8,9 +9,10 @@ import { thisMachine } from "../../../machines/machineVersion.ts";
 import { makeFolder, replaceFile } from "../../../store/folder/files.ts";
 import { importedBundle } from "../../../store/folder/logFolders.ts";
 import { formatTime } from "../../../units/times.ts";
-import { visible, visibleJson } from "../../../units/visible.ts";
+import { visible } from "../../../units/visible.ts";
 import { unknownSigner } from "../../histories/bundleSigner.ts";
 import { FindingView, isVerified } from "../../histories/findingView.ts";
+import { jsonOf } from "../../terminal/json.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor } from "../../terminal/style.ts";
 
@@ -27,7 +29,7 @@ export async function importBundle(path: string, to: string | undefined, json: b
   const { streams, ...header } = bundle.header;
   if (json) {
     const tasks = streams.map(({ stream, version }) => ({ id: stream, events: version }));
-    print(visibleJson({ ...header, tasks, check: JSON.parse(view.json(report, thisMachine)) }));
+    print(jsonOf("import", { ...header, tasks, check: view.fields(report, thisMachine) }));
     return isVerified(report) ? 0 : 1;
   }
   const tasks = streams.map(({ stream, version }) => `  ${visible(stream)}  ${version} events`);

@@ -1,13 +1,15 @@
 /** `install` and `uninstall`: the driver in an agent's plugin folder. */
+
 import { chmodSync, copyFileSync, existsSync, lstatSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { isSea } from "node:sea";
 import { DriverError } from "../../../base/errors.ts";
 import { metadataAddresses } from "../../../effects/egress/egress.ts";
 import { makeFolder, replaceFile } from "../../../store/folder/files.ts";
-import { visible, visibleJson } from "../../../units/visible.ts";
+import { visible } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { isConfirmed } from "../../terminal/confirm.ts";
+import { jsonOf } from "../../terminal/json.ts";
 import { print, printNote } from "../../terminal/output.ts";
 import { type RemovedState, removeState, takeUnusedState } from "./stateRemoval.ts";
 
@@ -117,7 +119,7 @@ function removalText({ folder, whole, kept }: RemovedState, dryRun: boolean): st
 }
 
 function removalJson({ folder, whole, kept }: RemovedState, dryRun: boolean): string {
-  return visibleJson({ path: folder, removed: whole && !dryRun, kept });
+  return jsonOf("uninstall", { path: folder, removed: whole && !dryRun, kept });
 }
 
 /**

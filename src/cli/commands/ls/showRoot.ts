@@ -25,7 +25,7 @@ export async function showRoot(
 ): Promise<number> {
   const { context } = await findRunningTask(stateDir, task, "only root can list a task's files");
   const entries = entriesOf(context, path);
-  printRows(entries, json, (style, width) => formatEntries(entries, style, width));
+  printRows("ls", entries, json, (style, width) => formatEntries(entries, style, width));
   return 0;
 }
 

@@ -1,10 +1,12 @@
 /** `may`: whether a task may do something, from its recorded sandbox. */
+
 import { parseAccess } from "../../../history/access/askedAccess.ts";
 import { type Answer, mayAccess } from "../../../history/access/may.ts";
-import { visible, visibleJson } from "../../../units/visible.ts";
+import { visible } from "../../../units/visible.ts";
 import { wrap } from "../../../units/widths.ts";
 import type { TaskPlace } from "../../histories/eventLogs.ts";
 import { readSandbox } from "../../histories/recordedSandbox.ts";
+import { jsonOf } from "../../terminal/json.ts";
 import { print } from "../../terminal/output.ts";
 import { widthOf } from "../../terminal/style.ts";
 
@@ -17,7 +19,7 @@ export async function showMay(place: TaskPlace, words: readonly string[], json: 
   const { id, run } = await readSandbox(place);
   const answer = mayAccess(run, access);
   print(
-    json ? visibleJson({ task: id, ...answer }) : wrap(mayText(answer), widthOf(process.stdout)).join("\n"),
+    json ? jsonOf("may", { task: id, ...answer }) : wrap(mayText(answer), widthOf(process.stdout)).join("\n"),
   );
   return answer.allowed ? 0 : 1;
 }

@@ -47,7 +47,7 @@ export async function listPins(stateDir: string, json: boolean): Promise<number>
     .toSorted((a, b) => a.at - b.at);
   if (pins.length === 0 && !json) print("Nothing is pinned.");
   const rows = pins.map(({ task, at, reason }) => [visible(task), formatTime(at), visible(reason)]);
-  printRows(pins, json, (_, width) =>
+  printRows("pin", pins, json, (_, width) =>
     rows.length === 0 ? "" : formatTable([["TASK", "PINNED", "REASON"], ...rows], width),
   );
   return 0;

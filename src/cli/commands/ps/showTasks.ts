@@ -7,7 +7,9 @@ import { EventLogs } from "../../histories/eventLogs.ts";
 import { newestTasks, type RunsOfTask, runCount } from "../../histories/runsOfTasks.ts";
 import { rowsOf } from "../../tasks/nodeTasks.ts";
 import { earlierText, type ListedTask, taskTable } from "../../tasks/taskListing.ts";
-import { print, printRows } from "../../terminal/output.ts";
+import { jsonOf } from "../../terminal/json.ts";
+import { print } from "../../terminal/output.ts";
+import { styleFor, widthOf } from "../../terminal/style.ts";
 
 export interface ShowTasksOptions {
   /** Whether to list tasks that have ended, too. */
@@ -32,12 +34,13 @@ export async function showTasks(
   if (quiet || json) {
     const shown = newest(runs, last ?? runs.length);
     if (quiet) for (const { id } of shown) print(visible(shortNameOf(id)));
-    else printRows(await rowsOf(shown, logs.pins()), json, () => "");
+    else for (const row of await rowsOf(shown, logs.pins())) print(jsonOf("ps", row));
     return 0;
   }
   const tasks = newestTasks(runs, last ?? runs.length);
   const rows = await foldedRows(tasks.tasks, logs.pins());
-  printRows(rows, json, (style, width) => taskTable(rows, style, width).join("\n"));
+  const { stdout } = process;
+  print(taskTable(rows, styleFor(stdout), widthOf(stdout)).join("\n"));
   if (tasks.tasks.length < tasks.all) print(earlierText(tasks.all - tasks.tasks.length));
   return 0;
 }

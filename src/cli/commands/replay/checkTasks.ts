@@ -22,6 +22,7 @@ import { type MachineVersion, thisMachine } from "../../../machines/machineVersi
 import { unknownSigner } from "../../histories/bundleSigner.ts";
 import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
 import { FindingView, isVerified } from "../../histories/findingView.ts";
+import { jsonOf } from "../../terminal/json.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor } from "../../terminal/style.ts";
 
@@ -67,7 +68,7 @@ export async function checkTasks({
     ...checked,
     ...(key === undefined ? unknownSigner(place.path) : { signature: signatureOf(place.path, key) }),
   };
-  print(json ? view.json(report, machine) : view.report(report, machine));
+  print(json ? jsonOf("replay --check", view.fields(report, machine)) : view.report(report, machine));
   return isVerified(report) ? 0 : 1;
 }
 

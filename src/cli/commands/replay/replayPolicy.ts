@@ -15,6 +15,7 @@ import { formatCount } from "../../../units/counts.ts";
 import { visible } from "../../../units/visible.ts";
 import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
 import { foldReadable } from "../../histories/readHistory.ts";
+import { jsonOf } from "../../terminal/json.ts";
 import { print } from "../../terminal/output.ts";
 import { variablesOf } from "../run/readJobFile.ts";
 
@@ -39,7 +40,7 @@ export async function replayPolicy({ place, file, json }: PolicyOptions): Promis
     const verdict = verdictOn(context, policyFor);
     return verdict === undefined ? [] : [{ id, context, verdict }];
   });
-  if (json) for (const { id, verdict } of runs) print(JSON.stringify({ task: id, ...verdict }));
+  if (json) for (const { id, verdict } of runs) print(jsonOf("replay --policy", { task: id, ...verdict }));
   else print(reportOf(runs, file));
   return runs.every(({ verdict }) => isUnchanged(verdict)) ? 0 : 1;
 }

@@ -1,4 +1,5 @@
 /** Moments of a history as text. Pure. */
+
 import { type Change, contextDiff } from "../../../history/replay/contextDiff.ts";
 import { effectOutcomes, type History, type Moment } from "../../../history/replay/history.ts";
 import { isError } from "../../../history/replay/search.ts";
@@ -6,6 +7,7 @@ import { formatClock, formatDay } from "../../../units/times.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { wrap } from "../../../units/widths.ts";
 import { changeParts, reportText, spanBetween, summarizeMoment } from "../../histories/momentSummary.ts";
+import { jsonOf } from "../../terminal/json.ts";
 import type { Style } from "../../terminal/style.ts";
 
 const margin = "      ";
@@ -52,7 +54,7 @@ export class ReplayView {
     const { type, time, data } = stored;
     const changes = contextDiff(before.context, after.context);
     const states = { from: before.value, to: after.value };
-    return visibleJson({
+    return jsonOf("replay", {
       ...{ seq, type, time, sinceBefore, ...states, effects, accepted, asRecorded, problem, data, changes },
     });
   }

@@ -1,11 +1,11 @@
 /** The output of `run --json`: on standard output, one JSON object per line and event. */
 import type { Readable } from "node:stream";
-import { DriverError, messageOf } from "../../../base/errors.ts";
+import { DriverError, type ErrorCode, messageOf } from "../../../base/errors.ts";
 import { maskEvent } from "../../../history/replay/mask.ts";
 import type { RunNews } from "../../../localAgent/task/localRun.ts";
 import type { StoredEvent } from "../../../store/eventStore.ts";
-import { visibleJson } from "../../../units/visible.ts";
 import { inWords } from "../../terminal/errors.ts";
+import { jsonOf } from "../../terminal/json.ts";
 import { type OutputFailure, onOutputFailure } from "../../terminal/output.ts";
 import { LinePrefixer } from "../../terminal/taskLines.ts";
 import { type Passing, passOn } from "./passOn.ts";
@@ -16,6 +16,26 @@ export interface JsonConsoleOptions {
   readonly verbose: boolean;
   readonly onOutputFailure: (failure: OutputFailure) => void;
 }
+
+/** A line of the output, without its time. */
+type RunEvent =
+  | RunNews
+  | { readonly event: "note" | "warning"; readonly text: string }
+  | {
+      readonly event: "error";
+      /** Null for an error of the program itself. */
+      readonly code: ErrorCode | null;
+      readonly message: string;
+      readonly hint: string | null;
+    }
+  /** With `--verbose`: an event of a task's history. */
+  | { readonly event: "stored"; readonly stored: StoredEvent }
+  | { readonly event: "pluginLog"; readonly line: string }
+  | { readonly event: "output"; readonly task: string; readonly stream: OutputStream; readonly text: string }
+  /** The last line. */
+  | { readonly event: "done"; readonly exitCode: number; readonly reason: string };
+
+type OutputStream = OutputFailure["stream"];
 
 export class JsonConsole implements JobConsole {
   readonly #verbose: boolean;
@@ -52,7 +72,7 @@ export class JsonConsole implements JobConsole {
 
   pluginReady(): void {}
 
-  show(task: string, source: Readable, stream: "stdout" | "stderr"): Promise<void> {
+  show(task: string, source: Readable, stream: OutputStream): Promise<void> {
     return passOn(source, "stdout", new OutputEvents(task, stream));
   }
 }
@@ -61,9 +81,9 @@ export class JsonConsole implements JobConsole {
 class OutputEvents implements Passing {
   readonly #lines = new LinePrefixer("");
   readonly #task: string;
-  readonly #stream: string;
+  readonly #stream: OutputStream;
 
-  constructor(task: string, stream: string) {
+  constructor(task: string, stream: OutputStream) {
     this.#task = task;
     this.#stream = stream;
   }
@@ -90,17 +110,17 @@ export function printDone(exitCode: number, reason: string): void {
   printEvent({ event: "done", exitCode, reason });
 }
 
-export function printEvent(event: object): void {
+export function printEvent(event: RunEvent): void {
   process.stdout.write(eventLine(event));
 }
 
-export function errorEvent(thrown: unknown): object {
+export function errorEvent(thrown: unknown): RunEvent {
   if (!(thrown instanceof DriverError))
     return { event: "error", code: null, message: messageOf(thrown), hint: null };
   const { code, summary, failed, hint = null } = thrown;
   return { event: "error", code, message: inWords(summary, failed), hint };
 }
 
-function eventLine(event: object): string {
-  return `${visibleJson({ time: new Date().toISOString(), ...event })}\n`;
+function eventLine(event: RunEvent): string {
+  return `${jsonOf("run", { time: new Date().toISOString(), ...event })}\n`;
 }

@@ -34,7 +34,7 @@ async function showOnce(tasks: RunningTasks, { view, json, intervalMs }: TopOpti
   await tasks.rows();
   await delay(intervalMs);
   const rows = matching(await tasks.rows(), view).slice(0, view.limit);
-  printRows(rows, json, (style, width) => taskTable(rows, style, width).join("\n"));
+  printRows("top", rows, json, (style, width) => taskTable(rows, style, width).join("\n"));
 }
 
 async function showLive(tasks: RunningTasks, { view: first, intervalMs }: TopOptions): Promise<void> {

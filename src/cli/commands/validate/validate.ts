@@ -5,8 +5,9 @@ import { type CheckedFile, checkFile } from "../../../localAgent/files/checkFile
 import type { LocalPluginConfig } from "../../../localAgent/files/pluginConfig.ts";
 import { type FoundProblem, InvalidFile } from "../../../localAgent/jobspec/jobFile.ts";
 import { valuesExample } from "../../../localAgent/jobspec/resolve/valuesExample.ts";
-import { visible, visibleJson, visibleLines } from "../../../units/visible.ts";
+import { visible, visibleLines } from "../../../units/visible.ts";
 import { inWords, printError } from "../../terminal/errors.ts";
+import { jsonOf } from "../../terminal/json.ts";
 import { print, printNote } from "../../terminal/output.ts";
 import { type JobOptions, readJobFile, variablesOf } from "../run/readJobFile.ts";
 
@@ -82,5 +83,5 @@ function problemJson(
 ): string {
   const { line = null, column = null } = position ?? {};
   const severity = lacking ? "note" : found;
-  return visibleJson({ severity, file, line, column, place, message, hint: hint ?? null });
+  return jsonOf("validate", { severity, file, line, column, place, message, hint: hint ?? null });
 }

@@ -1,5 +1,6 @@
 import { arch, release } from "node:os";
 import { version } from "../../../base/version.ts";
+import { jsonOf } from "../../terminal/json.ts";
 import { type AddVerb, jsonOption } from "../verb.ts";
 
 export const addVersion: AddVerb = (program, exit) => {
@@ -16,7 +17,7 @@ export const addVersion: AddVerb = (program, exit) => {
       const { node } = process.versions;
       const versions = { driver: version, node, linux: release(), arch: arch() };
       const text = `nomad-driver-exec2 ${version}\nNode.js ${node}\nLinux ${release()} ${arch()}`;
-      process.stdout.write(`${json ? JSON.stringify(versions) : text}\n`);
+      process.stdout.write(`${json ? jsonOf("version", versions) : text}\n`);
       exit(0);
     });
 };

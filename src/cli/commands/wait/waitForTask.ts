@@ -5,9 +5,9 @@ import { shortNameOf } from "../../../base/taskId.ts";
 import { readHistory } from "../../../history/replay/storedHistory.ts";
 import type { TaskContext } from "../../../machines/taskContext.ts";
 import { endText } from "../../../machines/taskOutline.ts";
-import { visibleJson } from "../../../units/visible.ts";
 import { EventLogs } from "../../histories/eventLogs.ts";
 import { foldReadable } from "../../histories/readHistory.ts";
+import { jsonOf } from "../../terminal/json.ts";
 import { print } from "../../terminal/output.ts";
 
 export interface WaitOptions {
@@ -28,7 +28,8 @@ export async function waitForTask(name: string, { stateDir, json }: WaitOptions)
   if (json) {
     const { exit } = context;
     const time = exit && new Date(exit.endedAt).toISOString();
-    print(visibleJson({ time, event: "ended", task: shortNameOf(run.id), id: run.id, ...endOf(context) }));
+    const task = shortNameOf(run.id);
+    print(jsonOf("wait", { time, event: "ended", task, id: run.id, ...endOf(context) }));
   }
   return codeToPassOn(knownEnd(context.exit) ?? unknownEnd);
 }

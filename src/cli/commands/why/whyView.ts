@@ -2,8 +2,9 @@
 
 import type { Explanation } from "../../../history/why/explain.ts";
 import type { Sentence } from "../../../history/why/facts.ts";
-import { visible, visibleJson } from "../../../units/visible.ts";
+import { visible } from "../../../units/visible.ts";
 import { wrap } from "../../../units/widths.ts";
+import { jsonOf } from "../../terminal/json.ts";
 import type { Style } from "../../terminal/style.ts";
 
 /** A note on the task's other runs, a heading, and one paragraph with the events' numbers in brackets. */
@@ -21,7 +22,7 @@ export function whyText(
 
 /** The whole explanation as one JSON object. */
 export function whyJson(explanation: Explanation): string {
-  return visibleJson(explanation);
+  return jsonOf("why", explanation);
 }
 
 function sentenceText({ text, events, count }: Sentence, style: Style): string {

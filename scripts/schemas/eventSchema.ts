@@ -1,11 +1,9 @@
-/** Writes docs/events.schema.json, the JSON Schema of what `events --json` prints, from the schemas of the events. */
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+/** The JSON Schema of what `events --json` prints, from the schemas of the events. */
 import { z } from "zod";
-import { eventCatalogue } from "../src/machines/events.ts";
+import { eventCatalogue } from "../../src/machines/events.ts";
+import type { JsonSchema } from "./jsonSchema.ts";
 
-/** The text of the file. */
-export function eventSchemaText(): string {
+export function eventSchema(): JsonSchema {
   const kinds = Object.entries(eventCatalogue).map(([type, { schema }]) =>
     z.object({
       job: z.string().nullable().describe("id of the job; null if it is unknown"),
@@ -24,9 +22,5 @@ export function eventSchemaText(): string {
     }),
   );
   const made = z.toJSONSchema(z.union(kinds), { io: "input", unrepresentable: "any" });
-  return `${JSON.stringify({ title: "An event of nomad-driver-exec2", ...made }, null, 2)}\n`;
-}
-
-if (import.meta.main) {
-  writeFileSync(join(import.meta.dirname, "../docs/events.schema.json"), eventSchemaText());
+  return { title: "A line of events --json", ...made } as JsonSchema;
 }
