@@ -1,12 +1,16 @@
 /**
- * Updates the parts of docs/configuration.md and docs/security.md between marks, from the schemas of the
+ * Updates the parts of docs/configuration.md, docs/install.md and docs/security.md between marks, from the schemas of the
  * options and from other data. The rest of the pages is written by hand.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { reportOn } from "../src/cli/commands/doctor/report.ts";
+import { nodeOffers } from "../src/driver/node/nodeParts.ts";
 import { pluginSchema } from "../src/driver/options/pluginOptions.ts";
 import { type Exception, exceptions } from "../src/effects/exceptions.ts";
+import type { HostFacts } from "../src/effects/host/hostFacts.ts";
+import { type Abi, abis } from "../src/effects/landlock/rights.ts";
 import { hclName } from "../src/effects/options/hclOptions.ts";
 import { taskSchema } from "../src/effects/parts.ts";
 import { defaultProfile } from "../src/effects/seccomp/defaultProfile.ts";
@@ -24,6 +28,7 @@ const pages = {
     programs: programTable,
   },
   security: { exceptions: listExceptions },
+  install: { features: featureTable },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, () => string>>>>;
 
 type PageName = keyof typeof pages;
@@ -53,6 +58,51 @@ function listExceptions(): string {
     ["option", "what jobs that use it may break through", "meaning"],
     rows.map(({ option, opens, meaning }) => [`\`${option}\``, opens.join(", "), meaning]),
   );
+}
+
+/** What `doctor` checks of a host, from its report on one that has nothing. */
+function featureTable(): string {
+  const offers = nodeOffers.map((offer) => ({ offer, finding: undefined }));
+  const folder = { found: "", checked: true, problem: undefined, quarantined: [] };
+  const checks = reportOn(nothing, folder, [], offers).checks.filter(({ name }) => !notOfTheKernel.has(name));
+  const needed = checks.filter(({ serves }) => serves === undefined).map(({ name }) => name);
+  const others = checks.flatMap(({ name, serves = "" }) =>
+    serves === "" ? [] : [[featureName(name), serves]],
+  );
+  return tableOf(
+    ["`doctor` checks", "which serves"],
+    [[needed.join(", "), "every task: without it, none starts"], ...others],
+  );
+}
+
+/** What a host has that has only cgroup v2, whose controllers are checks, too. */
+const nothing: HostFacts = {
+  ...{ kernel: "", arch: "", bootId: "", root: false, landlockAbi: 0 },
+  ...{
+    cgroupMount: "/sys/fs/cgroup",
+    cgroupControllers: [],
+    cgroupDelegated: [],
+    ioWeights: false,
+    psi: false,
+  },
+  ...{ memfdExecution: false, seccomp: false, namespaces: { pid: false, mount: false, ipc: false } },
+  ...{ cores: 0, mhzPerCore: 0, mhzKnown: false },
+};
+
+/** Checks that do not concern what a kernel has, or repeat another one. */
+const notOfTheKernel = new Set([
+  "kernel",
+  "  since ABI 1",
+  "journald",
+  "speed of a core",
+  "state folder",
+  "killed runs",
+]);
+
+/** `  since ABI 2` becomes `Landlock ABI 2 (Linux 5.19)`. */
+function featureName(check: string): string {
+  const [, abi] = /^ *since ABI (\d+)$/.exec(check) ?? [];
+  return abi === undefined ? check.trim() : `Landlock ABI ${abi} (Linux ${abis[Number(abi) as Abi].linux})`;
 }
 
 function programTable(): string {

@@ -16,8 +16,10 @@ const fields = Object.entries(schemas).flatMap(([owner, { shape }]) =>
 
 test("the committed pages are what `npm run generate` makes", () => {
   expect(renewPage(page)).toBe(page);
-  const security = readFileSync(`${import.meta.dirname}/../../docs/security.md`, "utf8");
-  expect(renewPage(security, "security")).toBe(security);
+  for (const name of ["install", "security"] as const) {
+    const other = readFileSync(`${import.meta.dirname}/../../docs/${name}.md`, "utf8");
+    expect(renewPage(other, name)).toBe(other);
+  }
 });
 
 test.each(fields)("the example of the $owner option $key is a valid value", ({ field }) => {

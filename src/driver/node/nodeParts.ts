@@ -5,7 +5,7 @@
 
 import { combineLatest, map, type Observable, of } from "rxjs";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
-import type { FoundOffer } from "../../effects/host/hostHealth.ts";
+import type { FoundOffer, NodeOffer } from "../../effects/host/hostHealth.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
 import { recorder } from "./blackBox.ts";
 import { denials } from "./denials.ts";
@@ -27,6 +27,9 @@ export type NodeServices = { readonly [Name in KeptName]: ReturnType<Parts[Name]
 type Kept = Readonly<Record<string, object>>;
 /** A part gets only what it has opened itself. */
 const all = Object.entries(nodeParts) as unknown as readonly (readonly [string, NodePart<object>])[];
+
+/** What a node may offer, whatever this host has. */
+export const nodeOffers: readonly NodeOffer[] = all.flatMap(([, { offer }]) => offer ?? []);
 
 /** @param undo disposes of what is kept, the last first */
 export function openParts(ground: NodeGround, undo: AsyncDisposableStack): NodeServices {

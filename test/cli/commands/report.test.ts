@@ -93,6 +93,8 @@ describe("a doctor's report", () => {
     [{ memfdExecution: false }, "executable memory files"],
     [{ seccomp: false }, "seccomp filters"],
     [{ mhzKnown: false }, "speed of a core"],
+    [{ psi: false }, "pressure (PSI)"],
+    [{ ioWeights: false }, "I/O weights"],
   ])("calls a host with %j limited", (facts, name) => {
     const report = reportOn({ ...good, ...facts }, state, [], offersWith());
     expect(report.fit).toBe(true);

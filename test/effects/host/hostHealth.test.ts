@@ -124,7 +124,7 @@ describe("attributes", () => {
       "driver.exec2.journald": false,
       "driver.exec2.landlock.abi": 6,
       "driver.exec2.seccomp": true,
-      "driver.exec2.io.weight": false,
+      "driver.exec2.io.weight": true,
       "driver.exec2.pressure": true,
       "driver.exec2.cgroup.controllers": "cpu,cpuset,io,memory,pids",
     });

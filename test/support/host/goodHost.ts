@@ -11,7 +11,7 @@ export const goodHost: HostFacts = {
   cgroupMount: "/sys/fs/cgroup",
   cgroupControllers: ["cpuset", "cpu", "io", "memory", "pids"],
   cgroupDelegated: [],
-  ioWeights: false,
+  ioWeights: true,
   psi: true,
   memfdExecution: true,
   seccomp: true,

@@ -69,6 +69,18 @@ export function reportOn(
       optional("seccomp filters", facts.seccomp, facts.seccomp ? "yes" : "no", "refusing system calls"),
       ...offers.map(offerCheck),
       optional(
+        "pressure (PSI)",
+        facts.psi,
+        facts.psi ? "measured" : "not measured: boot with psi=1",
+        "telling when tasks stall",
+      ),
+      optional(
+        "I/O weights",
+        facts.ioWeights,
+        facts.ioWeights ? "obeyed" : "no disk obeys them: it takes BFQ, or io.cost.qos",
+        "sharing disks by weight",
+      ),
+      optional(
         "executable memory files",
         facts.memfdExecution,
         facts.memfdExecution ? "allowed" : "vm.memfd_noexec is 2",
