@@ -115,6 +115,7 @@ const layers: Readonly<Record<string, string>> = {
   machines: "effects",
   store: "effects machines",
   history: "effects machines store",
+  fleet: "machines",
   http: "",
   driver: "effects history http machines store",
   grpc: "driver effects store",
@@ -124,7 +125,7 @@ const layers: Readonly<Record<string, string>> = {
   "inspector/page": "history inspector/views machines",
   "inspector/stately": "machines",
   inspector: "effects history http inspector/stately inspector/views machines store",
-  cli: "driver effects grpc history inspector learn localAgent machines store",
+  cli: "driver effects fleet grpc history inspector learn localAgent machines store",
   executable: "effects",
   "main.ts": "cli driver grpc",
 };

@@ -70,6 +70,9 @@ export const errorCodes = [
   "JOB_NEEDS_CLUSTER",
   "OUTPUT_FAILED",
   "TRACES_NOT_SENT",
+  "NOMAD_UNREACHABLE",
+  "NOMAD_REFUSED",
+  "NOMAD_FAILED",
   "RUN_FOLDER_UNUSABLE",
   "PLUGIN_FAILED",
 ] as const;

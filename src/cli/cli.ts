@@ -11,6 +11,7 @@ import { addEvents } from "./commands/events/eventsVerb.ts";
 import { addExec } from "./commands/exec/execVerb.ts";
 import { addExport } from "./commands/export/exportVerb.ts";
 import { addExposure } from "./commands/exposure/exposureVerb.ts";
+import { addFleet } from "./commands/fleet/fleetVerb.ts";
 import { addHelp, unknownVerb } from "./commands/help/helpVerb.ts";
 import { addImport } from "./commands/import/importVerb.ts";
 import { addInspect } from "./commands/inspect/inspectVerb.ts";
@@ -38,7 +39,7 @@ import { widthOf } from "./terminal/style.ts";
 const verbs = [
   ...[addRun, addDoctor, addPs, addTop, addLogs, addExec, addLs],
   ...[addStop, addRestart, addSignal, addWait, addClean, addValidate],
-  ...[addEvents, addWhy, addDiff, addInspect, addReplay, addMay, addExposure],
+  ...[addEvents, addWhy, addDiff, addInspect, addReplay, addMay, addExposure, addFleet],
   ...[addExport, addImport, addArchive, addPin, addUnpin],
   ...[addInstall, addUninstall, addCompletion, addVersion, addHelp],
 ];

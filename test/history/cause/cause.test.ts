@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { readCause } from "../../../src/fleet/causeText.ts";
 import { causeOf, hasFailed } from "../../../src/history/cause/cause.ts";
 import type { HostEvidence } from "../../../src/history/cause/evidence.ts";
 import { readEnd } from "../../../src/history/cause/knownTexts.ts";
@@ -46,6 +47,8 @@ function named(
 ) {
   const lines = output.split("\n");
   const { kind, text } = causeOf(context, end, readEnd(lines), { ...nothing, ...evidence }, refused);
+  // Nomad keeps the text alone, and `fleet` has to know it by its words.
+  if (kind !== "unknown") expect(`${readCause(text)?.kind}: ${text}`).toBe(`${kind}: ${text}`);
   return `${kind}: ${text}`;
 }
 

@@ -20,6 +20,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { expect, it } from "vitest";
+import { readCause } from "../../../src/fleet/causeText.ts";
 import { causeOf } from "../../../src/history/cause/cause.ts";
 import { callFor } from "../../../src/history/cause/decisive.ts";
 import type { HostEvidence, PathFacts } from "../../../src/history/cause/evidence.ts";
@@ -158,6 +159,13 @@ it("names no false cause of two hundred ends", () => {
   console.info(`${cases.length} outputs: ${JSON.stringify(counts)}`);
   expect(cases.length).toBeGreaterThanOrEqual(200);
   expect(counts.false).toBe(0);
+});
+
+it("says each cause in words by which fleet knows its kind again", () => {
+  const causes = cases.map(causeIn).filter(({ kind }) => kind !== "unknown");
+  expect(causes.map(({ text }) => `${readCause(text)?.kind}: ${text}`)).toEqual(
+    causes.map(({ kind, text }) => `${kind}: ${text}`),
+  );
 });
 
 it("opens the sandbox only by advice that a recorded call or a denial stands behind", () => {

@@ -1,0 +1,170 @@
+/** The verb fleet against a server that answers as Nomad does. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { progressBar, progressText } from "../../../src/cli/commands/fleet/progressBar.ts";
+import { madeCluster, recordedCluster } from "../../support/nomad/cluster.ts";
+import { type Cluster, type FakeNomadOptions, startNomad } from "../../support/nomad/fakeNomad.ts";
+import { compileCache, programEntry } from "../../support/plugin/pluginEntry.ts";
+
+const token = "11f2ff0e-5a51-4c2d-b0d3-1d1f3e2a4b5c";
+
+function start(address: string, args: readonly string[], given: string | undefined) {
+  const child = spawn(process.execPath, [programEntry, "fleet", ...args], {
+    env: {
+      ...{ PATH: process.env.PATH, NODE_COMPILE_CACHE: compileCache, NO_COLOR: "1", TZ: "UTC" },
+      ...{ NOMAD_ADDR: address, ...(given !== undefined && { NOMAD_TOKEN: given }) },
+    },
+  });
+  const printed = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const)
+    child[name].setEncoding("utf8").on("data", (text: string) => (printed[name] += text));
+  return { child, printed };
+}
+
+async function nomadWith(cluster: Cluster, options: FakeNomadOptions = {}) {
+  const nomad = await startNomad(cluster, options);
+  onTestFinished(() => nomad.close());
+  return nomad;
+}
+
+async function fleet(
+  args: readonly string[],
+  {
+    cluster = recordedCluster(),
+    given,
+    ...options
+  }: FakeNomadOptions & { cluster?: Cluster; given?: string } = {},
+) {
+  const nomad = await nomadWith(cluster, options);
+  const { child, printed } = start(nomad.address, args, given);
+  const [status] = (await once(child, "close")) as [number];
+  return { status, ...printed };
+}
+
+const planted = { nodes: [4, 11, 27], kernel: "6.1.57", failing: 1 };
+
+describe("fleet why", () => {
+  it("shows failures by cause, with what sets them apart", async () => {
+    const cluster = madeCluster({ seed: 1, nodes: 30, allocations: 412, failing: 0, planted });
+    const { status, stdout, stderr } = await fleet(["why", "web"], { cluster });
+    expect([status, stderr]).toEqual([0, ""]);
+    const [heading, , title, text, sentence, head, row, last] = stdout.split("\n");
+    const count = Number(/(\d+) failed/.exec(heading ?? "")?.[1]);
+    expect(heading).toBe(`Job web, namespace default: 412 allocations, ${count} failed, ${412 - count} good`);
+    expect(title).toBe(`${count} missing_path /etc/passwd`);
+    expect(text).toBe('    nothing at /etc/passwd in its root; the host has it: unveil = ["r:/etc/passwd"]');
+    const counts = `${count} of ${count} there; 0 of ${412 - count} elsewhere`;
+    expect(sentence).toBe(`    ${count} of 412 allocations failed so, all on kernel 6.1.57 (${counts}).`);
+    expect(head).toMatch(/^ {4}what +failed there +elsewhere +by chance$/);
+    expect(row).toMatch(
+      new RegExp(`^ {4}kernel 6\\.1\\.57 +${count} of ${count} +0 of ${412 - count} +1 in 10\\^\\d+$`),
+    );
+    expect(last).toMatch(/^ {4}2026-\S+ \S+.*; such as [0-9a-f]{8}, [0-9a-f]{8}, [0-9a-f]{8}$/);
+  });
+
+  it("says the same as JSON", async () => {
+    const cluster = madeCluster({ seed: 1, nodes: 30, allocations: 412, failing: 0, planted });
+    const { status, stdout } = await fleet(["why", "web", "--json"], { cluster });
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ...{ job: "web", namespace: "default", since: null, certainty: 0.999, notes: [] },
+      groups: [
+        { kind: "missing_path", object: "/etc/passwd", named: [{ attribute: "kernel", value: "6.1.57" }] },
+      ],
+    });
+  });
+
+  it("without a job is about all jobs of the driver, and with --since about new failures", async () => {
+    const { stdout } = await fleet(["why", "--namespace", "*", "--since", "2026-12-01T02:13:25Z"]);
+    expect(stdout).toContain("All jobs of exec2, all namespaces, since 2026-12-01 02:13:25.000: ");
+    expect(stdout).toContain("of 1 job: loop; ");
+    expect(stdout).not.toContain("SIGSEGV");
+  });
+
+  it("says that nothing failed", async () => {
+    const { status, stdout } = await fleet(["why", "web"]);
+    expect([status, stdout]).toEqual([0, "Job web, namespace default: 3 allocations, 0 failed, 3 good\n"]);
+  });
+
+  it("is refused with the rules of a policy that it needs, and never shows the token", async () => {
+    const tokens = { other: ["jobs"] } as const;
+    const { status, stdout, stderr } = await fleet(["why", "web"], { tokens, given: token });
+    expect([status, stdout]).toEqual([1, ""]);
+    expect(stderr).toBe(
+      [
+        "NOMAD_REFUSED: Nomad refuses /v1/allocations with this token: Permission denied",
+        "hint: Set NOMAD_TOKEN to a token whose policy has these rules:",
+        '  namespace "default" {',
+        '    capabilities = ["read-job"]',
+        "  }",
+        "  node {",
+        '    policy = "read"',
+        "  }\n",
+      ].join("\n"),
+    );
+  });
+
+  it("shows a name with control characters as text", async () => {
+    const cluster = recordedCluster();
+    for (const each of cluster.allocations) each.JobID = "web";
+    for (const each of cluster.allocations)
+      if (each.ClientStatus === "failed") each.ClientDescription = "\x1b[2J";
+    for (const each of cluster.allocations) if (each.ClientStatus === "failed") each.TaskStates = null;
+    const { stdout } = await fleet(["why", "web"], { cluster });
+    expect(stdout).toContain("␛[2J");
+    expect(stdout).not.toContain("\x1b");
+  });
+
+  it("follows what changes", async () => {
+    const cluster = recordedCluster();
+    const nomad = await nomadWith(cluster);
+    const { child, printed } = start(nomad.address, ["why", "web", "--follow", "--json"], undefined);
+    onTestFinished(() => void child.kill());
+    await expect.poll(() => printed.stdout, { timeout: 30_000 }).toContain('"failed":0,"good":3');
+    const crash = cluster.allocations.find(({ JobID }) => JobID === "crash");
+    cluster.allocations.push({ ...crash, ID: "0c3f1f5e-0000-4000-8000-000000000000", JobID: "web" });
+    await expect
+      .poll(() => nomad.requests.some(({ query }) => query.has("index")), { timeout: 30_000 })
+      .toBe(true);
+    nomad.changed();
+    await expect.poll(() => printed.stdout, { timeout: 30_000 }).toContain('"failed":1,"good":3');
+    expect(printed.stdout.trimEnd().split("\n")).toHaveLength(2);
+  });
+});
+
+describe("invalid arguments", () => {
+  it.each([
+    [["what"], "Allowed choices are why"],
+    [["why", "web", "--since", "noon"], "Expected a duration such as 2h, or a time."],
+    [["why", "web", "api"], "too many arguments"],
+  ])("%j cause an error", async (args, text) => {
+    const { status, stdout, stderr } = await fleet(args);
+    expect([status, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain(text);
+  });
+});
+
+describe("the progress bar", () => {
+  it("shows the share and the count", () => {
+    expect(progressText({ what: "allocations", done: 1_500, share: 0.25 })).toBe(
+      `[${"#".repeat(6)}${"·".repeat(18)}] 1,500 allocations`,
+    );
+    expect(progressText({ what: "nodes", done: 3, share: 2 })).toBe(`[${"#".repeat(24)}] 3 nodes`);
+  });
+
+  it("is written to a terminal, and leaves it empty", () => {
+    const written: string[] = [];
+    const stream = {
+      isTTY: true,
+      write: (text: string) => written.push(text) > 0,
+    } as unknown as NodeJS.WriteStream;
+    const bar = progressBar(stream);
+    bar.show({ what: "jobs", done: 1, share: 1 });
+    bar.clear();
+    expect(written).toEqual([`\r[${"#".repeat(24)}] 1 jobs\x1b[K`, "\r\x1b[K"]);
+    const silent = progressBar({ ...stream, isTTY: false } as unknown as NodeJS.WriteStream);
+    silent.show({ what: "jobs", done: 1, share: 1 });
+    expect(written).toHaveLength(2);
+  });
+});
