@@ -25,6 +25,7 @@ import { addReplay } from "./commands/replay/replayVerb.ts";
 import { addRestart } from "./commands/restart/restartVerb.ts";
 import { addRun } from "./commands/run/runVerb.ts";
 import { addSignal } from "./commands/signal/signalVerb.ts";
+import { addSize } from "./commands/size/sizeVerb.ts";
 import { addStop } from "./commands/stop/stopVerb.ts";
 import { addTop } from "./commands/top/topVerb.ts";
 import { addValidate } from "./commands/validate/validateVerb.ts";
@@ -39,7 +40,7 @@ import { widthOf } from "./terminal/style.ts";
 const verbs = [
   ...[addRun, addDoctor, addPs, addTop, addLogs, addExec, addLs],
   ...[addStop, addRestart, addSignal, addWait, addClean, addValidate],
-  ...[addEvents, addWhy, addDiff, addInspect, addReplay, addMay, addExposure, addFleet],
+  ...[addEvents, addWhy, addDiff, addInspect, addReplay, addMay, addExposure, addFleet, addSize],
   ...[addExport, addImport, addArchive, addPin, addUnpin],
   ...[addInstall, addUninstall, addCompletion, addVersion, addHelp],
 ];

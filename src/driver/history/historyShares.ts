@@ -2,6 +2,7 @@
  * What the histories of each job use of the event log, so that a log that is too full loses histories of the jobs
  * that use most of it. Pure.
  */
+import { parentJob } from "../../base/jobName.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 
 /** Tasks whose job is not known, such as those that were taken over from the Go driver, share a group. */
@@ -30,13 +31,10 @@ export class HistoryShares {
   }
 }
 
-/** What Nomad appends to the name of a job that it makes of another, at a time or for a dispatch. */
-const child = /\/(?:periodic-\d+|dispatch-\d+-[0-9a-f]+)$/;
-
 /** The job of a history, with all that Nomad has made of it. @param first the history's first event */
 export function jobOf({ type, data }: Pick<StoredEvent, "type" | "data">): string {
   if (type !== "requested") return noJob;
   const { namespace, jobId } = data as Readonly<Record<string, unknown>>;
   if (typeof namespace !== "string" || typeof jobId !== "string" || jobId === "") return noJob;
-  return `${namespace}\n${jobId.replace(child, "")}`;
+  return `${namespace}\n${parentJob(jobId)}`;
 }

@@ -136,12 +136,12 @@ export function usageText(samples: readonly UsageSample[], limits: TaskLimits): 
  * The maximum memory of the task: the largest figure in all samples, which include the kernel's own peak.
  * Null if memory was not measured.
  */
-function peakOf(samples: readonly UsageSample[]): number | null {
+export function peakOf(samples: readonly UsageSample[]): number | null {
   return mostOf(samples.flatMap(({ memoryPeakBytes, memoryBytes }) => [memoryPeakBytes, memoryBytes]));
 }
 
 /** The most bytes on disk of the task's own folders. Null if they were not measured. */
-function mostStored(samples: readonly UsageSample[]): number | null {
+export function mostStored(samples: readonly UsageSample[]): number | null {
   return mostOf(samples.map(({ ownDiskBytes }) => ownDiskBytes));
 }
 
