@@ -6,7 +6,7 @@ import { shortNameOf, type TaskId } from "../base/taskId.ts";
 import { version } from "../base/version.ts";
 import type { HostFacts } from "../effects/host/hostFacts.ts";
 import { fingerprintAttributes, type HostFindings, judgeHost } from "../effects/host/hostHealth.ts";
-import { changesText, knownCause } from "../machines/events/cause.ts";
+import { type Cause, causeText, changesText, knownCause } from "../machines/events/cause.ts";
 import type { EventData } from "../machines/events.ts";
 import { isAlive, type TaskSnapshot } from "../machines/taskMachine.ts";
 import type { Capabilities, ExitResult, Fingerprint, TaskStatus } from "./driverPort.ts";
@@ -86,10 +86,14 @@ function exitMessage(
   const known = knownCause(cause);
   const line =
     message === "output" && cause?.line ? [`its output ends with: ${JSON.stringify(cause.line)}`] : [];
-  const text = [...(known === undefined ? changesText(changes) : [known.text]), ...line].join("; ");
-  if (message === "off" || text === "") return undefined;
+  const textOf = (say: (cause: Cause) => string) =>
+    [...(known === undefined ? changesText(changes) : [say(known)]), ...line].join("; ");
   const more = ` (nomad-driver-exec2 why ${shortNameOf(taskId)})`;
   const room = maxMessage - more.length;
+  const [whole, withoutAdvice] = [textOf(causeText), textOf(({ text }) => text)];
+  if (message === "off" || whole === "") return undefined;
+  // A part of a line for the job file helps nobody.
+  const text = whole.length <= room ? whole : withoutAdvice;
   return text.length <= room ? `${text}${more}` : `${text.slice(0, room - 1)}…${more}`;
 }
 

@@ -1,4 +1,5 @@
 /** What a denial is, and what is said to it, whichever part of the sandbox refuses. Pure. */
+import type { Setting } from "../base/setting.ts";
 
 /** One refusal. */
 export interface Denial {
@@ -24,10 +25,10 @@ export type Verdict =
   | { readonly never: string }
   | {
       /** Lines of the task's `config`, which allow what was denied and nothing else. */
-      readonly option: string;
-      /** The plugin's option that the operator has to set before a task may use `option`. */
+      readonly settings: readonly Setting[];
+      /** The plugin's option that the operator has to set before a task may use them. */
       readonly permission: string;
-      /** What the option allows besides, as words that follow "to allow it"; undefined if nothing. */
+      /** What they allow besides, as words that follow "to allow it"; undefined if nothing. */
       readonly extent?: string;
     }
   /**

@@ -3,6 +3,7 @@
  * may refuse the same access. Pure.
  */
 
+import { type Setting, settingLine } from "../base/setting.ts";
 import type { Denial, Verdict } from "./denial.ts";
 import { type EgressAllowance, egressVerdict } from "./egress/egressDenial.ts";
 import { landlockVerdict, type OwnPlaces, unveilVerdict } from "./landlock/denial.ts";
@@ -103,26 +104,28 @@ export function adviceFor(denial: Denial, task: RecordedTask): string {
   return verdicts
     .flatMap((verdict) => {
       if ("risk" in verdict) return [verdict.risk];
-      if (!("option" in verdict)) return [];
-      const { option, permission, extent } = verdict;
+      if (!("settings" in verdict)) return [];
+      const { settings, permission, extent } = verdict;
       const what = extent === undefined ? "To allow it" : `To allow it, ${extent}`;
-      return [`${what}: ${option}; on the client, this needs ${permission}`];
+      const lines = settings.map(settingLine).join(" and ");
+      return [`${what}: ${lines}; on the client, this needs ${permission}`];
     })
     .join(". ");
 }
 
+/** A line for the job file, and what it allows besides what was denied. */
+export type AdvisedSetting = Setting & { readonly extent?: string };
+
 /**
- * The lines for the job file that allow what was denied and nothing else; undefined if there are none, or if
- * they carry a risk.
+ * The lines for the job file that allow what was denied and nothing else; none if there are none, or if they carry a
+ * risk.
  */
-export function linesFor(denial: Denial, task: RecordedTask): string | undefined {
+export function settingsFor(denial: Denial, task: RecordedTask): AdvisedSetting[] {
   const verdicts = verdictsOn(denial, allowanceOf(task));
-  const lines = verdicts.flatMap((verdict) => {
-    if (!("option" in verdict)) return [];
-    const { option, extent } = verdict;
-    return [extent === undefined ? option : `${option} (${extent})`];
-  });
-  return lines.length === verdicts.length && lines.length > 0 ? lines.join(", ") : undefined;
+  if (!verdicts.every((verdict) => "settings" in verdict)) return [];
+  return verdicts.flatMap(({ settings, extent }) =>
+    settings.map((setting) => ({ ...setting, ...(extent !== undefined && { extent }) })),
+  );
 }
 
 /** The allowance of a recorded task. What it was denied was not unveiled, so it counts as having no paths. */

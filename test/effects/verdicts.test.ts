@@ -14,8 +14,8 @@ import {
   type Allowance,
   adviceFor,
   isProbe,
-  linesFor,
   type RecordedTask,
+  settingsFor,
   verdictsOn,
 } from "../../src/effects/verdicts.ts";
 
@@ -72,7 +72,7 @@ describe("the advice on a refused destination", () => {
     expect(advice).toMatch(
       /^It was an address of db\.example\.org until .*, which is 198\.51\.100\.9 now\. A program/,
     );
-    expect(linesFor(denied("egress.tcp", "198.51.100.7:5432"), limited)).toBeUndefined();
+    expect(settingsFor(denied("egress.tcp", "198.51.100.7:5432"), limited)).toEqual([]);
   });
 
   it("is none for what the client denies, and for sockets without destinations", () => {
@@ -84,7 +84,7 @@ describe("the advice on a refused destination", () => {
 
   it("is no entry for name servers, which pass data on to anybody", () => {
     expect(adviceFor(denied("egress.udp", "10.0.0.53:53"), limited)).toContain("send data to anybody");
-    expect(linesFor(denied("egress.udp", "10.0.0.53:53"), limited)).toBeUndefined();
+    expect(settingsFor(denied("egress.udp", "10.0.0.53:53"), limited)).toEqual([]);
   });
 
   it("is nothing for what the task may reach", () => {

@@ -37,7 +37,14 @@ const changes: { readonly [T in EventType]?: Change<T> } = {
     const { cause, changes: changed, blackBox, ...others } = data;
     return {
       ...others,
-      cause: cause && { ...cause, ...secrets.maskAll({ text: cause.text, line: cause.line }) },
+      cause: cause && {
+        ...cause,
+        ...secrets.maskAll({
+          text: cause.text,
+          line: cause.line,
+          ...(cause.advice && { advice: cause.advice }),
+        }),
+      },
       ...(changed && { changes: secrets.maskAll(changed) }),
       ...(blackBox && secrets.isComplete && { blackBox: secrets.maskAll(blackBox) }),
     };

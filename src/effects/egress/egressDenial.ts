@@ -71,7 +71,7 @@ export function egressVerdict(
     };
   }
   return {
-    option: `egress = ${JSON.stringify([...(egress ?? []), entry]).replaceAll(",", ", ")}`,
+    settings: [{ option: "egress", value: [...(egress ?? []), entry] }],
     permission: `${entry} in egress, if this option is set there`,
   };
 }

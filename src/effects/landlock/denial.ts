@@ -120,7 +120,7 @@ export function unveilVerdict(
   return (
     ownVerdict(object, own) ??
     widerVerdict(denial, object, text) ?? {
-      option: `unveil = [${text}]`,
+      settings: [{ option: "unveil", value: [entry] }],
       permission,
       ...(blockers.some(isOfFolder) && { extent: `with everything below ${object}` }),
     }

@@ -196,13 +196,13 @@ function verdictOnPort(
   if (ports === undefined || ports.includes(port)) return undefined;
   const list = [...ports, port].sort((a, b) => a - b);
   const name = portNames[option];
-  const line = `${name} = [${list.join(", ")}]`;
+  const setting = { option: name, value: list };
   const permission = `${port} in ${name}, if this option is set there`;
   // Landlock refuses a port before the kernel asks for the capability.
   const isLow = option.startsWith("bind") && port > 0 && port < FIRST_FREE_PORT;
-  if (!isLow || capabilities.includes(LOW_PORTS)) return { option: line, permission };
+  if (!isLow || capabilities.includes(LOW_PORTS)) return { settings: [setting], permission };
   return {
-    option: `${line} and cap_add = ${JSON.stringify([...capAdd, LOW_PORTS]).replaceAll(",", ", ")}`,
+    settings: [setting, { option: "cap_add", value: [...capAdd, LOW_PORTS] }],
     permission: `${permission}, and ${LOW_PORTS} in allow_caps`,
   };
 }

@@ -150,7 +150,10 @@ export function filterVerdict(
     restrictions.some(({ calls }) => calls.includes(call)),
   );
   if (groups.length > 0) return { risk: groups.map((group) => riskOf(group, call)).join(". ") };
-  if (isDenied) return { option: `seccomp_allow = ["${call}"]`, permission: `allow_seccomp = ["${call}"]` };
+  if (isDenied) {
+    const settings = [{ option: "seccomp_allow", value: [call] }];
+    return { settings, permission: `allow_seccomp = ["${call}"]` };
+  }
   const lacking = defaultProfile.find(
     (group) =>
       group.restrictions.some(({ calls }) => calls.includes(call)) &&

@@ -4,7 +4,7 @@
  * more time than none. Pure.
  */
 import { describeDenial } from "../../effects/landlock/denial.ts";
-import { linesFor } from "../../effects/verdicts.ts";
+import { settingsFor } from "../../effects/verdicts.ts";
 import type { Cause } from "../../machines/events/cause.ts";
 import type { Refusal } from "../../machines/events/denied.ts";
 import type { Exit } from "../../machines/events/ending.ts";
@@ -14,7 +14,7 @@ import { isDecisive, lastCallOf } from "./decisive.ts";
 import { type HostEvidence, recordedCause, unknownCause, witnessed } from "./evidence.ts";
 import type { Output } from "./knownTexts.ts";
 import { limitText, outputCause } from "./outputCause.ts";
-import { linesToUnveil } from "./roots.ts";
+import { nameOf, settingsToUnveil } from "./roots.ts";
 import { signalCause, signalOfCommand } from "./signalCause.ts";
 
 /** Whether the task failed: it ended badly, and nobody had asked it to end. */
@@ -84,9 +84,8 @@ function memoryCause({ oom, signal }: Exit): Cause {
 }
 
 function denialCause(refused: Refusal, context: TaskContext, line: string | undefined): Cause {
-  const what = `it was denied ${describeDenial(refused)}`;
-  const lines = linesFor(refused, context);
-  return witnessed("denied", lines === undefined ? what : `${what}; ${lines} allows it`, line);
+  const text = `it was denied ${describeDenial(refused)}`;
+  return witnessed("denied", { text, advice: settingsFor(refused, context) }, line);
 }
 
 /** The cause of a failure that says nothing of itself, but whose disk was full. */
@@ -102,9 +101,8 @@ function silentCause(context: TaskContext, end: Exit, { recorded }: HostEvidence
   const missed = recorded?.missed.findLast(({ path }) => path === call.object);
   if (call.call === null || missed !== undefined) {
     if (missed === undefined) return undefined;
-    const lines = linesToUnveil(missed, context);
-    const text = `it last missed ${missed.path}, which the host has, but not its root`;
-    return witnessed("missing_path", lines === undefined ? text : `${text}: ${lines}`);
+    const text = `it last missed ${nameOf(missed)}, which the host has, but not its root`;
+    return witnessed("missing_path", { text, advice: settingsToUnveil(missed, context) });
   }
   const kind = silentKinds[call.error];
   if (kind === undefined) return undefined;

@@ -94,7 +94,7 @@ export async function diagnose(
 
 function recordedIn(notes: readonly Note[], context: TaskContext): Recorded | undefined {
   const missed = lookedFor(notes).flatMap((each) => {
-    if (!isMissed(each.path, context)) return [];
+    if (!isMissed(each, context)) return [];
     const facts = pathFacts(each.path, context);
     return facts?.found === undefined ? [] : [{ ...each, facts }];
   });

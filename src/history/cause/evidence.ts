@@ -1,4 +1,6 @@
 /** What is known of a failure, and the parts of its cause. Pure. */
+import { mapTexts } from "../../base/mapTexts.ts";
+import type { AdvisedSetting } from "../../effects/verdicts.ts";
 import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
 import type { Cause, CauseKind } from "../../machines/events/cause.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
@@ -11,6 +13,8 @@ export interface PathFacts {
   readonly found:
     | { readonly uid: number; readonly gid: number; readonly mode: number; readonly isFolder: boolean }
     | undefined;
+  /** Where symlinks lead the path to on the host; undefined if there are none, or if they lead nowhere. */
+  readonly target?: PathFacts | undefined;
 }
 
 /** What the host shows at the end of a task, as far as a finding asks for it. */
@@ -49,7 +53,7 @@ export interface DiskFacts {
   readonly freeFiles: number;
 }
 
-/** Maximum length of a cause's text. */
+/** Maximum length of a cause's text without its advice. */
 const maxText = 160;
 
 /** Maximum length of the kept line of output. */
@@ -61,30 +65,46 @@ const maxLine = 1_000;
  */
 export const consequenceMs = 2_000;
 
+/** What a cause says. */
+export interface Said {
+  readonly text: string;
+  readonly advice?: readonly AdvisedSetting[] | undefined;
+}
+
 /** A cause that something witnesses. @param line of the output, if it has led to the witness */
-export function witnessed(kind: CauseKind, text: string, line?: string): Cause {
-  return { grade: "witnessed", kind, text, line: line ?? null };
+export function witnessed(kind: CauseKind, said: string | Said, line?: string): Cause {
+  const { text, advice = [] } = typeof said === "string" ? { text: said } : said;
+  return { grade: "witnessed", kind, text, advice: advice.map(recordedSetting), line: line ?? null };
+}
+
+function recordedSetting({ option, value, extent }: AdvisedSetting) {
+  return { option, value: value === true ? value : [...value], ...(extent !== undefined && { extent }) };
 }
 
 /** No known cause. @param line the last message of the output, if there is one */
 export function unknownCause(line: string | undefined): Cause {
   const text = "its cause is not known";
-  return { grade: line === undefined ? "unknown" : "words", kind: "unknown", text, line: line ?? null };
+  const grade = line === undefined ? "unknown" : "words";
+  return { grade, kind: "unknown", text, advice: [], line: line ?? null };
 }
 
 /**
  * The cause as it is recorded. The one place where text of a program gets into it: without secrets, which are taken out
  * before the texts are cut, and of visible characters.
  */
-export function recordedCause({ text, line, ...rest }: Cause, mask: (text: string) => string): Cause {
+export function recordedCause(
+  { text, advice = [], line, ...rest }: Cause,
+  mask: (text: string) => string,
+): Cause {
   return {
     ...rest,
     text: shortText(mask(text)),
+    advice: mapTexts(advice, mask) as typeof advice,
     line: line === null ? null : visible(mask(line).slice(0, maxLine)),
   };
 }
 
-/** Makes a text visible, and shortens it in its middle: its end has the advice. */
+/** Makes a text visible, and shortens it in its middle. */
 export function shortText(whole: string): string {
   const text = visible(whole);
   if (text.length <= maxText) return text;

@@ -1,5 +1,5 @@
 /** A failed run beside a good one of the same task: how a run ended, and what has changed in between. Pure. */
-import { knownCause } from "../../machines/events/cause.ts";
+import { causeText, knownCause } from "../../machines/events/cause.ts";
 import { MASK } from "../../machines/events/defineEvent.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { resultOf, shortResult } from "../../machines/taskOutline.ts";
@@ -26,7 +26,9 @@ export function endOf(context: TaskContext): string {
   const result = resultOf(context);
   if (result === "completed") return "good";
   if (result === "stopped") return (ranMs(context) ?? 0) < soonMs ? "stopped" : "good";
-  return knownCause(context.exit?.cause)?.text ?? context.failure?.code ?? shortResult(context);
+  const known = knownCause(context.exit?.cause);
+  if (known !== undefined) return causeText(known);
+  return context.failure?.code ?? shortResult(context);
 }
 
 /** Earlier runs that are looked at: a run that fails at once may have been tried for days. */

@@ -12,7 +12,14 @@ import type { Exit } from "../../machines/events/ending.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { callFor } from "./decisive.ts";
-import { type DiskFacts, type HostEvidence, limitOf, type PathFacts, witnessed } from "./evidence.ts";
+import {
+  type DiskFacts,
+  type HostEvidence,
+  limitOf,
+  type PathFacts,
+  type Said,
+  witnessed,
+} from "./evidence.ts";
 import type { Finding } from "./knownTexts.ts";
 import { isPlain, mayGoOn } from "./namedPaths.ts";
 import {
@@ -21,9 +28,10 @@ import {
   isInRoot,
   isLink,
   isOfVolume,
-  linesToUnveil,
+  nameOf,
   rootDirOf,
   type Sandbox,
+  settingsToUnveil,
 } from "./roots.ts";
 
 /** What is known of a message. */
@@ -49,7 +57,8 @@ export function outputCause(
   const call = isOwn || passedOn.includes(end.exitCode) || isErrno(found, end) ? found : undefined;
   const message = { finding, context, end, evidence, call };
   const { kind, line, name } = finding;
-  const say = (text: string | undefined) => (text === undefined ? undefined : witnessed(kind, text, line));
+  const say = (said: string | Said | undefined) =>
+    said === undefined ? undefined : witnessed(kind, said, line);
   switch (kind) {
     case "missing_path":
       return say(name === undefined ? missingPath(message) : missingUser(message));
@@ -113,7 +122,7 @@ const errnos: Readonly<Record<string, number | undefined>> = constants.errno;
 /** Codes with which programs fail at a call, and which shells pass on. */
 const passedOn: readonly number[] = [1, 2, NOT_EXECUTABLE, NOT_FOUND];
 
-function missingPath({ finding: { line }, context, evidence, call }: Message): string | undefined {
+function missingPath({ finding: { line }, context, evidence, call }: Message): string | Said | undefined {
   const { sandbox } = context;
   if (sandbox === null) return undefined;
   const nothingAt = (path: string) =>
@@ -124,18 +133,20 @@ function missingPath({ finding: { line }, context, evidence, call }: Message): s
     return gone && `${nothingAt(gone.path)} in its root_dir${call === undefined ? "" : ": install it there"}`;
   }
   for (const facts of evidence.paths) {
-    const { path, found } = facts;
+    const { path, found, target } = facts;
     if (found === undefined) {
       if (!isCertain(facts)) return undefined;
       return sandbox.root === "private"
         ? `${nothingAt(path)}${call === undefined ? "," : ","} neither in its root nor on the host`
         : nothingAt(path);
     }
-    if (call?.object === path && isLink(found))
-      return `${path} is a link, and what it points to is not there`;
-    if (isInRoot(path, sandbox)) continue;
-    const lines = call === undefined ? undefined : linesToUnveil(facts, context);
-    return `${nothingAt(path)} in its root; the host has it${lines === undefined ? "" : `: ${lines}`}`;
+    const advice = call === undefined ? [] : settingsToUnveil(facts, context);
+    if (!isInRoot(path, sandbox) && (target !== undefined || !isLink(found)))
+      return { text: `${nothingAt(nameOf(facts))} in its root; the host has it`, advice };
+    if (call?.object !== path || !isLink(found)) continue;
+    if (target === undefined) return `${path} is a link, and what it points to is not there`;
+    if (isInRoot(target.path, sandbox) || isOfVolume(target.path, context)) continue;
+    return { text: `${path} is a link to ${target.path}, which the host has, but not its root`, advice };
   }
   return undefined;
 }
@@ -144,20 +155,27 @@ function missingPath({ finding: { line }, context, evidence, call }: Message): s
 const namelessCodes: readonly number[] = [1, 2, 255];
 
 /** A user's number for which a root without /etc/passwd has no name. */
-function missingUser({ finding: { name }, context, end }: Message): string | undefined {
+function missingUser({ finding: { name }, context, end }: Message): Said | undefined {
   const { sandbox } = context;
   if (sandbox === null || Number(name) !== sandbox.uid || !namelessCodes.includes(end.exitCode))
     return undefined;
   // What the folder, or the volume, of such a root has is not known.
   if (rootDirOf(context) !== undefined || isInRoot(namesFile, sandbox) || isOfVolume(namesFile, context))
     return undefined;
-  return `its last line names its user ${name}, and its root has no ${namesFile}: identity_files = true makes one`;
+  return {
+    text: `its last line names its user ${name}, and its root has no ${namesFile}`,
+    advice: [{ option: "identity_files", value: true }],
+  };
 }
 
 const namesFile = "/etc/passwd";
 
 /** A refused low port, for which no option but a capability is missing. */
-function lowPort({ finding: { name }, context: { request, sandbox }, call }: Message): string | undefined {
+function lowPort({
+  finding: { name },
+  context: { request, sandbox },
+  call,
+}: Message): string | Said | undefined {
   const port = Number(name);
   if (sandbox === null || !(port > 0 && port < FIRST_FREE_PORT)) return undefined;
   if (sandbox.uid === 0 || sandbox.capabilities?.includes(LOW_PORTS)) return undefined;
@@ -166,10 +184,13 @@ function lowPort({ finding: { name }, context: { request, sandbox }, call }: Mes
   if (Array.isArray(ports) && !ports.includes(port)) return undefined;
   return call === undefined
     ? `its last line names port ${port}: those below ${FIRST_FREE_PORT} take a capability that it does not have`
-    : `port ${port} is below ${FIRST_FREE_PORT}: it takes cap_add = ["${LOW_PORTS}"]`;
+    : {
+        text: `port ${port} is below ${FIRST_FREE_PORT}`,
+        advice: [{ option: "cap_add", value: [LOW_PORTS] }],
+      };
 }
 
-function permission({ finding, context, evidence, call }: Message): string | undefined {
+function permission({ finding, context, evidence, call }: Message): string | Said | undefined {
   const { request, sandbox } = context;
   if (sandbox === null) return undefined;
   for (const { path, found } of evidence.paths) {
@@ -182,17 +203,13 @@ function permission({ finding, context, evidence, call }: Message): string | und
     const { uid, gid, mode } = found;
     const kind = found.isFolder ? "folder" : "file";
     const owner = uid === 0 ? "root" : `uid ${uid}`;
-    const advice = call === undefined ? "" : remedy(volume, request);
-    return `${kind} ${path} belongs to ${owner}, gid ${gid}, mode 0${(mode & 0o7777).toString(8)}; the task runs as uid ${sandbox.uid}${advice}`;
+    const text = `${kind} ${path} belongs to ${owner}, gid ${gid}, mode 0${(mode & 0o7777).toString(8)}; the task runs as uid ${sandbox.uid}`;
+    if (call === undefined || volume === undefined) return text;
+    return isIdmapped(volume, request)
+      ? `${text}: only files of the volume's owner are mapped, so chown it`
+      : { text, advice: [{ option: "idmapped_volumes", value: [volume] }] };
   }
   return undefined;
-}
-
-/** What lets a task use a file in a volume that belongs to another user. */
-function remedy(volume: string | undefined, request: TaskContext["request"]): string {
-  if (volume === undefined) return "";
-  if (isIdmapped(volume, request)) return ": only files of the volume's owner are mapped, so chown it";
-  return `: chown it, or idmapped_volumes = [${JSON.stringify(volume)}]`;
 }
 
 /** Words and calls that change a file, or what is in a folder. */

@@ -1,6 +1,6 @@
 /** What a task sees of the host's paths, and what its user may do with them. Pure. */
 import { isAtOrBelow, withoutSlashes } from "../../effects/paths/paths.ts";
-import { isProbe, linesFor } from "../../effects/verdicts.ts";
+import { type AdvisedSetting, isProbe, settingsFor } from "../../effects/verdicts.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import type { PathFacts } from "./evidence.ts";
 import { isOptional } from "./optionalPaths.ts";
@@ -11,13 +11,28 @@ export function rootDirOf({ request }: Pick<TaskContext, "request">): string | u
   return typeof name === "string" ? name : undefined;
 }
 
-/** The lines for the job file that unveil what the host has at a path. */
-export function linesToUnveil({ path, found }: PathFacts, context: TaskContext): string | undefined {
-  if (found === undefined) return undefined;
-  const blockers = found.isFolder
-    ? ["fs.read_dir"]
-    : [(found.mode & 0o111) === 0 || isLink(found) ? "fs.read_file" : "fs.execute"];
-  return linesFor({ blockers, object: path }, context);
+/**
+ * The line for the job file that unveils what the host has at a path; none if no line does. An entry for a path with
+ * symlinks adds them, and what they lead to, which no line must open if it may not be opened by its own name.
+ */
+export function settingsToUnveil({ path, found, target }: PathFacts, context: TaskContext): AdvisedSetting[] {
+  const end = target?.found ?? found;
+  if (end === undefined || isLink(end)) return [];
+  const right = end.isFolder ? "fs.read_dir" : (end.mode & 0o111) === 0 ? "fs.read_file" : "fs.execute";
+  const settings = (object: string) => settingsFor({ blockers: [right], object }, context);
+  const ofTarget = target === undefined ? undefined : settings(target.path);
+  if (ofTarget !== undefined && (ofTarget.length === 0 || isThere(path, context))) return ofTarget;
+  return settings(path);
+}
+
+/** A path, with what its symlinks lead to. */
+export function nameOf({ path, target }: PathFacts): string {
+  return target === undefined ? path : `${path} (a link to ${target.path})`;
+}
+
+/** Whether the root has the name of a path. */
+function isThere(path: string, { request, sandbox }: TaskContext): boolean {
+  return sandbox !== null && (isInRoot(path, sandbox) || isOfVolume(path, { request }));
 }
 
 /** Types of files in a mode: inode(7). */
@@ -35,12 +50,18 @@ export function isFileWithoutX({ mode }: Found): boolean {
 
 type Found = NonNullable<PathFacts["found"]>;
 
-/** Whether the task misses a path that the host has: it is not in its root, and not one to do without. */
-export function isMissed(path: string, context: TaskContext): boolean {
+/**
+ * Whether the task misses a path that the host has, or what its symlinks lead to: it is not in its root, and not one to
+ * do without.
+ */
+export function isMissed(
+  { path, target }: Pick<PathFacts, "path" | "target">,
+  context: TaskContext,
+): boolean {
   const { sandbox } = context;
-  if (sandbox === null || isInRoot(path, sandbox) || isOfVolume(path, context)) return false;
   // What the host has says nothing of a root that is made of a folder.
-  if (rootDirOf(context) !== undefined) return false;
+  if (sandbox === null || rootDirOf(context) !== undefined) return false;
+  if (isThere(path, context)) return target !== undefined && isMissed(target, context);
   return !isOptional(path) && !isProbe({ blockers: ["fs.read_file"], object: path }, context);
 }
 
@@ -64,6 +85,6 @@ export function isIdmapped(target: string, request: TaskContext["request"]): boo
 }
 
 /** Whether a path is in one of the task's volumes. */
-export function isOfVolume(path: string, { request }: TaskContext): boolean {
+export function isOfVolume(path: string, { request }: Pick<TaskContext, "request">): boolean {
   return request?.mounts.some(({ target }) => isAtOrBelow(path, target)) ?? false;
 }

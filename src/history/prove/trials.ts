@@ -98,26 +98,30 @@ const line = String.raw`[a-z_]+ = (?:true|\[${item}(?:, ?${item})*\])`;
 const extent = String.raw`(?: \([^()"]*\))?`;
 const lines = `${line}${extent}(?:(?:, | and )${line}${extent})*`;
 
-/** A cause's advice is at the end of its text: before it may be names that the task has chosen. */
+/** Earlier causes have their advice at the end of their text: before it may be names that the task has chosen. */
 const advice = new RegExp(`(?:[;:] |: it takes |: chown it, or )(${lines})(?: allows it)?$`);
 const setting = new RegExp(String.raw`([a-z_]+) = (true|\[(?:${text}|[^\]"])*\])`, "g");
 const madeFiles = /: (identity_files = true) makes one$/;
 
-/**
- * The lines for the job file that a witnessed cause advises, by option; undefined if it advises none. A text that was
- * shortened has none, because its lines may be cut.
- */
+/** The lines for the job file that a witnessed cause advises, by option; undefined if it advises none. */
 export function advisedOptions(cause: Cause | null | undefined): Options | undefined {
-  if (cause == null || cause.grade !== "witnessed" || cause.text.includes("…")) return undefined;
-  const [, found] = advice.exec(cause.text) ?? madeFiles.exec(cause.text) ?? [];
-  if (found === undefined) return undefined;
+  if (cause == null || cause.grade !== "witnessed") return undefined;
+  const settings = cause.advice ?? settingsIn(cause.text);
+  if (settings.length === 0 || !settings.every(({ option }) => advisable.has(option))) return undefined;
   const options: Record<string, unknown> = {};
-  for (const [, name = "", value = ""] of found.matchAll(setting)) {
-    const read = parseJsonOrNothing(value);
-    if (!advisable.has(name) || read === undefined) return undefined;
-    options[name] = united(options[name], read);
-  }
+  for (const { option, value } of settings) options[option] = united(options[option], value);
   return options;
+}
+
+/** The lines in an earlier cause's text. A text that was shortened has none, because they may be cut. */
+function settingsIn(said: string): { readonly option: string; readonly value: unknown }[] {
+  if (said.includes("…")) return [];
+  const [, found = ""] = advice.exec(said) ?? madeFiles.exec(said) ?? [];
+  const settings = Array.from(found.matchAll(setting), ([, option = "", value = ""]) => ({
+    option,
+    value: parseJsonOrNothing(value),
+  }));
+  return settings.every(({ value }) => value !== undefined) ? settings : [];
 }
 
 /** Adds to a list what it lacks. */

@@ -3,7 +3,7 @@ import { withCall } from "../../base/errors.ts";
 import { signalMeaning, signalName } from "../../base/signalNames.ts";
 import { NOT_EXECUTABLE, NOT_FOUND, SIGNALLED } from "../../base/taskEnd.ts";
 import { isProbe } from "../../effects/verdicts.ts";
-import { knownCause } from "../../machines/events/cause.ts";
+import { causeText, knownCause } from "../../machines/events/cause.ts";
 import { MASK } from "../../machines/events/defineEvent.ts";
 import { describeStopCommand } from "../../machines/events/ending.ts";
 import type { EventData } from "../../machines/events.ts";
@@ -23,7 +23,7 @@ export function causeSentence(facts: readonly Fact[]): Sentence[] {
   const [exited] = ofType(facts, "exited");
   const { cause } = exited?.data ?? {};
   const known = knownCause(cause);
-  if (known !== undefined) return sentence([exited], upperFirst(known.text));
+  if (known !== undefined) return sentence([exited], upperFirst(causeText(known)));
   const { line } = cause ?? {};
   if (line == null || line === MASK) return [];
   return sentence([exited], `Its output ends with: "${shortLine(line)}"`);

@@ -2,7 +2,7 @@
 
 import { signalName } from "../../base/signalNames.ts";
 import { shortEnd } from "../../base/taskEnd.ts";
-import { knownCause, withCause } from "../../machines/events/cause.ts";
+import { causeText, knownCause, withCause } from "../../machines/events/cause.ts";
 import type { MachineState } from "../../machines/machineVersion.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { resultOf } from "../../machines/taskOutline.ts";
@@ -38,8 +38,8 @@ export function causeOf({ context }: MachineState): string | null {
     const isShared = failed?.path !== undefined && !failed.path.includes(request?.allocId ?? "/");
     return `${code} ${isShared ? failed.path : (request?.options.command ?? whose)}`;
   }
-  const known = knownCause(exit?.cause)?.text;
-  if (known !== undefined) return sharedText(known, request?.allocId);
+  const known = knownCause(exit?.cause);
+  if (known !== undefined) return sharedText(causeText(known), request?.allocId);
   if (result === "out of memory") return `out of memory: ${whose}`;
   if (result === "lost") return `lost: ${lostReason ?? "how it ended is unknown"}`;
   if (result === "killed" && stop?.timedOut === true) {
@@ -72,7 +72,7 @@ function endedText(result: TaskResult, { failure, exit, lostReason, stop }: Task
     case "stopped":
       return stop === null ? "Killed as requested" : "Stopped as requested";
     case "out of memory":
-      return causeText(exit) ?? "Out of memory";
+      return upperCause(exit) ?? "Out of memory";
     case "never started":
       return `Never started: ${failure?.code}`;
     case "lost":
@@ -83,14 +83,16 @@ function endedText(result: TaskResult, { failure, exit, lostReason, stop }: Task
     case "killed":
       return stop?.timedOut === true
         ? `Killed: still running ${formatDuration(stop.timeoutMs)} after ${signalName(stop.signal)}`
-        : (causeText(exit) ?? `Killed by ${signalName(exit?.signal ?? 0)}`);
+        : (upperCause(exit) ?? `Killed by ${signalName(exit?.signal ?? 0)}`);
   }
 }
 
 /** The cause of an end by a signal: such a text says itself what ended the task. */
-function causeText(exit: TaskContext["exit"]): string | undefined {
-  const text = knownCause(exit?.cause)?.text;
-  return text === undefined ? undefined : `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+function upperCause(exit: TaskContext["exit"]): string | undefined {
+  const known = knownCause(exit?.cause);
+  if (known === undefined) return undefined;
+  const text = causeText(known);
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
 function presentKind(state: string): OutcomeKind {

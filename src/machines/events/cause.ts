@@ -1,5 +1,7 @@
 /** Why a task failed, as its event `exited` records it. Pure. */
 import { z } from "zod";
+import { settingLine } from "../../base/setting.ts";
+import { visible } from "../../units/visible.ts";
 
 /** The kinds of causes: stable, because metrics have them as a label. */
 export const causeKinds = [
@@ -35,6 +37,13 @@ export type CauseKind = (typeof causeKinds)[number];
  */
 const causeGrades = ["witnessed", "words", "unknown"] as const;
 
+/** A line of the task's `config`, and in words what it allows besides. */
+const advisedSetting = z.object({
+  option: z.string(),
+  value: z.union([z.literal(true), z.array(z.union([z.string(), z.number()]))]),
+  extent: z.string().optional(),
+});
+
 export const cause = z.object({
   grade: z.enum(causeGrades),
   kind: z.enum(causeKinds),
@@ -43,6 +52,8 @@ export const cause = z.object({
    * of a path, a host, a port, a variable, a library or a command.
    */
   text: z.string(),
+  /** The options that would have helped; empty if none is known. Missing in earlier events, whose text has them. */
+  advice: z.array(advisedSetting).optional(),
   /**
    * The last message of the task's output, if it shows the cause or if the cause is unknown; null if the cause is
    * known from elsewhere, or without output.
@@ -52,13 +63,32 @@ export const cause = z.object({
 
 export type Cause = z.infer<typeof cause>;
 
+/** The cause and its advice, as one sentence without its full stop. */
+export function causeText({ kind, text, advice = [] }: Cause): string {
+  if (advice.length === 0) return text;
+  const lines = advice.map(({ extent, ...setting }) =>
+    extent === undefined ? settingLine(setting) : `${settingLine(setting)} (${extent})`,
+  );
+  const has = (name: string) => advice.some(({ option }) => option === name);
+  return visible(`${text}${adviceWords(kind, has)(lines.join(" and "))}`);
+}
+
+/** What is said of the lines that would have helped. */
+function adviceWords(kind: CauseKind, has: (option: string) => boolean): (lines: string) => string {
+  if (has("identity_files")) return (lines) => `: ${lines} makes one`;
+  if (kind === "missing_path") return (lines) => `: ${lines}`;
+  if (kind === "permission" && has("cap_add")) return (lines) => `: it takes ${lines}`;
+  if (kind === "permission") return (lines) => `: chown it, or ${lines}`;
+  return (lines) => `; ${lines} allows it`;
+}
+
 /** A text on an end with the cause behind it, or else with what has changed since the last good run, if known. */
 export function withCause(
   text: string,
   { cause, changes }: { readonly cause: Cause | null; readonly changes?: readonly string[] | undefined },
 ): string {
   const known = knownCause(cause);
-  return known === undefined ? [text, ...changesText(changes)].join("; ") : `${text}: ${known.text}`;
+  return known === undefined ? [text, ...changesText(changes)].join("; ") : `${text}: ${causeText(known)}`;
 }
 
 /** What has changed since the last good run, as a clause; none if that is not known. */

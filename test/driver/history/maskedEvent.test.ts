@@ -64,12 +64,19 @@ describe("what the task itself chooses", () => {
   it("is masked in the cause and the changes of an end", () => {
     const exited = {
       ...sampleData("exited"),
-      cause: { kind: "unknown", grade: "words", text: `it says ${value}`, line: value } as never,
+      cause: {
+        ...{ kind: "denied", grade: "witnessed", text: `it says ${value}`, line: value },
+        advice: [{ option: "unveil", value: [`r:/${value}`] }],
+      } as never,
       changes: [`args: ${value}`],
     };
     expect(maskedEvent("exited", exited, secrets)).toEqual({
       ...exited,
-      cause: { ...Object(exited.cause), text: `it says ${mask}`, line: mask },
+      cause: {
+        ...Object(exited.cause),
+        ...{ text: `it says ${mask}`, line: mask },
+        advice: [{ option: "unveil", value: [`r:/${mask}`] }],
+      },
       changes: [`args: ${mask}`],
     });
   });

@@ -46,7 +46,8 @@ describe.skipIf(problem !== undefined)("with a black box", () => {
     expect(cause).toEqual({
       grade: "witnessed",
       kind: "missing_path",
-      text: `it last missed ${path}, which the host has, but not its root: unveil = ["r:${path}"]`,
+      text: `it last missed ${path}, which the host has, but not its root`,
+      advice: [{ option: "unveil", value: [`r:${path}`] }],
       line: null,
     });
     expect(blackBox?.missed).toContainEqual(expect.objectContaining({ path, program: "perl" }));

@@ -66,6 +66,7 @@ describe("an idmapped volume", () => {
       grade: "witnessed",
       kind: "permission",
       text: `folder /srv belongs to uid 20001, gid 20002, mode 0700; the task runs as uid ${allocation.user.uid}`,
+      advice: [],
       line: "cat: /srv/file: Permission denied",
     });
   });

@@ -10,6 +10,7 @@ import { findDenialProblem } from "../../../src/effects/denials/denialWatch.ts";
 import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
 import { History } from "../../../src/history/replay/history.ts";
 import { outcomeOf } from "../../../src/inspector/views/outcome.ts";
+import { causeText } from "../../../src/machines/events/cause.ts";
 import { type Agent, pidOf, startAgent, startTask } from "../../support/agent/agent.ts";
 import { type Allocation, type Command, makeAllocation } from "../../support/agent/allocation.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
@@ -174,7 +175,8 @@ function named(cases: typeof failures, options: Readonly<Record<string, unknown>
     const { err } = await agent.driver.waitTask({ taskId: config.id });
     expect(err).toMatch(cause);
     const { finalState } = new History(config.id, await eventsOf(agent.stateDir, config.id));
-    const { text = "" } = finalState.context.exit?.cause ?? {};
+    const { cause: found } = finalState.context.exit ?? {};
+    const text = found == null ? "" : causeText(found);
     const sentence = err.replace(/…? \(nomad-driver-exec2 why \S+\)$/, "");
     expect(text.slice(0, sentence.length)).toBe(sentence);
     expect(outcomeOf(finalState).text.toLowerCase()).toContain(text.toLowerCase());

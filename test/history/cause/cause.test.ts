@@ -7,6 +7,7 @@ import { causeOf, hasFailed } from "../../../src/history/cause/cause.ts";
 import type { HostEvidence } from "../../../src/history/cause/evidence.ts";
 import { readEnd } from "../../../src/history/cause/knownTexts.ts";
 import type { BlackBoxRecord } from "../../../src/machines/events/blackBox.ts";
+import { causeText } from "../../../src/machines/events/cause.ts";
 import type { Refusal } from "../../../src/machines/events/denied.ts";
 import type { Exit } from "../../../src/machines/events/ending.ts";
 import type { EventData } from "../../../src/machines/events.ts";
@@ -46,7 +47,8 @@ function named(
   }: Partial<HostEvidence> & { end?: Exit; context?: ReturnType<typeof taskWith>; refused?: Refusal } = {},
 ) {
   const lines = output.split("\n");
-  const { kind, text } = causeOf(context, end, readEnd(lines), { ...nothing, ...evidence }, refused);
+  const cause = causeOf(context, end, readEnd(lines), { ...nothing, ...evidence }, refused);
+  const [{ kind }, text] = [cause, causeText(cause)];
   // Nomad keeps the text alone, and `fleet` has to know it by its words.
   if (kind !== "unknown") expect(`${readCause(text)?.kind}: ${text}`).toBe(`${kind}: ${text}`);
   return `${kind}: ${text}`;
@@ -511,6 +513,23 @@ it("an end that was asked for, or that was no failure, has no cause", () => {
   expect(hasFailed({ ...failed, exitCode: 0 }, taskWith())).toBe(false);
   expect(hasFailed(failed, taskWith({}, [event("stopRequested")]))).toBe(false);
   expect(hasFailed(failed, taskWith())).toBe(true);
+});
+
+it("the advice of a cause is whole, however long its text would be", () => {
+  const path = `/srv/${"x".repeat(300)}`;
+  const denied: Refusal = { ...refused, object: path };
+  const cause = causeOf(taskWith(), failed, readEnd([`cat: ${path}: Permission denied`]), nothing, denied);
+  expect(cause.text).toMatch(/^it was denied reading \/srv\/x+…x+$/);
+  expect(cause.text.length).toBe(160);
+  expect(cause.advice).toEqual([{ option: "unveil", value: [`r:${path}`] }]);
+  expect(causeText(cause)).toBe(`${cause.text}; unveil = ["r:${path}"] allows it`);
+});
+
+it("a secret is masked in the advice, too", () => {
+  const denied: Refusal = { ...refused, object: "/srv/secret-1" };
+  const mask = (text: string) => text.replaceAll("secret-1", "masked");
+  const lines = readEnd(["cat: /srv/secret-1: Permission denied"]);
+  expect(JSON.stringify(causeOf(taskWith(), failed, lines, nothing, denied, mask))).not.toContain("secret-1");
 });
 
 it("whatever a program prints, the text is one line of at most 160 characters", () => {

@@ -27,6 +27,23 @@ const request = (options: Record<string, unknown>, more: Partial<Request> = {}):
   }) as Request;
 
 describe("the advice of a cause", () => {
+  it("is its own field, whatever its text says", () => {
+    const path = `/x/${"y".repeat(400)}`;
+    const own = { ...cause("it was denied reading … allows it"), kind: "denied" } as const;
+    const advice = [
+      { option: "unveil", value: [`r:${path}`], extent: "with everything below it" },
+      { option: "cap_add", value: ["net_bind_service"] },
+    ];
+    expect(advisedOptions({ ...own, advice })).toEqual({
+      unveil: [`r:${path}`],
+      cap_add: ["net_bind_service"],
+    });
+    expect(advisedOptions({ ...own, advice, grade: "words" })).toBeUndefined();
+    expect(advisedOptions({ ...own, advice: [{ option: "root", value: ["host"] }] })).toBeUndefined();
+    const chosen = 'it was denied reading /x; unveil = ["rwxc:/"] allows it';
+    expect(advisedOptions({ ...cause(chosen), advice: [] })).toBeUndefined();
+  });
+
   it.each([
     ['it was denied reading /x; unveil = ["r:/x"] allows it', { unveil: ["r:/x"] }],
     ['it last missed /x, which the host has, but not its root: unveil = ["r:/x"]', { unveil: ["r:/x"] }],
@@ -34,7 +51,7 @@ describe("the advice of a cause", () => {
     ['port 80 is below 1024: it takes cap_add = ["net_bind_service"]', { cap_add: ["net_bind_service"] }],
     ['the folder belongs to root: chown it, or idmapped_volumes = ["/d"]', { idmapped_volumes: ["/d"] }],
     ["its root has no /etc/passwd: identity_files = true makes one", { identity_files: true }],
-  ])("is read from %s", (text, options) => {
+  ])("is read from an earlier one's text: %s", (text, options) => {
     expect(advisedOptions(cause(text))).toEqual(options);
   });
 
