@@ -147,6 +147,23 @@ describe("a launch plan", () => {
     );
   });
 
+  it("mounts folders in memory with options that every kernel knows, of which no kernel's log complains", () => {
+    const inMemory = (plan: LaunchPlan) =>
+      phases.flatMap((phase) =>
+        plan.steps[phase].flatMap(({ call, args: [, , type, , options] }) =>
+          call === "mount" && type === "tmpfs" ? [options] : [],
+        ),
+      );
+    expect(inMemory(buildLaunchPlan(launchInput({ tmpBytes: 4096 })))).toContain("mode=1777,size=4096");
+    fc.assert(
+      fc.property(anyLaunchInput, (input) => {
+        for (const options of inMemory(buildLaunchPlan(input))) {
+          expect(options).toMatch(/^(?:mode=[0-7]+|size=\d+k?)(?:,(?:mode=[0-7]+|size=\d+k?))*$/);
+        }
+      }),
+    );
+  });
+
   it("starts a task with cgroups of its own in their root, which alone it then sees, and init beside it", () => {
     const delegated = delegatedCgroupsOf("/sys/fs/cgroup/task", "/run/exec2/a_web_1234abcd");
     const plan = buildLaunchPlan(launchInput({ cgroup: delegated.init, delegated }));
