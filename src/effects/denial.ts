@@ -50,6 +50,11 @@ export function callBlocker(name: string): string {
  */
 export const OTHER_MACHINE = `${CALL}32-bit`;
 
+/** Whether the blocker refuses ports or destinations. */
+export function isOfNetwork(blocker: string): boolean {
+  return /^(?:net|egress)\./.test(blocker);
+}
+
 /** The name of the refused system call; undefined if Landlock refused the access. */
 export function refusedCall(blocker: string): string | undefined {
   return blocker.startsWith(CALL) ? blocker.slice(CALL.length) : undefined;

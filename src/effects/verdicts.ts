@@ -8,8 +8,8 @@ import type { Denial, Verdict } from "./denial.ts";
 import { type EgressAllowance, egressVerdict } from "./egress/egressDenial.ts";
 import { landlockVerdict, type OwnPlaces, unveilVerdict } from "./landlock/denial.ts";
 import { isPathProbe } from "./landlock/probes.ts";
+import { type DiskLimited, diskVerdict } from "./seccomp/diskRestrictions.ts";
 import { type NetworkLimits, portVerdict } from "./seccomp/portRestrictions.ts";
-import { type DiskLimited, projectVerdict } from "./seccomp/projectRestrictions.ts";
 import {
   type FilterInput,
   filterVerdict,
@@ -41,7 +41,7 @@ export function verdictsOn(denial: Denial, allowance: Allowance): Verdict[] {
     unveilVerdict(denial, isUnveiled, own),
     portVerdict(denial, ports, allowance),
     egressVerdict(denial, egress),
-    projectVerdict(denial, disk),
+    diskVerdict(denial, disk),
     filterVerdict(denial, filter, capabilities),
   ];
   return verdicts.filter((verdict) => verdict !== undefined);

@@ -1,5 +1,5 @@
 /** Describes what the sandbox refused to a task, and what Landlock and the unveiled paths say to it. Pure. */
-import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../denial.ts";
+import { type Denial, isOfNetwork, OTHER_MACHINE, refusedCall, type Verdict } from "../denial.ts";
 import { egressWords } from "../egress/egressDenial.ts";
 import type { SystemCallName } from "../kernel/systemCalls.ts";
 import { isAtOrBelow, isInProc } from "../paths/paths.ts";
@@ -82,7 +82,7 @@ export function landlockVerdict({ blockers: [blocker = "", ...several] }: Denial
     case "ptrace":
       return { never: "Tasks reach only their own processes" };
     default:
-      return /^(?:fs|net|egress)\./.test(blocker) ? undefined : { never: "" };
+      return blocker.startsWith("fs.") || isOfNetwork(blocker) ? undefined : { never: "" };
   }
 }
 

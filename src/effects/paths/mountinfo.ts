@@ -57,13 +57,6 @@ export function mountLines(mountinfo: string): MountLine[] {
   });
 }
 
-/** Mount points of the file systems that enforce project quotas: the option `prjquota` of ext4 and xfs. */
-export function projectQuotaPoints(mountinfo: string): string[] {
-  return mountLines(mountinfo)
-    .filter(({ options }) => options.split(",").includes("prjquota"))
-    .map(({ point }) => point);
-}
-
 /**
  * The absolute paths of an overlay's layers, the lower ones and the upper one: overlayfs(5). Its options have them in one
  * list with colons, or, from Linux 6.8 on, in an option for each.

@@ -13,11 +13,11 @@ import {
   supportedArchitecture,
   systemCallNumber,
 } from "../kernel/systemCalls.ts";
-import { portOptions } from "../network/ports.ts";
 import { flags, type Step, type SystemCallFilter } from "../plan/plan.ts";
 import type { Condition, Errno, Restriction } from "./restriction.ts";
 import {
   type FilterOptions,
+  limitRestrictions,
   type SeccompProfile,
   type TaskFilter,
   taskFilter,
@@ -33,9 +33,7 @@ export function systemCallFilter(
   options: FilterOptions,
 ): SystemCallFilter | undefined {
   if (profile === null) return undefined;
-  const ports = portOptions.map((option) => options[option]?.length);
-  const isSet = [options.egress !== undefined, options.diskLimit !== undefined];
-  const key = JSON.stringify([profile, options.pidMode, ports, isSet]);
+  const key = JSON.stringify([profile, options.pidMode, limitRestrictions(options)]);
   const known = assembled.get(key);
   if (known !== undefined) return known;
   const filter = taskFilter(profile, options);

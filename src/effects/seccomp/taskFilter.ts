@@ -6,8 +6,8 @@
 import { type Denial, OTHER_MACHINE, refusedCall, type Verdict } from "../denial.ts";
 import { isSystemCallName, type SystemCallName } from "../kernel/systemCalls.ts";
 import { defaultProfile } from "./defaultProfile.ts";
+import { type DiskLimited, diskRestrictions } from "./diskRestrictions.ts";
 import { type NetworkLimits, portRestrictions } from "./portRestrictions.ts";
-import { type DiskLimited, projectRestrictions } from "./projectRestrictions.ts";
 import type { Restriction, RestrictionGroup } from "./restriction.ts";
 
 /**
@@ -53,12 +53,16 @@ export function taskFilter(profile: SeccompProfile, options: FilterOptions): Tas
   const groups = appliedGroups(profile, options.pidMode);
   const restrictions = [
     ...deniedCalls(profile).map((call): Restriction => ({ calls: [call], errno: "EPERM" })),
-    ...portRestrictions(options),
-    ...projectRestrictions(options),
+    ...limitRestrictions(options),
     ...groups.flatMap((group) => group.restrictions),
   ];
   const refusesUnknown = profile.profile !== UNCONFINED;
   return refusesUnknown || restrictions.length > 0 ? { restrictions, refusesUnknown } : undefined;
+}
+
+/** What a task's limits refuse, with every profile. */
+export function limitRestrictions(options: FilterOptions): readonly Restriction[] {
+  return [...portRestrictions(options), ...diskRestrictions(options)];
 }
 
 /**

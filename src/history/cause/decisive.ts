@@ -3,6 +3,7 @@
  * it, or a program that said nothing failed right after it. Programs fail at many calls, and go on. Pure.
  */
 import { posix } from "node:path";
+import { isOfNetwork } from "../../effects/denial.ts";
 import type { CauseKind } from "../../machines/events/cause.ts";
 import type { Refusal } from "../../machines/events/denied.ts";
 import { consequenceMs, type Recorded } from "./evidence.ts";
@@ -92,8 +93,7 @@ export function isDecisive(
   if (lastLine === undefined) return refused.pid !== null && refused.pid === main;
   if (known === undefined) return false;
   const { object, blockers } = refused;
-  const isOfNetwork = blockers.some((each) => /^(?:net|egress)\./.test(each));
-  if (isOfNetwork) {
+  if (blockers.some(isOfNetwork)) {
     if (known.kind === "name_lookup") return object !== null && /(?:^|:)53$/.test(object);
     if (known.kind !== "permission" && known.kind !== "connection_refused") return false;
     const port = object === null ? undefined : portOf(object);

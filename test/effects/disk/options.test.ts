@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { parsePluginOptions } from "../../../src/driver/options/pluginOptions.ts";
 import { remedyFor } from "../../../src/effects/disk/diskRemedy.ts";
 import { parseTaskOptions } from "../../../src/effects/parts.ts";
-import { projectQuotaPoints } from "../../../src/effects/paths/mountinfo.ts";
+import { projectQuotaPoints } from "../../../src/effects/paths/limitedDisks.ts";
 import { taskFilter } from "../../../src/effects/seccomp/taskFilter.ts";
 import { adviceFor } from "../../../src/effects/verdicts.ts";
 

@@ -22,12 +22,12 @@ const restrictions: readonly Restriction[] = [
   { calls: ["file_setattr"], errno: "EPERM" },
 ];
 
-export function projectRestrictions({ diskLimit }: DiskLimited): readonly Restriction[] {
+export function diskRestrictions({ diskLimit }: DiskLimited): readonly Restriction[] {
   return diskLimit === undefined ? [] : restrictions;
 }
 
 /** The verdict of a task's limit on its disk; undefined if it does not refuse what was denied. */
-export function projectVerdict(
+export function diskVerdict(
   { blockers: [blocker = ""] }: Denial,
   { diskLimit }: DiskLimited,
 ): Verdict | undefined {
