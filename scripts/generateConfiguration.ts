@@ -11,6 +11,7 @@ import { pluginSchema } from "../src/driver/options/pluginOptions.ts";
 import { type Exception, exceptions } from "../src/effects/exceptions.ts";
 import type { HostFacts } from "../src/effects/host/hostFacts.ts";
 import { type Abi, abis } from "../src/effects/landlock/rights.ts";
+import { deprecationText } from "../src/effects/options/deprecation.ts";
 import { hclName } from "../src/effects/options/hclOptions.ts";
 import { taskSchema } from "../src/effects/parts.ts";
 import { defaultProfile } from "../src/effects/seccomp/defaultProfile.ts";
@@ -189,7 +190,9 @@ function literal(value: unknown): string {
 export function metaOf(field: unknown): { description?: string | undefined; example?: unknown } {
   if (!(field instanceof z.ZodType)) return {};
   const inner = field instanceof z.ZodDefault || field instanceof z.ZodOptional ? metaOf(field.unwrap()) : {};
-  return { ...inner, ...field.meta() };
+  const { description, example, deprecation } = { ...inner, ...field.meta() };
+  if (deprecation === undefined || description === undefined) return { description, example };
+  return { description: `${deprecationText(deprecation)}. ${description}`, example };
 }
 
 function typeOf(field: unknown): string {

@@ -46,7 +46,7 @@ if (import.meta.main) {
     write(join(schemaFolder, file), schemas[surface as keyof typeof schemas]);
   const changelog = readFileSync(join(root, "CHANGELOG.md"), "utf8");
   if (newestRelease(changelog) === undefined || unreleasedIn(changelog) === "")
-    write(recordFile, { version, surfaces: await surfacesOf(schemas) } satisfies Recorded);
+    write(recordFile, { version, surfaces: surfacesOf(schemas) } satisfies Recorded);
 }
 
 function write(file: string, value: unknown): void {

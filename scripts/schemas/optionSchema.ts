@@ -27,7 +27,11 @@ export function optionSchema(title: string, options: z.ZodObject): JsonSchema {
 }
 
 function fieldSchema(field: z.ZodType): JsonSchema {
-  const { $schema: _, ...made } = z.toJSONSchema(field, {
+  const {
+    $schema: _,
+    description: __,
+    ...made
+  } = z.toJSONSchema(field, {
     io: "input",
     unrepresentable: "any",
     override: ({ zodSchema, jsonSchema }) => {
@@ -44,13 +48,9 @@ function fieldSchema(field: z.ZodType): JsonSchema {
     },
   }) as JsonSchema;
   const { description, example } = metaOf(field);
-  const deprecation = deprecationOf(field);
   return {
-    description:
-      deprecation === undefined
-        ? description
-        : `deprecated since ${deprecation.since}, ${deprecation.instead}; ${description}`,
-    ...(deprecation && { deprecated: true }),
+    description,
+    ...(deprecationOf(field) && { deprecated: true }),
     ...made,
     ...(example !== undefined && { examples: [example] }),
   } as JsonSchema;

@@ -10,11 +10,10 @@ import {
   FieldDescriptorProto_Type,
   FileDescriptorProtoSchema,
 } from "@bufbuild/protobuf/wkt";
-import { firstValueFrom } from "rxjs";
 import { errorCodes, isErrorCode } from "../../src/base/errors.ts";
 import { createProgram } from "../../src/cli/cli.ts";
 import { argumentText, type OptionOutline, outlineOf } from "../../src/cli/reference/outline.ts";
-import { findingsOf } from "../../src/driver/node/nodeParts.ts";
+import { nodeOffers } from "../../src/driver/node/nodeParts.ts";
 import { parsePluginOptions } from "../../src/driver/options/pluginOptions.ts";
 import type { HostFacts } from "../../src/effects/host/hostFacts.ts";
 import { fingerprintAttributes } from "../../src/effects/host/hostHealth.ts";
@@ -29,11 +28,11 @@ export type Surface = Readonly<Record<string, string>>;
 export type Surfaces = Readonly<Record<string, Surface>>;
 
 /** @param schemas the files of docs/schemas, by the surface that they describe */
-export async function surfacesOf(schemas: Readonly<Record<string, JsonSchema>>): Promise<Surfaces> {
+export function surfacesOf(schemas: Readonly<Record<string, JsonSchema>>): Surfaces {
   const described = Object.entries(schemas).map(([name, schema]) => [name, fieldsOf(schema)] as const);
   return {
     ...Object.fromEntries(described),
-    "attributes of a node": await attributes(),
+    "attributes of a node": attributes(),
     "error codes": Object.fromEntries(errorCodes.map((code) => [code, ""])),
     "gRPC messages": messages(),
     "log lines": logLines(),
@@ -103,15 +102,14 @@ function enumText(values: readonly unknown[]): string {
 }
 
 /** Of a host that has all, and of one that has nothing. */
-async function attributes(): Promise<Surface> {
+function attributes(): Surface {
   const options = parsePluginOptions({ black_box: "on" });
-  const offers = (await firstValueFrom(findingsOf(undefined, options)))();
   const found = ["", "none"].map((problem) =>
     fingerprintAttributes(
       bestHost,
       options,
       "",
-      offers.map(({ offer }) => ({ offer, finding: problem === "" ? { places: [""] } : { problem } })),
+      nodeOffers.map((offer) => ({ offer, finding: problem === "" ? { places: [""] } : { problem } })),
     ),
   );
   const kinds = found

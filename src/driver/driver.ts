@@ -38,7 +38,7 @@ import { Announcements } from "./messages/announcements.ts";
 import { findingsOf } from "./node/nodeParts.ts";
 import { Opening, type Outcome } from "./opening/opening.ts";
 import { closeServices, openServices } from "./opening/openServices.ts";
-import type { PluginOptions } from "./options/pluginOptions.ts";
+import { deprecatedIn, type PluginOptions } from "./options/pluginOptions.ts";
 import { historyOf } from "./recovery/recovery.ts";
 import { Run } from "./run/run.ts";
 import { Semaphore } from "./run/semaphore.ts";
@@ -227,6 +227,8 @@ export class Driver implements DriverPort {
 
   async #configure(options: PluginOptions, topology: NodeTopology): Promise<void> {
     this.#options = options;
+    for (const { option, since, instead } of deprecatedIn(options))
+      this.#log.warn("the plugin block has a deprecated option", { option, since, instead });
     await this.#housekeeping.configure(options);
     await this.#opening?.stop();
     const open = () =>

@@ -1,10 +1,9 @@
 /** Builds the events of a start: the request, what the host offers, and a failure. */
-import { isDeepStrictEqual } from "node:util";
 import type { DriverError } from "../../base/errors.ts";
 import { type DelegatedCgroups, delegatedCgroupsOf } from "../../effects/cgroup/delegatedCgroups.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
-import { hclName } from "../../effects/options/hclOptions.ts";
+import { changedOptions, hclName } from "../../effects/options/hclOptions.ts";
 import { defaultTaskOptions, type TaskOptions, taskSchema } from "../../effects/parts.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
@@ -56,16 +55,9 @@ function recordedOptions(
   options: TaskOptions,
   digestOf?: (data: string) => string,
 ): EventData<"requested">["options"] {
-  const { command, args, ...others } = options;
-  const recorded: EventData<"requested">["options"] = {
-    command,
-    args: shortList(args, "argument", digestOf),
-  };
-  for (const [name, value] of Object.entries(others)) {
-    const isDefault = isDeepStrictEqual(value, defaultTaskOptions()[name as keyof TaskOptions]);
-    if (value !== undefined && !isDefault) recorded[hclName(name)] = value;
-  }
-  return recorded;
+  const { command, args } = options;
+  const changed = changedOptions(options, defaultTaskOptions());
+  return { ...changed, command, args: shortList(args, "argument", digestOf) };
 }
 
 /**

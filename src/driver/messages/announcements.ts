@@ -20,6 +20,7 @@ import { sharedUserOf } from "../start/taskUser.ts";
 import type { CommittedStep, Task } from "../task/task.ts";
 import {
   messageOfDenial,
+  messageOfDeprecated,
   messageOfEvent,
   messageOfHistory,
   messageOfSharedUser,
@@ -55,6 +56,9 @@ export class Announcements {
   /** Allocations whose missing limits were announced. For these the event log need not be read. */
   readonly #limitsAnnounced = new Set<string>();
 
+  /** Tasks whose deprecated options were announced, by `<allocation>/<task>`. */
+  readonly #deprecationsAnnounced = new Set<string>();
+
   constructor(log: Logger) {
     this.#log = log;
   }
@@ -71,7 +75,10 @@ export class Announcements {
   committed({ task, event, snapshot }: CommittedStep, store: EventReader, tasks: () => Iterable<Task>): void {
     const { context } = snapshot;
     this.#logProgress(task.id, event, context);
-    if (event.type === "started") this.#reportSharedUser(task, event.time, tasks);
+    if (event.type === "started") {
+      this.#reportSharedUser(task, event.time, tasks);
+      this.#reportDeprecated(task, event.time);
+    }
     const told =
       event.type === "denied"
         ? messageOfDenial(event.data, context, keysOf(this.#namedDenials, task))
@@ -127,11 +134,7 @@ export class Announcements {
   /** Whether missing limits were announced for the task's allocation before. */
   #limitsAreKnown(taskId: TaskId, store: EventReader): boolean {
     const allocId = partsOfTaskId(taskId)?.allocId ?? taskId;
-    if (this.#limitsAnnounced.has(allocId)) return true;
-    this.#limitsAnnounced.add(allocId);
-    const [oldest = ""] = this.#limitsAnnounced;
-    if (this.#limitsAnnounced.size > maxAllocations) this.#limitsAnnounced.delete(oldest);
-    return !isFirstWithoutLimits(taskId, store);
+    return !isNew(this.#limitsAnnounced, allocId) || !isFirstWithoutLimits(taskId, store);
   }
 
   #reportSharedUser(task: Task, timeMs: number, tasks: () => Iterable<Task>): void {
@@ -143,6 +146,13 @@ export class Announcements {
       ...message.annotations,
     });
     this.#report(task.id, task.snapshot.context, timeMs, message);
+  }
+
+  /** Once for a task, because its restarts have the same options. */
+  #reportDeprecated({ id, snapshot: { context } }: Task, timeMs: number): void {
+    const message = messageOfDeprecated(context);
+    if (message === undefined || !isNew(this.#deprecationsAnnounced, taskOfRun(id))) return;
+    this.#report(id, context, timeMs, message);
   }
 
   #report(taskId: TaskId, { request }: TaskContext, timeMs: number, message: TaskMessage): void {
@@ -171,6 +181,15 @@ export class Announcements {
       this.#log.debug("a task is taken over", { task_id: taskId, found: event.data.found });
     }
   }
+}
+
+/** Adds a key to those that are remembered, and forgets the oldest beyond {@link maxAllocations}. */
+function isNew(known: Set<string>, key: string): boolean {
+  if (known.has(key)) return false;
+  known.add(key);
+  const [oldest = ""] = known;
+  if (known.size > maxAllocations) known.delete(oldest);
+  return true;
 }
 
 function keysOf(of: WeakMap<Task, Set<string>>, task: Task): Set<string> {

@@ -5,6 +5,8 @@
  * message could displace the exit code of an earlier run. There is one message for each thing that a person
  * has to know, none for normal events, and none that repeats an event of the client.
  */
+import { deprecatedAmong, deprecationText } from "../../effects/options/deprecation.ts";
+import { taskSchema } from "../../effects/parts.ts";
 import { adviceFor, isProbe } from "../../effects/verdicts.ts";
 import type { EventMessage } from "../../machines/events/defineEvent.ts";
 import { describeRefusal, type Refusal, refusalKey } from "../../machines/events/denied.ts";
@@ -91,6 +93,16 @@ export function messageOfSharedUser({ user, tasks }: SharedUser): TaskMessage {
   const what = tasks.length === 1 ? "another running task" : "other running tasks";
   const shared_with = tasks.join(", ");
   return message(`Runs as ${user}, the same user as ${what}: ${shared_with}`, { user, shared_with });
+}
+
+/** The message for a start with options that a later version will not have; undefined without such options. */
+export function messageOfDeprecated({ request }: TaskContext): TaskMessage | undefined {
+  const deprecated = request === null ? [] : deprecatedAmong(taskSchema(), Object.keys(request.options));
+  if (deprecated.length === 0) return undefined;
+  const texts = deprecated.map((each) => `option ${each.option} is ${deprecationText(each)}`);
+  return message(texts.join("; ").replace("o", "O"), {
+    deprecated: deprecated.map(({ option }) => option).join(", "),
+  });
 }
 
 function message(text: string, annotations: TaskMessage["annotations"] = {}): TaskMessage {

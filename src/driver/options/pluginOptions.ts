@@ -5,8 +5,14 @@
  */
 import { z } from "zod";
 import { defaultStateDir } from "../../base/defaultStateDir.ts";
+import { type DeprecatedOption, deprecatedAmong, hasDeprecated } from "../../effects/options/deprecation.ts";
 import { absolutePath, flag, oneOf, sum, text, textBlocks } from "../../effects/options/fields.ts";
-import { decodeOptions, hclSpecOf, InvalidOptions } from "../../effects/options/hclOptions.ts";
+import {
+  changedOptions,
+  decodeOptions,
+  hclSpecOf,
+  InvalidOptions,
+} from "../../effects/options/hclOptions.ts";
 import { pluginShape } from "../../effects/parts.ts";
 import { seccompProblem } from "../../effects/seccomp/profileOptions.ts";
 import { parseDuration } from "../../units/durations.ts";
@@ -72,6 +78,12 @@ export const pluginSchema = z.object(sum([pluginShape(), ownShape()]));
 export type PluginOptions = Readonly<z.output<typeof pluginSchema>>;
 
 export const pluginOptionsSpec = hclSpecOf(pluginSchema);
+
+/** The deprecated ones of the options that differ from their defaults. */
+export function deprecatedIn(options: PluginOptions): readonly DeprecatedOption[] {
+  if (!hasDeprecated(pluginSchema)) return [];
+  return deprecatedAmong(pluginSchema, Object.keys(changedOptions(options, pluginSchema.parse({}))));
+}
 
 /**
  * @param raw the decoded msgpack map of SetConfig

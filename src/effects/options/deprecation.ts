@@ -1,12 +1,14 @@
 /**
- * Options that a later version will not have. The option's descriptor, the `meta` of its schema, says so; every place
- * that tells people of it asks here. Pure.
+ * Options that a later version will not have. The descriptor of an option, the `meta` of its schema, says so. What
+ * tells people of it asks here: a task's start, the plugin's configuration, the verbs `doctor` and `validate`, the
+ * documentation. Pure.
  */
 import { z } from "zod";
+import { hclName } from "./hclOptions.ts";
 
 /** In an option's `meta`. */
 export interface Deprecation {
-  /** The version with which the option began to be deprecated, such as `1.2.0`. */
+  /** The version from which on the option is deprecated, such as `1.2.0`. */
   readonly since: string;
   /** What to do, as a clause: `use unveil`. */
   readonly instead: string;
@@ -18,8 +20,36 @@ declare module "zod" {
   }
 }
 
-/** Minor versions that still have the option after the one with which it was deprecated. */
+/** A deprecated option is in at least this many minor versions, the one from which on it is deprecated among them. */
 export const keptMinors = 2;
+
+export interface DeprecatedOption extends Deprecation {
+  /** Its name in HCL. */
+  readonly option: string;
+}
+
+/**
+ * The deprecated ones of an owner's options.
+ * @param names of options in HCL; others than the schema's are left out
+ */
+export function deprecatedAmong(schema: z.ZodObject, names: Iterable<string>): readonly DeprecatedOption[] {
+  const used = new Set(names);
+  return Object.entries(schema.shape).flatMap(([key, field]) => {
+    const option = hclName(key);
+    const deprecation = used.has(option) ? deprecationOf(field) : undefined;
+    return deprecation === undefined ? [] : [{ option, ...deprecation }];
+  });
+}
+
+/** Whether any option is deprecated. */
+export function hasDeprecated(schema: z.ZodObject): boolean {
+  return Object.values(schema.shape).some((field) => deprecationOf(field) !== undefined);
+}
+
+/** Continues the option's name. */
+export function deprecationText({ since, instead }: Deprecation): string {
+  return `deprecated since ${since}: ${instead}`;
+}
 
 /** @param field schema of the option */
 export function deprecationOf(field: unknown): Deprecation | undefined {

@@ -2,6 +2,7 @@
  * Options in HCL, derived from their zod schemas: their names, the hclspec that declares them to a Nomad
  * client, and the decoding of the map that the client sends. Pure.
  */
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { DriverError } from "../../base/errors.ts";
 import type { OptionProblem } from "./optionProblem.ts";
@@ -66,6 +67,18 @@ function hclLiteral(type: string, value: unknown): string | undefined {
   if (type !== "string") return String(value);
   // In an HCL string `${` and `%{` begin a template. `$${` and `%%{` escape them.
   return JSON.stringify(String(value)).replace(/[$%](?=\{)/g, "$&$&");
+}
+
+/** The options whose values differ from their defaults, by their names in HCL. */
+export function changedOptions<Options extends object>(
+  options: Options,
+  defaults: Options,
+): Record<string, NonNullable<unknown>> {
+  const values = Object.entries(options).filter(
+    ([key, value]) =>
+      value !== undefined && value !== null && !isDeepStrictEqual(value, defaults[key as keyof Options]),
+  );
+  return Object.fromEntries(values.map(([key, value]) => [hclName(key), value]));
 }
 
 /** The error for invalid options. Names every problem. */

@@ -5,15 +5,21 @@ import {
   type PluginOptions,
   parsePluginOptions,
   pluginOptionsSpec,
+  pluginSchema,
 } from "../../driver/options/pluginOptions.ts";
 import { needsCores } from "../../effects/cgroup/options.ts";
 import { capabilitySet, noCapabilities } from "../../effects/kernel/capabilities.ts";
 import { foldersIn, type PlacedMount, placeMounts, rootDirPlace } from "../../effects/layout/layout.ts";
 import { placeMountBlocks } from "../../effects/layout/mountBlocks.ts";
 import { logDestination } from "../../effects/logs/options.ts";
+import {
+  type DeprecatedOption,
+  deprecatedAmong,
+  deprecationText,
+} from "../../effects/options/deprecation.ts";
 import { limitWithin } from "../../effects/options/fields.ts";
 import { InvalidOptions } from "../../effects/options/hclOptions.ts";
-import { parseTaskOptions, type TaskOptions, taskOptionsSpec } from "../../effects/parts.ts";
+import { parseTaskOptions, type TaskOptions, taskOptionsSpec, taskSchema } from "../../effects/parts.ts";
 import { refuseDisallowed, wantedCapabilities } from "../../effects/users/capabilityOptions.ts";
 import { specOf } from "../../grpc/options.ts";
 import { formatMebibytes } from "../../units/sizes.ts";
@@ -52,7 +58,7 @@ export interface CheckedFile {
   readonly job: Job | undefined;
   /** Valid parts of the job that a local run lacks. `run` refuses the job because of them. */
   readonly lacking: readonly FoundProblem[];
-  /** Parts of the job that have no effect with the plugin's options, or on many hosts. */
+  /** Parts that have no effect with the plugin's options, or on many hosts, or that a later version will not have. */
   readonly warnings: readonly FoundProblem[];
 }
 
@@ -73,6 +79,7 @@ export async function checkFile(
     const effects = tasksOf(job).flatMap((place) => [
       ...checkLogs(file, place, plugin),
       ...checkWeight(file, place),
+      ...checkDeprecated(file, place),
     ]);
     for (const place of tasksOf(job))
       for (const problem of clientsDecisions(file, place, plugin)) report(file, problem);
@@ -87,11 +94,12 @@ export async function checkFile(
   }
   const options = await pluginOptionsIn(file);
   throwCollected(file);
-  const nothing = { job: undefined, lacking: [], warnings: [] };
-  if (options === undefined) return { kind: "agent", ...nothing };
+  const nothing = { job: undefined, lacking: [] };
+  if (options === undefined) return { kind: "agent", ...nothing, warnings: [] };
   checkPluginOptions(file, { ...options, state_dir: config.stateDir });
   throwCollected(file);
-  return { kind: "plugin", ...nothing };
+  const deprecated = deprecatedAmong(pluginSchema, Object.keys(options));
+  return { kind: "plugin", ...nothing, warnings: deprecated.map(warningAt(file, "plugin.config")) };
 }
 
 /** @throws InvalidFile with everything that is wrong in the job, or that a local run lacks */
@@ -373,6 +381,19 @@ function checkWeight(file: JobFile, place: TaskPlace): FoundProblem[] {
       hint: "Nodes where it has an effect on some disk have the attribute driver.exec2.io.weight = true",
     }),
   ];
+}
+
+/** Options that a later version will not have. */
+function checkDeprecated(file: JobFile, place: TaskPlace): FoundProblem[] {
+  if (place.task.driver !== "exec2") return [];
+  return deprecatedAmong(taskSchema(), Object.keys(place.task.config)).map(
+    warningAt(file, `${pathOf(place)}.config`),
+  );
+}
+
+function warningAt(file: JobFile, block: string) {
+  return (each: DeprecatedOption): FoundProblem =>
+    located(file, { place: inside(block, each.option), message: `it is ${deprecationText(each)}` });
 }
 
 function sampleOf(file: JobFile, place: TaskPlace): ResolvedTask {

@@ -4,10 +4,12 @@ import type { TaskEventMessage } from "../../../src/driver/driverPort.ts";
 import { storedHistory, type TaskHistory, toStored } from "../../../src/driver/history/taskHistory.ts";
 import { Announcements } from "../../../src/driver/messages/announcements.ts";
 import { Task } from "../../../src/driver/task/task.ts";
+import { taskSchema } from "../../../src/effects/parts.ts";
 import type { EventData, EventType, TaskEvent } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/taskMachine.ts";
 import { event, sampleData } from "../../support/history/history.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
+import { deprecate } from "../../support/options/deprecate.ts";
 import { runThat } from "../../support/plugin/fakeDriver.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 
@@ -75,6 +77,18 @@ function plugin(store = memoryEventStore()) {
   };
   return { store, log, tasks, announcements, heard, listen, happens, recovers, record };
 }
+
+describe("a deprecated option", () => {
+  it("is told once for a task, however often it starts again", async () => {
+    deprecate(taskSchema(), "nice", { since: "1.2.0", instead: "use io" });
+    const { heard, listen, happens } = plugin();
+    listen();
+    const options = { ...sampleData("requested").options, nice: 5 };
+    const restarted: readonly Fact[] = [["requested", { options }], "fingerprinted", "sandboxed", "started"];
+    for (const id of [web, webAgain, sidecar, other]) await happens(id, restarted);
+    expect(heard).toEqual(Array(3).fill("Option nice is deprecated since 1.2.0: use io"));
+  });
+});
 
 describe("the number of task events for each course of a task", () => {
   it.each<[string, number, readonly Fact[]]>([

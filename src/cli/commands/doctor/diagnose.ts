@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DriverError, withCall } from "../../../base/errors.ts";
 import { findOffers } from "../../../driver/node/nodeParts.ts";
+import type { PluginOptions } from "../../../driver/options/pluginOptions.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
 import type { HostProblem } from "../../../effects/host/hostHealth.ts";
 import { findLeftovers } from "../../../localAgent/work/leftovers.ts";
@@ -15,17 +16,23 @@ import { leftoverSentence } from "../../tasks/leftoverText.ts";
 import { jsonOf } from "../../terminal/json.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
+import { deprecatedInHistories, deprecatedOfPlugin } from "./deprecatedOptions.ts";
 import { formatReport, reportOn, type StateFolderFinding } from "./report.ts";
 
-/** @returns the exit code: 1 if tasks cannot run */
-export async function diagnose(stateDir: string, json: boolean): Promise<number> {
+/**
+ * @param plugin options of the plugin block, if they are at hand
+ * @returns the exit code: 1 if tasks cannot run
+ */
+export async function diagnose(stateDir: string, json: boolean, plugin?: PluginOptions): Promise<number> {
   const leftovers = findLeftovers(workParent).leftovers.map((each) => leftoverSentence(each, Date.now()));
   const facts = probeHost();
   const offers = await findOffers(facts);
   const state = facts.root
     ? inspectStateFolder(stateDir)
     : { found: resolve(stateDir), checked: false, problem: undefined, quarantined: [] };
-  const report = reportOn(facts, state, leftovers, offers);
+  const ofHistories = facts.root ? await deprecatedInHistories(stateDir) : [];
+  const deprecated = [...(plugin ? deprecatedOfPlugin(plugin) : []), ...ofHistories];
+  const report = reportOn(facts, state, leftovers, offers, deprecated);
   const text = json
     ? jsonOf("doctor", report, 2)
     : formatReport(report, styleFor(process.stdout), widthOf(process.stdout));

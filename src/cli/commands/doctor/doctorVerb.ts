@@ -57,8 +57,8 @@ async function act(options: Options): Promise<number> {
     });
   }
   const { pluginOptionsOf } = await import("../../../localAgent/files/checkFile.ts");
-  // Called only for its errors, so that a misspelt plugin option fails here as it does with --plan.
-  pluginOptionsOf(config);
+  // A misspelt plugin option fails here as it does with --plan.
+  const plugin = pluginOptionsOf(config);
   const { diagnose } = await import("./diagnose.ts");
-  return diagnose(config.stateDir, options.json ?? false);
+  return diagnose(config.stateDir, options.json ?? false, plugin);
 }

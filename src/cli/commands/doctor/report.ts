@@ -41,12 +41,14 @@ export interface Report {
  * @param leftovers one sentence for each killed run that left something behind
  * @param offers what the host has of what a node may offer. What the driver wants by default is a problem if it is
  *   missing
+ * @param deprecated options in use that a later version will not have
  */
 export function reportOn(
   facts: HostFacts,
   state: StateFolderFinding,
   leftovers: readonly string[],
   offers: readonly FoundOffer[],
+  deprecated: readonly HostProblem[] = [],
 ): Report {
   const { quarantined } = state;
   const { health, problems } = judgeHost(facts, parsePluginOptions({}), { quarantined, offers });
@@ -102,7 +104,12 @@ export function reportOn(
         "a clean host",
       ),
     ],
-    problems: [...problems, ...(state.problem ? [state.problem] : []), ...leftovers.map(leftoverProblem)],
+    problems: [
+      ...problems,
+      ...(state.problem ? [state.problem] : []),
+      ...leftovers.map(leftoverProblem),
+      ...deprecated,
+    ],
     facts,
   };
 }
