@@ -14,15 +14,10 @@ const users: Readonly<Record<string, string>> = {
   found: "tests, where they are installed already",
 };
 
-/** The page with the present table: a row for those who need the same packages, which are grouped by their use. */
+/** The page with the present table: a row for those who need the same packages. What each is for, the list says. */
 export function renewNeeds(text: string): string {
   const rows = [...grouped(needs, ({ by }) => by.map((each) => users[each] ?? each).join(", "))];
-  const table = rows.map(([who, packages]) => {
-    const uses = [...grouped(packages, ({ to }) => to)].map(
-      ([use, some]) => `${some.map(nameOf).join(", ")} (${use})`,
-    );
-    return `| ${who} | ${uses.join("; ")} |`;
-  });
+  const table = rows.map(([who, packages]) => `| ${who} | ${packages.map(nameOf).join(", ")} |`);
   return text.replace(
     /(?<=<!-- what a machine must have -->\n\n)\|.*?\n(?=\n)/s,
     `| for | packages |\n|---|---|\n${table.join("\n")}\n`,
