@@ -196,6 +196,12 @@ const taskMetrics: readonly (readonly [
   ],
   [
     gauge,
+    "exec2_task_cpu_reserved_hertz",
+    "CPU that the job reserves for the task, unless it reserves cores.",
+    [({ context }) => reservedHertz(context)],
+  ],
+  [
+    gauge,
     "exec2_task_cpu_limit_cores",
     "Cores that the task may use at most.",
     [({ limits }) => limits.cores],
@@ -217,6 +223,18 @@ const taskMetrics: readonly (readonly [
     "exec2_task_memory_peak_bytes",
     "The most memory that the task's cgroup ever used.",
     [({ reading }) => reading.memoryPeakBytes],
+  ],
+  [
+    gauge,
+    "exec2_task_memory_reserved_bytes",
+    "Memory that the job reserves for the task.",
+    [({ context }) => reservedBytes(context)],
+  ],
+  [
+    counter,
+    "exec2_task_oom_kills_total",
+    "Processes of the task that the kernel killed for lack of memory, and that it survived.",
+    [({ context }) => context.oom?.kills ?? 0],
   ],
   [
     gauge,
@@ -293,6 +311,16 @@ const taskMetrics: readonly (readonly [
     ...streams((figures) => figures.lostBytes),
   ],
 ];
+
+function reservedHertz({ request }: TaskContext): number | null {
+  if (request === null || request.resources.cpusetCpus !== "") return null;
+  return request.resources.cpuMhz > 0 ? request.resources.cpuMhz * 1e6 : null;
+}
+
+function reservedBytes({ request }: TaskContext): number | null {
+  const memoryMb = request?.resources.memoryMb ?? 0;
+  return memoryMb > 0 ? memoryMb * 2 ** 20 : null;
+}
 
 function labelsOf({ id }: LiveTask): Labels {
   return { alloc_id: allocationOf(id), task: taskName(id) };

@@ -15,6 +15,8 @@ export interface SizingOptions {
    * were not measured to their end, or whose end is unknown. Without it, CPU is never proposed.
    */
   readonly measured: boolean;
+  /** Runs that were killed for lack of memory, of which the evidence does not tell the task. */
+  readonly killed?: number;
 }
 
 /** A figure over runs: quantiles by nearest rank. */
@@ -139,17 +141,16 @@ function tellsNeed({ peakBytes, isWhole, maySwap }: RunUse["memory"], measured: 
 function memorySize(
   runs: readonly RunUse[],
   { memoryMb, memoryMaxMb }: Reserved,
-  { headroom, measured }: SizingOptions,
+  options: SizingOptions,
 ): Size | null {
+  const { headroom, measured, killed = 0 } = options;
   if (memoryMb <= 0) return null;
   const used = distributionOf(runs.map(({ memory }) => memory.peakBytes));
   const enough = Math.max(...runs.map((run) => enoughFor(run, measured)));
   const wanted = Math.max(enough, (used?.most ?? Number.POSITIVE_INFINITY) * (1 + headroom));
   const proposed = Math.max(leastMemoryMb, Math.ceil(wanted / mebibyte));
-  const isLess = proposed <= memoryMb * (1 - leastSaving);
-  const notes = isLess
-    ? groundsFor(runs, proposed, measured)
-    : obstacles(runs, memoryMb, { headroom, measured }, used);
+  const isLess = killed === 0 && proposed <= memoryMb * (1 - leastSaving);
+  const notes = isLess ? groundsFor(runs, proposed, measured) : obstacles(runs, memoryMb, options, used);
   return {
     reserved: memoryMb,
     proposed: isLess ? proposed : null,
@@ -176,7 +177,7 @@ function groundsFor(runs: readonly RunUse[], proposed: number, measured: boolean
 function obstacles(
   runs: readonly RunUse[],
   memoryMb: number,
-  { headroom, measured }: SizingOptions,
+  { headroom, measured, killed: unplaced = 0 }: SizingOptions,
   used: Distribution | null,
 ): string[] {
   const isOpen = (run: RunUse) => enoughFor(run, measured) > memoryMb * mebibyte * (1 - leastSaving);
@@ -194,6 +195,11 @@ function obstacles(
   const isRaised = limits.every((limit) => limit < memoryMb * mebibyte);
   const advice = isRaised ? "--since leaves such runs out" : "Raise memory, and then size again with --since";
   const notes = [
+    ...(unplaced === 0
+      ? []
+      : [
+          `${countOf(unplaced, "run")} ended for lack of memory, of this task or another one of the job: the need is not known. --since leaves them out`,
+        ]),
     ...say(
       killed,
       (runs) =>

@@ -45,6 +45,10 @@ describe("the dashboard", () => {
       "exec2_task_start_seconds_count",
       "exec2_task_info",
       "exec2_task_started_timestamp_seconds",
+      // What `size --prometheus` compares with what was used.
+      "exec2_task_cpu_reserved_hertz",
+      "exec2_task_memory_reserved_bytes",
+      "exec2_task_oom_kills_total",
     ]);
   });
 

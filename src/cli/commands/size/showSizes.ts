@@ -17,22 +17,46 @@ export interface SizeOptions extends SizingOptions {
   /** Milliseconds before now. */
   readonly since: number;
   readonly json: boolean;
+  /** Address of the Prometheus server that has the evidence; undefined for the event logs. */
+  readonly prometheus?: string | undefined;
   /** A state folder, a bundle, or a folder of bundles. */
   readonly stateDir: string;
 }
 
 /**
  * @returns the exit code
- * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`, `BUNDLE_INVALID`
+ * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`, `BUNDLE_INVALID`; `PROMETHEUS_FAILED`, `CONFIG_INVALID`
  */
 export async function showSizes(job: string, options: SizeOptions): Promise<number> {
   const now = Date.now();
-  const recorded = await recordedRuns(job, options.stateDir);
-  const runs = recorded.filter(({ endedAt }) => endedAt === null || endedAt >= now - options.since);
-  if (runs.length === 0) throw noRuns(job, options.since, recorded);
-  const sizes = sizesOf(runs, options, now);
+  const { runs, killed } =
+    options.prometheus === undefined
+      ? { runs: await runsSince(job, options, now), killed: 0 }
+      : await runsOfServer(job, options.prometheus, options, now);
+  const sizes = sizesOf(runs, { ...options, killed }, now);
   printRows("size", sizes, options.json, (style, width) => sizesText(sizes, options.headroom, style, width));
   return 0;
+}
+
+async function runsOfServer(job: string, address: string, { since }: SizeOptions, now: number) {
+  const { prometheusRuns } = await import("./prometheusRuns.ts");
+  const evidence = await prometheusRuns(address, process.env.PROMETHEUS_TOKEN || undefined, job, {
+    since,
+    now,
+  });
+  if (evidence.runs.length > 0) return evidence;
+  throw new DriverError(
+    "TASK_NOT_FOUND",
+    `Prometheus has no task of a job ${job} in the last ${formatDuration(since)}`,
+    { hint: "It has to scrape the plugins (the option metrics); --since takes earlier tasks" },
+  );
+}
+
+async function runsSince(job: string, { since, stateDir }: SizeOptions, now: number): Promise<RunUse[]> {
+  const recorded = await recordedRuns(job, stateDir);
+  const runs = recorded.filter(({ endedAt }) => endedAt === null || endedAt >= now - since);
+  if (runs.length === 0) throw noRuns(job, since, recorded);
+  return runs;
 }
 
 /** All runs of a job that a log has. @throws DriverError `TASK_NOT_FOUND` if it has none */

@@ -6,6 +6,7 @@ interface Options {
   readonly since: number;
   readonly headroom: number;
   readonly measured?: boolean;
+  readonly prometheus?: string;
   readonly json?: boolean;
   readonly stateDir: string;
 }
@@ -35,15 +36,22 @@ export const addSize: AddVerb = (program, exit) => {
       "--measured",
       "count what was measured as all that a run needs: of runs that still go, of runs that were not measured to their end, and of CPU",
     )
+    .option(
+      "--prometheus <url>",
+      "take the evidence from a server that scrapes the plugins; nothing is proposed then without --measured",
+    )
     .option(...jsonLinesOption)
     .option(...stateDirOrBundleOption)
     .addHelpText(
       "after",
       `
+With --prometheus, PROMETHEUS_TOKEN is sent as a bearer token.
+
 Examples:
   nomad-driver-exec2 size shop
   nomad-driver-exec2 size shop --measured --headroom 30
   nomad-driver-exec2 size shop --state-dir bundles/ --since 30d
+  nomad-driver-exec2 size shop --measured --prometheus http://127.0.0.1:9090
   nomad-driver-exec2 size shop --json | jq .memory.proposed`,
     )
     .action(async (job: string, { json = false, measured = false, ...options }: Options) => {
