@@ -11,10 +11,12 @@ import { type EgressLists, type EgressTerms, egressLists, namesIn } from "../../
 import type { ConfinedCgroup } from "../../effects/egress/egressControl.ts";
 import { destinationText, egressBlocker } from "../../effects/egress/egressDenial.ts";
 import type { EgressRefusal } from "../../effects/egress/egressRefusal.ts";
+import { jobServers } from "../../effects/egress/serverList.ts";
 import type { EgressOfRun } from "../../effects/launch/prepare.ts";
 import type { SandboxEgress } from "../../effects/launch/sandbox.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import { nameServersIn, readHosts, rewriteHosts } from "../../effects/names/taskEtcFiles.ts";
+import { launchNetwork, type TaskNetwork } from "../../effects/network/network.ts";
 import { runFiles } from "../../effects/run/runFiles.ts";
 import type { ResolvedName } from "../../machines/events/names.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
@@ -78,12 +80,12 @@ export class RunEgress implements EgressOfRun, RunPart {
   /**
    * Looks up the names to which a task may connect, for some seconds at most. A name without an address does not keep
    * the task from starting.
-   * @param servers addresses of name servers; none for the host's
+   * Those of the job's own are asked for at the servers of its `dns` block, if it has any.
    */
-  async resolve(servers: readonly string[]): Promise<void> {
+  async resolve({ dns, network }: Pick<TaskRequest, "dns" | "network">): Promise<void> {
     const { egress, log } = this.#services();
     const { names } = await egress.tools();
-    this.#watch(names, servers);
+    this.#watch(names, dns?.servers ?? [], network);
     if (this.#watched.length > 0) {
       const tried = Promise.all(this.#watched.map((name) => name.tried));
       await Promise.race([tried, pause(maxStartMs, undefined, { ref: false })]);
@@ -154,7 +156,7 @@ export class RunEgress implements EgressOfRun, RunPart {
         this.#inForce = this.#before;
         this.#confined = tools.control.confine(cgroup, this.#terms(), onRefusal);
       }
-      this.#watch(tools.names, nameServersIn(resolvConf));
+      this.#watch(tools.names, nameServersIn(resolvConf), request.network);
     }
     this.#apply();
   }
@@ -184,13 +186,18 @@ export class RunEgress implements EgressOfRun, RunPart {
     this.#confined = undefined;
   }
 
-  #watch(book: NameBook, servers: readonly string[]): void {
-    const names = namesIn(this.#lists?.allowed ?? []);
+  #watch(book: NameBook, servers: readonly string[], network: Pick<TaskNetwork, "mode" | "path">): void {
+    const { egress } = this.#services().options;
+    const { allowed, denied: egressDenied = [] } = this.#lists ?? {};
     // Otherwise a job would say by its name server where the operator's entry leads.
-    const ofOperator = new Set(namesIn(this.#services().options.egress ?? []));
-    this.#watched = names.map((name) =>
-      book.watch(name, ofOperator.has(name) ? [] : servers, () => this.#apply()),
-    );
+    const ofOperator = new Set(namesIn(egress ?? []));
+    const hasOwnNetwork = launchNetwork(network).kind !== "host";
+    const { asked, problem } = jobServers(servers, { egress, egressDenied }, hasOwnNetwork);
+    const onChange = () => this.#apply();
+    this.#watched = namesIn(allowed ?? []).map((name) => {
+      if (ofOperator.has(name)) return book.watch(name, [], onChange);
+      return problem === undefined ? book.watch(name, asked, onChange) : nameNotAsked(name, problem);
+    });
   }
 
   /** The names as they are known now. One that this process has not resolved keeps its addresses. */
@@ -269,6 +276,14 @@ export class RunEgress implements EgressOfRun, RunPart {
       ...{ program, pid, timeMs },
     });
   }
+}
+
+/** A name for which nobody is asked. @param problem why */
+function nameNotAsked(name: string, problem: string): WatchedName {
+  return {
+    ...{ name, isResolved: false, latest: [], addresses: [], problem, tried: Promise.resolve() },
+    [Symbol.dispose]: () => undefined,
+  };
 }
 
 function haveSameAddresses(one: readonly ResolvedName[], other: readonly ResolvedName[]): boolean {

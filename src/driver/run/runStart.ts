@@ -63,7 +63,7 @@ export class RunStart {
     const { request, claimUser } = this.#stage;
     const { egress, denials } = this.#parts;
     claimUser();
-    if (egress.limits(request.options)) await egress.resolve(request.dns?.servers ?? []);
+    if (egress.limits(request.options)) await egress.resolve(request);
     const prepared = await prepareRun(request, this.#ground.services(), egress);
     this.#stage = { stage: "prepared", request, prepared };
     denials.keepLog(prepared.lastLine);

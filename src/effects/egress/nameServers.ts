@@ -4,7 +4,7 @@
  */
 import { randomInt } from "node:crypto";
 import { createSocket } from "node:dgram";
-import { connect, isIP, isIPv6 } from "node:net";
+import { connect, isIPv6 } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   type AddressType,
@@ -16,6 +16,7 @@ import {
   questionMessage,
   readAnswer,
 } from "./dnsMessage.ts";
+import { type NameServer, serversOf } from "./serverList.ts";
 
 export interface NameServers {
   readonly servers: readonly NameServer[];
@@ -23,12 +24,6 @@ export interface NameServers {
   readonly rotates: boolean;
   /** Whether they are asked by TCP alone. */
   readonly byTcp: boolean;
-}
-
-interface NameServer {
-  /** An IPv6 address may have a zone: `fe80::1%eth0`. */
-  readonly host: string;
-  readonly port: number;
 }
 
 /** Why nobody has answered: an error of a server, or of the way to it. */
@@ -49,15 +44,6 @@ export function hostServers(resolvConf: string): NameServers {
     rotates: options.includes("rotate"),
     byTcp: options.includes("use-vc"),
   };
-}
-
-/** @param texts addresses, with a port if it is not 53: `10.0.0.53`, `10.0.0.53:5353`, `[fd00::53]:5353` */
-export function serversOf(texts: readonly string[]): NameServer[] {
-  return texts.flatMap((text) => {
-    const [, six, four, port] = /^(?:\[(.+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
-    const host = six ?? four ?? text;
-    return isIP(host) === 0 ? [] : [{ host, port: Number(port ?? 53) }];
-  });
 }
 
 /** Asks one server after the other, until one knows whether the name has addresses. @returns why none does */

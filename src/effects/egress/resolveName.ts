@@ -6,7 +6,8 @@
 import { readFile } from "node:fs/promises";
 import { parseAddress } from "../network/addresses.ts";
 import { type Answer, addressTypes, codes, maxAddresses } from "./dnsMessage.ts";
-import { ask, type Failure, hostServers, type NameServers, ownTurn, serversOf } from "./nameServers.ts";
+import { ask, type Failure, hostServers, type NameServers, ownTurn } from "./nameServers.ts";
+import { serversOf } from "./serverList.ts";
 
 /** The addresses of a name, and how long they may be used. */
 export interface NameAnswer {

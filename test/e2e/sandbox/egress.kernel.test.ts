@@ -122,6 +122,25 @@ describe("in the host's network, a task", () => {
     expect(await outcomesOf({ ...tries, egress: ["0.0.0.0/0"] }, strict)).toEqual(expected);
   });
 
+  test("has a name asked for at its own name server only where the client lets it connect", async () => {
+    const [own, port] = [ownAddress(), await listeningPort()];
+    const names = nameServer({ "db.example.org": own }, own);
+    const dns = { servers: [names.address], searches: [], options: [] };
+    const tries = { ...attempts(`tcp:${own}:${port}`), egress: [`db.example.org:${port}`] };
+    expect(await outcomesOf(tries, agent, { dns })).toEqual([`tcp:${own}:${port} ok`]);
+    expect(names.asked).toContain("db.example.org");
+    const before = names.asked.length;
+    for (const denied of [`udp:${names.address}`, `tcp:${own}`, "0.0.0.0/0"]) {
+      const strict = await startAgent({ options: { egress_denied: [denied] } });
+      const config = makeAllocation().config(tries, { dns });
+      await runTask(strict, config);
+      expect(await problemsIn(strict, config.id)).toEqual([
+        `${names.address} is not asked: this client denies ${denied}`,
+      ]);
+    }
+    expect(names.asked).toHaveLength(before);
+  });
+
   test("is refused with a list that its client does not allow", async () => {
     const strict = await startAgent({ options: { egress: ["10.0.0.0/8:443"], egress_denied: ["10.0.0.9"] } });
     const start = (egress: readonly string[]) =>
@@ -160,7 +179,7 @@ describe.each(["host", "group"] as const)("in a network of mode %s", (mode) => {
     const attempt = (program: string, at: number) =>
       `said=$(${programs[program]?.(host, at)} 2>&1); case "$said" in *served*|*SUCCESS*) echo ${program} reached;; *"not permitted"*|*EPERM*) echo ${program} refused;; *) echo "${program}: $said";; esac`;
     const script = Object.keys(programs).flatMap((each) => [attempt(each, port), attempt(each, other)]);
-    const names = nameServer({ [name]: address });
+    const names = nameServer({ [name]: address }, mode === "host" ? undefined : ownAddress());
     const open = await startAgent({ options: { unveil_by_task: true } });
     const allocation = makeAllocation();
     const config = allocation.config(
@@ -202,7 +221,7 @@ async function served(address: string, namespace: string | undefined): Promise<r
 describe("in a network of its own, a task", () => {
   test("reaches exactly its list in mode group, after the plugin was killed, and in commands", async (context) => {
     const spec = groupNetwork(context, ["192.0.2.7", "198.51.100.7", "198.51.100.9"]);
-    const names = nameServer({ "db.example.org": "198.51.100.7" });
+    const names = nameServer({ "db.example.org": "198.51.100.7" }, ownAddress());
     const allocation = makeAllocation();
     const open = allocation.gate();
     const again = `perl -e '${program}' tcp:db.example.org:1 tcp:198.51.100.7:1 tcp:198.51.100.9:1 tcp:192.0.2.7:1`;
@@ -247,7 +266,7 @@ describe("in a network of its own, a task", () => {
 
   test("starts although a name has no address, and its history says why", async (context) => {
     const spec = groupNetwork(context, ["198.51.100.7"]);
-    const names = nameServer({});
+    const names = nameServer({}, ownAddress());
     const allocation = makeAllocation();
     const dns = { servers: [names.address], searches: [], options: [] };
     const config = allocation.config(
@@ -256,18 +275,13 @@ describe("in a network of its own, a task", () => {
     );
     await runTask(agent, config);
     expect(await allocation.stdout.text()).toBe("tcp:198.51.100.7:1 Operation not permitted\n");
-    const [sandboxed] = (await eventsOf(agent.stateDir, config.id)).filter(
-      ({ type }) => type === "sandboxed",
-    );
-    expect(sandboxed?.data).toMatchObject({
-      egress: { names: [{ name: "gone.example.org", addresses: [], problem: "there is no such name" }] },
-    });
+    expect(await problemsIn(agent, config.id)).toEqual(["there is no such name"]);
   });
 
   test("does not say by its name server where a name of the client's list leads", async (context) => {
     const [name, address] = ["internal.exec2.test", "198.51.100.8"];
     const spec = groupNetwork(context, [address]);
-    const names = nameServer({ [name]: address });
+    const names = nameServer({ [name]: address }, ownAddress());
     const dns = { servers: [names.address], searches: [], options: [] };
     const [port] = await served(address, spec.path);
     const tries = { ...attempts(`tcp:${address}:${port}`), egress: [`${name}:${port}`] };
@@ -285,6 +299,20 @@ describe("in a network of its own, a task", () => {
     ]);
   });
 
+  test("has no name asked for on the host's loopback device", async (context) => {
+    const spec = groupNetwork(context, ["198.51.100.7"]);
+    const names = nameServer({ "db.example.org": "198.51.100.7" });
+    const config = makeAllocation().config(
+      { ...attempts("tcp:198.51.100.7:1"), egress: ["db.example.org:1"] },
+      { networkIsolationSpec: spec, dns: { servers: [names.address], searches: [], options: [] } },
+    );
+    await runTask(agent, config);
+    expect(names.asked).toEqual([]);
+    expect(await problemsIn(agent, config.id)).toEqual([
+      `${names.address} is not asked: it is in the task's own network`,
+    ]);
+  });
+
   test("is refused rather than without a route in mode none", async () => {
     const networkIsolationSpec = { mode: modes.none, path: "", labels: new Map<string, string>() };
     const tries = attempts("tcp:192.0.2.1:1", "tcp:127.0.0.1:1");
@@ -294,6 +322,13 @@ describe("in a network of its own, a task", () => {
     ]);
   });
 });
+
+/** Why the names of a task had no address when it started. */
+async function problemsIn(plugin: Agent, id: string): Promise<(string | null)[]> {
+  const sandboxed = (await eventsOf(plugin.stateDir, id)).find(({ type }) => type === "sandboxed");
+  const names = (sandboxed?.data as EventData<"sandboxed"> | undefined)?.egress?.names ?? [];
+  return names.map(({ addresses, problem }) => (addresses.length > 0 ? null : problem));
+}
 
 /** The addresses of names in a task's last event about them. */
 async function namesIn(plugin: Agent, id: string): Promise<string[]> {

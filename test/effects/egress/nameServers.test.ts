@@ -3,8 +3,9 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { ask, hostServers, serversOf } from "../../../src/effects/egress/nameServers.ts";
+import { ask, hostServers } from "../../../src/effects/egress/nameServers.ts";
 import { resolveName } from "../../../src/effects/egress/resolveName.ts";
+import { serversOf } from "../../../src/effects/egress/serverList.ts";
 import { addressRecord, answerTo, questionIn } from "../../support/host/dnsMessage.ts";
 
 interface Behaviour {
@@ -69,15 +70,6 @@ options use-vc edns0`;
     });
     const own = { servers: [{ host: "127.0.0.1", port: 53 }], rotates: false, byTcp: false };
     expect(hostServers("")).toEqual(own);
-  });
-
-  it("may have ports", () => {
-    expect(serversOf(["10.0.0.53:5353", "[fd00::53]:5353", "[fd00::53]", "fd00::53"])).toEqual([
-      { host: "10.0.0.53", port: 5353 },
-      { host: "fd00::53", port: 5353 },
-      { host: "fd00::53", port: 53 },
-      { host: "fd00::53", port: 53 },
-    ]);
   });
 });
 
