@@ -46,7 +46,7 @@ export const exceptions = {
     option: "allow_host_root",
     opens: ["files", "resources"],
     meaning:
-      "with `root = \"host\"`, the task sees the host's tree. It connects to every socket that its user may write to, changes modes and owners of its user's files, and with `/dev` unveiled by the operator it may take all of the host's terminals",
+      "with `root = \"host\"`, the task sees the host's tree. It connects to every socket that its user may write to, changes modes and owners of its user's files, opens device nodes in unveiled folders, and with `/dev` unveiled by the operator it may take all of the host's terminals",
   },
   allowRoot: {
     option: "allow_root",

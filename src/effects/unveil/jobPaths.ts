@@ -179,7 +179,10 @@ export class JobPaths {
     );
     if (kept !== undefined) throw refused(rule, kept.what, kept.hint);
     const types = [mount, ...below, ...layers].map(({ type }) => specialTypes.get(type));
-    const special = file.isDevice ? deviceNodes : types.find((what) => what !== undefined);
+    const isOfDevices = host.devices.some((place) =>
+      places.some((each) => isIn(each, place) || (file.isFolder && isIn(place, each))),
+    );
+    const special = file.isDevice || isOfDevices ? deviceNodes : types.find((what) => what !== undefined);
     if (special === undefined) return;
     const isListed = special === deviceNodes ? namesDevice(path, host) : listsPlace(path, host);
     if (!isListed) throw refused(rule, special, special === deviceNodes ? nameIt : listIt);
@@ -231,6 +234,8 @@ interface Host {
   readonly own: readonly string[];
   /** What no job gets, whatever the operator lists. */
   readonly kept: readonly { readonly place: Place; readonly what: string; readonly hint: string }[];
+  /** `/dev`, whose file system is a tmpfs in some containers. */
+  readonly devices: readonly Place[];
   /** What the operator, or the driver by default, gives to jobs. */
   readonly listed: readonly PathRight[];
   /** The same, without symlinks. */
@@ -253,6 +258,7 @@ function readHost(input: JobPathsInput): Host {
     kept: [...agentPlaces(input.allocDir, mounts), ...statePlaces(input.stateFolders, mounts)].flatMap(
       (kept) => [kept, ...overlays.below(kept.place).map(({ place }) => ({ ...kept, place }))],
     ),
+    devices: placesOf("/dev", mounts),
     listed,
     resolved: () => {
       resolved ??= listed.flatMap(({ path, mode }) => {
