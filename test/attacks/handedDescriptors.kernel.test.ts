@@ -3,12 +3,12 @@
  * which uses them while the task runs, after its end, without its cgroup, and after the plugin was killed. Each use
  * works between two processes without a sandbox.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { expect, onTestFinished, type TestContext, test } from "vitest";
-import { startAgent, startTask } from "../support/agent/agent.ts";
+import { startAgent, startTask, waitTask } from "../support/agent/agent.ts";
 import { Allocation, makeAllocation } from "../support/agent/allocation.ts";
 import { volumeMount } from "../support/agent/requests.ts";
 import { listeningPort, ownAddress } from "../support/host/ownAddress.ts";
@@ -73,11 +73,46 @@ const handed: readonly Handed[] = [
     make: 'nameless("/dev/shm")',
     use: fill,
   },
-  // An open file is its holder's.
+  {
+    what: "a socket, to send to another address",
+    make: udp,
+    use: 'socket.socket(fileno=os.dup(fd)).sendto(b"x", (address, other))',
+  },
+  {
+    what: "a FIFO, to open it again",
+    make: "fifo()",
+    use: 'os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK)',
+  },
+  {
+    what: "a device, to open it again",
+    make: 'os.open(os.environ["DEVICE"], os.O_RDONLY)',
+    use: 'os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)',
+  },
+  // What is open is its holder's.
   {
     what: "a file, to read it",
     make: 'os.open(os.environ["NOMAD_SECRETS_DIR"] + "/secret", os.O_RDONLY)',
     use: "assert os.pread(fd, 6, 0) == b'secret'",
+    works: phases,
+  },
+  {
+    what: "a file in memory, to write to it",
+    make: 'os.memfd_create("m")',
+    use: 'os.write(fd, b"x")',
+    works: phases,
+  },
+  { what: "a FIFO, to write to it", make: "fifo()", use: 'os.write(fd, b"x")', works: phases },
+  {
+    what: "a device, to read from it",
+    make: 'os.open(os.environ["DEVICE"], os.O_RDONLY)',
+    use: "os.read(fd, 1)",
+    works: phases,
+  },
+  {
+    what: "a listening socket, to take connections",
+    make: "listening()",
+    // Nobody connects.
+    use: "try: socket.socket(fileno=os.dup(fd)).accept()\nexcept BlockingIOError: pass",
     works: phases,
   },
 ];
@@ -89,6 +124,16 @@ def nameless(folder):
     fd, path = tempfile.mkstemp(dir=folder)
     os.unlink(path)
     return fd
+def fifo():
+    path = tempfile.mktemp(dir=os.environ["NOMAD_TASK_DIR"])
+    os.mkfifo(path)
+    return os.open(path, os.O_RDWR | os.O_NONBLOCK)
+def listening():
+    made = socket.socket()
+    made.bind(("127.0.0.1", 0))
+    made.listen()
+    made.setblocking(False)
+    return made.detach()
 with open(os.environ["NOMAD_SECRETS_DIR"] + "/secret", "w") as file: file.write("secret")
 made = [${handed.map(({ make }) => make).join(", ")}]
 there = socket.socket(socket.AF_UNIX)
@@ -146,16 +191,18 @@ async function prepared(context: TestContext, makerBeside: (survivor: Allocation
   const survivorTask = makeAllocation({ taskName: "survivor" });
   const makerTask = makerBeside(survivorTask);
   const addresses = [ownAddress(), ...[listed, other, theirs].map(String)];
-  return { listed, other, theirs, survivorTask, makerTask, addresses, pass: survivorTask.gate() };
+  const device = `${hostFolder()}/device`;
+  execFileSync("mknod", ["-m", "666", device, "c", "1", "7"]);
+  return { listed, other, theirs, survivorTask, makerTask, addresses, device, pass: survivorTask.gate() };
 }
 
 test("without a sandbox, every use works", async (context) => {
-  const { survivorTask, makerTask, addresses, pass } = await prepared(context);
+  const { survivorTask, makerTask, addresses, device, pass } = await prepared(context);
   const { uid, gid } = survivorTask.user;
   const start = (task: Allocation, script: string, ...args: string[]): ChildProcess => {
     const ids = [`--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
     const child = spawn("setpriv", [...ids, "python3", "-c", script, ...args], {
-      env: { ...task.env, MEETING: `${task.folder}/alloc/data` },
+      env: { ...task.env, MEETING: `${task.folder}/alloc/data`, DEVICE: device },
       stdio: ["ignore", "pipe", "inherit"],
     });
     onTestFinished(async () => {
@@ -201,7 +248,7 @@ test.for(Object.entries(meetings))(
   "what an ended task has handed to %s is bound as the task was, or as the other is",
   async ([, meet], context) => {
     const { differing, makerBeside } = meet();
-    const { listed, other, theirs, survivorTask, makerTask, addresses, pass } = await prepared(
+    const { listed, other, theirs, survivorTask, makerTask, addresses, device, pass } = await prepared(
       context,
       makerBeside,
     );
@@ -219,6 +266,7 @@ test.for(Object.entries(meetings))(
       ),
     );
     await survivorTask.stdout.contains("listens\n");
+    const its = differing(makerTask);
     const making = makerTask.config(
       {
         ...python(maker),
@@ -226,7 +274,11 @@ test.for(Object.entries(meetings))(
         tmp_size: "2MiB",
         shm_size: "2MiB",
       },
-      differing(makerTask),
+      {
+        ...its,
+        devices: [{ taskPath: "/dev/handed", hostPath: device, cgroupPermissions: "rw" }],
+        env: { ...its.env, DEVICE: "/dev/handed" },
+      },
     );
     await startTask(first, making);
     const look = async (phase: Phase) => {
@@ -251,6 +303,55 @@ test.for(Object.entries(meetings))(
           handed.filter(({ works = [] }) => works.includes(phase)).map(({ what }) => what),
         ]),
       ),
+    );
+  },
+);
+
+/** Opens the list of processes of a cgroup of its own, shows that its own processes enter it, and hands it over. */
+const cgroupMaker = `${imports}
+os.mkdir("/sys/fs/cgroup/own")
+procs = os.open("/sys/fs/cgroup/own/cgroup.procs", os.O_WRONLY)
+if os.fork() == 0:
+    print("entered", os.write(procs, b"0"), flush=True)
+    os._exit(0)
+os.wait()
+there = socket.socket(socket.AF_UNIX)
+there.connect(os.environ["MEETING"] + "/socket")
+socket.send_fds(there, [b"x"], [procs])
+while True: signal.pause()
+`;
+
+const cgroupSurvivor = `${imports}
+meeting = socket.socket(socket.AF_UNIX)
+path = os.environ["MEETING"] + "/socket"
+meeting.bind(path)
+os.chmod(path, 0o777)
+meeting.listen()
+print("listens", flush=True)
+_, [procs], _, _ = socket.recv_fds(meeting.accept()[0], 1, 1)
+try: print("entered", os.write(procs, b"0"))
+except OSError as error: print(error.strerror)
+`;
+
+test.for([false, true])(
+  "no task enters the cgroup of another, with its limits, by a list of processes that is handed to it; with cgroups of its own: %s",
+  async (cgroup_delegate, context) => {
+    requireTools(context, "python3");
+    const agent = await startAgent({ options: { allow_cgroup_delegate: true } });
+    const survivorTask = makeAllocation({ taskName: "survivor" });
+    const makerTask = siblingOf(survivorTask);
+    const differing = { env: { MEETING: `${survivorTask.folder}/alloc/data` } };
+    const python = (script: string) => ({ command: "python3", args: ["-c", script] });
+    const surviving = survivorTask.config({ ...python(cgroupSurvivor), cgroup_delegate }, differing);
+    await startTask(agent, surviving);
+    await survivorTask.stdout.contains("listens\n");
+    const making = makerTask.config({ ...python(cgroupMaker), cgroup_delegate: true }, differing);
+    await startTask(agent, making);
+    await makerTask.stdout.contains("entered 1\n");
+    await waitTask(agent, surviving);
+    await agent.driver.destroyTask({ taskId: making.id, force: true });
+    expect(await survivorTask.stdout.text()).toMatch(
+      /^listens\n(?:Permission denied|No such file or directory)\n$/,
     );
   },
 );
