@@ -83,6 +83,29 @@ it("a signature of the checksums is valid for its key and its file alone", (cont
   ]);
 });
 
+it("a signature counts as SECURITY.md says: for the key's purpose, and in the key's time", (context) => {
+  requireTools(context, "ssh-keygen");
+  const folder = temporaryFolder();
+  const run = (input: string, ...args: readonly string[]) =>
+    spawnSync("ssh-keygen", args, { cwd: folder, input, encoding: "utf8" });
+  run("", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", "key");
+  writeFileSync(join(folder, "SHA256SUMS"), "0123  one.deb\n");
+  sign(join(folder, "SHA256SUMS"), join(folder, "key"));
+  const isValid = (options: string, ...when: readonly string[]) => {
+    writeFileSync(
+      join(folder, "signers"),
+      `release ${options} ${readFileSync(join(folder, "key.pub"), "utf8")}`,
+    );
+    const check = ["-Y", "verify", "-f", "signers", "-I", "release", "-n", "file", "-s", "SHA256SUMS.sig"];
+    return run("0123  one.deb\n", ...check, ...when).status === 0;
+  };
+  expect(isValid('namespaces="file",valid-after="20200101"')).toBe(true);
+  expect(isValid('namespaces="git"')).toBe(false);
+  const replaced = 'namespaces="file",valid-after="20200101",valid-before="20210101"';
+  expect(isValid(replaced)).toBe(false);
+  expect(isValid(replaced, "-O", "verify-time=20200601")).toBe(true);
+});
+
 function billFor(context: TestContext) {
   requireTools(context, "npm");
   const bom = JSON.parse(billOfMaterials(date));
