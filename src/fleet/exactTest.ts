@@ -14,25 +14,28 @@ export interface Stratum {
 }
 
 /**
- * The probability that at least as many failed cases have the value, if in each stratum chance alone decides which of
- * its cases failed: Fisher's exact test, one-sided. With several strata, the exact test of Cochran, Mantel and
- * Haenszel.
+ * The natural logarithm of the probability that at least as many failed cases have the value, if in each stratum chance
+ * alone decides which of its cases failed: Fisher's exact test, one-sided. With several strata, the exact test of
+ * Cochran, Mantel and Haenszel. The probability itself may be smaller than any number.
  */
-export function chanceOf(strata: readonly Stratum[]): number {
+export function lnChanceOf(strata: readonly Stratum[]): number {
   const telling = strata.filter(tells);
   const found = telling.reduce((sum, { failedMembers }) => sum + failedMembers, 0);
   const least = telling.reduce((sum, each) => sum + leastOf(each), 0);
-  if (found <= least) return 1;
-  let sums = [1];
-  for (const each of telling) sums = convolved(sums, distributionOf(each));
+  if (found <= least) return 0;
+  const distributions = telling.map(lnDistributionOf);
+  // Numbers hold what is near the middle of a distribution, so the middle is moved to what was found.
+  const tilt = tiltTo(found - least, distributions);
+  let [sums, lnScale] = [[1], 0];
+  for (const each of distributions) {
+    const { weights, lnTotal } = tilted(each, tilt);
+    sums = convolved(sums, weights);
+    lnScale += lnTotal;
+  }
+  const above = sums.slice(found - least).map((weight, more) => weight * Math.exp(-tilt * more));
   // The smallest first: adding them to the large ones one by one would lose them.
-  return Math.min(
-    1,
-    sums
-      .slice(found - least)
-      .reverse()
-      .reduce((sum, each) => sum + each, 0),
-  );
+  const sum = above.reverse().reduce((all, each) => all + each, 0);
+  return Math.min(0, lnScale - tilt * (found - least) + Math.log(sum));
 }
 
 /** Whether something else than what was found is possible. */
@@ -44,22 +47,50 @@ function leastOf({ cases, failed, members }: Stratum): number {
   return Math.max(0, failed + members - cases);
 }
 
-/** The hypergeometric distribution: the probabilities of each number of failed members, from the least one on. */
-function distributionOf(stratum: Stratum): number[] {
+/** The hypergeometric distribution: logarithms for each number of failed members, from the least one on. */
+function lnDistributionOf(stratum: Stratum): number[] {
   const { cases, failed, members } = stratum;
   const least = leastOf(stratum);
   const most = Math.min(failed, members);
   const all = lnChoose(cases, members);
   return Array.from({ length: most - least + 1 }, (_, index) => {
     const both = least + index;
-    return Math.exp(lnChoose(failed, both) + lnChoose(cases - failed, members - both) - all);
+    return lnChoose(failed, both) + lnChoose(cases - failed, members - both) - all;
   });
+}
+
+/** A distribution with each probability multiplied by e^(tilt · number). */
+function tilted(distribution: readonly number[], tilt: number) {
+  const exponents = distribution.map((ln, number) => ln + tilt * number);
+  const largest = exponents.reduce((one, other) => Math.max(one, other));
+  const weights = exponents.map((each) => Math.exp(each - largest));
+  const total = weights.reduce((sum, each) => sum + each, 0);
+  return { weights: weights.map((each) => each / total), lnTotal: largest + Math.log(total) };
+}
+
+/** Far beyond it, the whole distribution is at its end. */
+const maxTilt = 64;
+
+/** The tilt with which the sum of the distributions has this mean; at most {@link maxTilt}, at least none. */
+function tiltTo(mean: number, distributions: readonly (readonly number[])[]): number {
+  const meanAt = (tilt: number) =>
+    distributions
+      .flatMap((each) => tilted(each, tilt).weights.map((weight, number) => weight * number))
+      .reduce((sum, each) => sum + each, 0);
+  let [low, high] = [0, maxTilt];
+  for (let step = 0; step < 24; step++) {
+    const middle = (low + high) / 2;
+    if (meanAt(middle) < mean) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 function convolved(one: readonly number[], other: readonly number[]): number[] {
   const sums = new Array<number>(one.length + other.length - 1).fill(0);
   for (const [i, a] of one.entries()) {
-    if (a === 0) continue;
+    // What cannot be seen beside the middle takes the most time.
+    if (a < 1e-30) continue;
     for (const [j, b] of other.entries()) sums[i + j] = (sums[i + j] as number) + a * b;
   }
   return sums;
@@ -73,12 +104,8 @@ function lnFactorial(n: number): number {
   return lnFactorials[n] as number;
 }
 
-/** In how many ways some of all can be chosen. */
-export function choicesOf(all: number, some: number): number {
-  return Math.exp(lnChoose(all, some));
-}
-
-function lnChoose(n: number, k: number): number {
+/** The natural logarithm of the number of ways in which some of all can be chosen. */
+export function lnChoose(n: number, k: number): number {
   return lnFactorial(n) - lnFactorial(k) - lnFactorial(n - k);
 }
 
@@ -100,7 +127,7 @@ export function chanceOfNodes(excess: readonly number[], chosen: readonly boolea
   const size = isRest ? excess.length - many : many;
   const rounding = 1e-9 * (1 + Math.abs(own));
   const reaches = (sum: number) => (isRest ? total - sum : sum) >= own - rounding;
-  return choicesOf(excess.length, size) <= maxChoices + 0.5
+  return Math.exp(lnChoose(excess.length, size)) <= maxChoices + 0.5
     ? shareOfAll(excess, size, reaches)
     : shareOfDrawn(excess, size, reaches);
 }

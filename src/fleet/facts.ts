@@ -51,7 +51,7 @@ function factOf(attribute: string, value: string | undefined): Fact[] {
 
 const maxNodes = 5;
 /** client-4 comes before client-11. */
-const byNumbers = new Intl.Collator("en", { numeric: true });
+export const byNumbers = new Intl.Collator("en", { numeric: true });
 const maxValue = 60;
 
 /**

@@ -3,7 +3,7 @@
  * value is named only with a stated certainty, over all values that were looked at, and only if no better value
  * explains it. Pure.
  */
-import { chanceOf, chanceOfNodes, choicesOf, randomFrom, type Stratum } from "./exactTest.ts";
+import { chanceOfNodes, lnChanceOf, lnChoose, randomFrom, type Stratum } from "./exactTest.ts";
 
 /** A property that a case or its node has. */
 export interface Fact {
@@ -40,10 +40,10 @@ export interface Difference extends Fact {
   readonly otherCases: number;
   readonly otherFailed: number;
   /**
-   * Upper bound of the probability that chance alone makes such a difference anywhere among the values that were looked
-   * at.
+   * Natural logarithm of an upper bound of the probability that chance alone makes such a difference anywhere among the
+   * values that were looked at: it may be smaller than any number.
    */
-  readonly chance: number;
+  readonly lnChance: number;
   /** Other values that exactly the same cases have. */
   readonly same: readonly Fact[];
 }
@@ -81,7 +81,8 @@ export function rank(groups: readonly Compared[]): Ranking[] {
 }
 
 interface Candidate extends Fact {
-  readonly members: readonly number[];
+  /** Indexes of cases. */
+  readonly members: Uint32Array;
   /** Ids of the nodes, for what nodes have. */
   readonly nodes: readonly string[] | undefined;
   readonly same: Fact[];
@@ -89,23 +90,25 @@ interface Candidate extends Fact {
 
 interface Found {
   readonly candidate: Candidate;
-  /** The chance of this value alone: the smaller, the stronger. */
-  readonly strength: number;
-  readonly chance: number;
-  readonly difference: Difference;
+  /** Natural logarithm of the chance of this value alone: the smaller, the stronger. */
+  readonly lnChance: number;
+  /** The same over all values that were looked at. */
+  readonly lnChanceOfAny: number;
 }
 
 class Comparison {
   readonly candidates: readonly Candidate[];
   readonly #cases: readonly Case[];
   readonly #nodes: readonly string[];
+  readonly #failed: number;
   /** How many values look at a choice of several nodes. */
   readonly #ofNodes: number;
 
   constructor({ cases, nodes }: Compared) {
     this.#cases = cases;
     this.#nodes = [...new Set(cases.map(({ node }) => node))];
-    this.candidates = cases.some(({ failed }) => failed) ? candidatesOf(cases, this.#nodes, nodes) : [];
+    this.#failed = cases.reduce((sum, { failed }) => sum + (failed ? 1 : 0), 0);
+    this.candidates = this.#failed > 0 ? candidatesOf(cases, this.#nodes, nodes) : [];
     this.#ofNodes = this.candidates.filter((each) => this.#isShared(each)).length;
   }
 
@@ -122,9 +125,10 @@ class Comparison {
       const members = new Set(best.candidate.members);
       strata = strata.map((stratum, index) => `${stratum}\0${members.has(index)}`);
     }
+    const others = named.length > 0 ? [] : first.slice(0, maxOthers);
     return {
-      named: named.map(({ difference }) => difference),
-      others: named.length > 0 ? [] : first.slice(0, maxOthers).map(({ difference }) => difference),
+      named: named.map((each) => this.#difference(each)),
+      others: others.map((each) => this.#difference(each)),
     };
   }
 
@@ -135,22 +139,22 @@ class Comparison {
       .flatMap((candidate) => {
         const counts = this.#counts(candidate.members, strata, whole);
         if (deviationsOf(counts) < leastDeviations) return [];
-        const strength = chanceOf(counts);
-        const chance = Math.min(1, strength * looked);
-        return [{ candidate, strength, chance, difference: this.#difference(candidate, chance) }];
+        const lnChance = lnChanceOf(counts);
+        return [{ candidate, lnChance, lnChanceOfAny: lnChance + Math.log(looked) }];
       })
-      .sort(byStrength);
+      .sort((one, other) => one.lnChance - other.lnChance);
   }
 
   /** The strongest that is certain enough. Of a value and single nodes that explain as much, it is the value. */
   #best(found: readonly Found[], strata: readonly string[]): Found | undefined {
-    const certain = found.filter(({ chance }) => chance <= 1 - certainty);
+    const certain = found.filter(({ lnChanceOfAny }) => lnChanceOfAny <= Math.log(1 - certainty));
     const isNode = ({ candidate }: Found) => candidate.attribute === nodeAttribute;
     const isShown = ({ candidate }: Found) =>
       !this.#isShared(candidate) || this.#isOfNodes(candidate, strata);
     const value = certain.find((each) => !isNode(each) && isShown(each));
     const nodes = this.#together(certain.filter(isNode), strata);
-    return [value, nodes].filter((each) => each !== undefined).sort(byStrength)[0];
+    if (value === undefined || nodes === undefined) return value ?? nodes;
+    return nodes.lnChance < value.lnChance ? nodes : value;
   }
 
   #isShared({ nodes }: Candidate): boolean {
@@ -173,61 +177,40 @@ class Comparison {
     return chance * this.#ofNodes <= 1 - nodeCertainty;
   }
 
-  /** Single nodes, each of which is certain, as one value. Their chance is that of the most certain one. */
+  /** Single nodes, each of which is certain, as one value. It is as certain as the most certain one. */
   #together(nodes: readonly Found[], strata: readonly string[]): Found | undefined {
     const [first] = nodes;
     if (first === undefined || nodes.length === 1) return first;
-    const members = nodes.flatMap(({ candidate }) => candidate.members);
+    const members = Uint32Array.from(nodes.flatMap(({ candidate }) => [...candidate.members]));
     const ids = nodes.flatMap(({ candidate }) => candidate.nodes ?? []);
     const candidate: Candidate = { ...first.candidate, value: null, members, nodes: ids, same: [] };
     // They were chosen for their failures, out of all choices of as many nodes.
-    const alone = chanceOf(this.#counts(members, strata, this.#tally(strata)));
-    const strength = alone * choicesOf(this.#nodes.length, ids.length);
-    return {
-      candidate,
-      strength,
-      chance: first.chance,
-      difference: this.#difference(candidate, first.chance),
-    };
+    const lnChance =
+      lnChanceOf(this.#counts(members, strata, this.#tally(strata))) +
+      lnChoose(this.#nodes.length, ids.length);
+    return { candidate, lnChance, lnChanceOfAny: first.lnChanceOfAny };
   }
 
-  #difference({ attribute, value, members, nodes, same }: Candidate, chance: number): Difference {
-    const failed = members.filter((index) => this.#cases[index]?.failed).length;
-    const all = this.#cases.filter((each) => each.failed).length;
+  #difference({ candidate: { attribute, value, members, nodes, same }, lnChanceOfAny }: Found): Difference {
+    const failed = members.reduce((sum, index) => sum + (this.#cases[index]?.failed ? 1 : 0), 0);
     return {
       ...{ attribute, value },
       ...(attribute === nodeAttribute && { nodes: nodes ?? [] }),
       ...{ cases: members.length, failed },
-      ...{ otherCases: this.#cases.length - members.length, otherFailed: all - failed },
-      ...{ chance, same },
+      ...{ otherCases: this.#cases.length - members.length, otherFailed: this.#failed - failed },
+      ...{ lnChance: Math.min(0, lnChanceOfAny), same },
     };
   }
 
   #tally(strata: readonly string[]): Map<string, Tally> {
     const tallies = new Map<string, Tally>();
-    for (const [index, { failed }] of this.#cases.entries()) {
-      const stratum = strata[index] as string;
-      const tally = tallies.get(stratum) ?? { cases: 0, failed: 0 };
-      tallies.set(stratum, tally);
-      tally.cases += 1;
-      if (failed) tally.failed += 1;
-    }
+    for (const [index, { failed }] of this.#cases.entries()) count(tallies, strata[index] as string, failed);
     return tallies;
   }
 
-  #counts(
-    members: readonly number[],
-    strata: readonly string[],
-    whole: ReadonlyMap<string, Tally>,
-  ): Stratum[] {
+  #counts(members: Uint32Array, strata: readonly string[], whole: ReadonlyMap<string, Tally>): Stratum[] {
     const own = new Map<string, Tally>();
-    for (const index of members) {
-      const stratum = strata[index] as string;
-      const tally = own.get(stratum) ?? { cases: 0, failed: 0 };
-      own.set(stratum, tally);
-      tally.cases += 1;
-      if (this.#cases[index]?.failed) tally.failed += 1;
-    }
+    for (const index of members) count(own, strata[index] as string, this.#cases[index]?.failed === true);
     return [...own].map(([stratum, { cases, failed }]) => {
       const all = whole.get(stratum) as Tally;
       return { cases: all.cases, failed: all.failed, members: cases, failedMembers: failed };
@@ -235,19 +218,16 @@ class Comparison {
   }
 }
 
+function count(tallies: Map<string, Tally>, stratum: string, failed: boolean): void {
+  const tally = tallies.get(stratum) ?? { cases: 0, failed: 0 };
+  tallies.set(stratum, tally);
+  tally.cases += 1;
+  if (failed) tally.failed += 1;
+}
+
 interface Tally {
   cases: number;
   failed: number;
-}
-
-/** Very strong ones are equal in what a number can hold. */
-function byStrength(one: Found, other: Found): number {
-  return one.strength - other.strength || lead(other.difference) - lead(one.difference);
-}
-
-/** By how much more of the cases with the value have failed. */
-function lead({ cases, failed, otherCases, otherFailed }: Difference): number {
-  return failed / Math.max(1, cases) - otherFailed / Math.max(1, otherCases);
 }
 
 /** How far the number of failed members is above the expected one, in standard deviations. */
@@ -267,40 +247,28 @@ function candidatesOf(
   nodes: readonly string[],
   factsOfNodes: Compared["nodes"],
 ): Candidate[] {
-  const casesOf = Map.groupBy(cases.keys(), (index) => (cases[index] as Case).node);
-  const ofNodes = [...valuesOf(nodes, (node) => factsOfNodes.get(node) ?? [])].map(([fact, ids]) => ({
-    fact,
-    nodes: ids,
-    members: ids.flatMap((node) => casesOf.get(node) ?? []),
-  }));
-  const own = [...valuesOf([...cases.keys()], (index) => (cases[index] as Case).facts)].map(
-    ([fact, members]) => ({ fact, nodes: undefined, members }),
-  );
-  const times = timesOf(cases).map((time) => ({
-    fact: { attribute: createdSince, value: String(time) },
-    nodes: undefined,
-    members: [...cases.keys()].filter((index) => (cases[index] as Case).createdMs >= time),
-  }));
-  const single = nodes.map((node) => ({
-    fact: { attribute: nodeAttribute, value: node },
-    nodes: [node],
-    members: casesOf.get(node) ?? [],
-  }));
+  const indexes = [...cases.keys()];
+  const casesOf = Map.groupBy(indexes, (index) => (cases[index] as Case).node);
+  const on = (ids: readonly string[]) => Uint32Array.from(ids.flatMap((node) => casesOf.get(node) ?? []));
   const random = randomFrom(1);
-  const marks = cases.map(() => [random() * 2 ** 32, random() * 2 ** 32] as const);
+  const marks = [0, 1].map(() => Uint32Array.from(indexes, () => random() * 2 ** 32));
   const distinct = new Map<string, Candidate>();
-  for (const { fact, members, nodes: ids } of [...own, ...ofNodes, ...single, ...times]) {
-    if (members.length === 0 || members.length === cases.length) continue;
-    let [one, other] = [0, 0];
-    for (const index of members) {
-      const mark = marks[index] as readonly [number, number];
-      one ^= mark[0];
-      other ^= mark[1];
-    }
-    const key = `${members.length} ${one} ${other}`;
+  const add = (fact: Fact, members: Uint32Array, ids?: readonly string[]) => {
+    if (members.length === 0 || members.length === cases.length) return;
+    const sums = marks.map((each) => members.reduce((sum, index) => sum ^ (each[index] as number), 0));
+    const key = `${members.length} ${sums.join(" ")}`;
     const equal = distinct.get(key);
-    if (equal !== undefined) equal.same.push(fact);
-    else distinct.set(key, { ...fact, members, nodes: ids, same: [] });
+    if (equal === undefined) distinct.set(key, { ...fact, members, nodes: ids, same: [] });
+    else equal.same.push(fact);
+  };
+  for (const [fact, members] of valuesOf(indexes, (index) => (cases[index] as Case).facts))
+    add(fact, Uint32Array.from(members));
+  for (const [fact, ids] of valuesOf(nodes, (node) => factsOfNodes.get(node) ?? []))
+    if (ids.length < nodes.length) add(fact, on(ids), ids);
+  for (const node of nodes) add({ attribute: nodeAttribute, value: node }, on([node]), [node]);
+  for (const time of timesOf(cases)) {
+    const since = indexes.filter((index) => (cases[index] as Case).createdMs >= time);
+    add({ attribute: createdSince, value: String(time) }, Uint32Array.from(since));
   }
   return [...distinct.values()].map(namedByNode);
 }

@@ -39,6 +39,8 @@ export interface FailureGroup extends Pick<Failure, "kind" | "object"> {
 export interface DescribedDifference extends Difference {
   /** Such as `kernel 6.1.57`. */
   readonly what: string;
+  /** The probability of {@link lnChance}; 0 if it is smaller than any number. */
+  readonly chance: number;
 }
 
 const maxExamples = 3;
@@ -101,7 +103,10 @@ function describeGroup(
   const newest = group.toSorted((one, other) => other.failure.atMs - one.failure.atMs);
   const [last, first] = [newest[0] as Failed, newest.at(-1) as Failed];
   const { kind, object, text } = last.failure;
-  const describe = (difference: Difference) => ({ ...difference, what: factText(difference, nameOf) });
+  const describe = (difference: Difference) => ({
+    ...difference,
+    ...{ what: factText(difference, nameOf), chance: Math.exp(difference.lnChance) },
+  });
   const counts = { failed: group.length, of };
   return {
     ...{ kind, object, text, ...counts },
@@ -135,7 +140,7 @@ function sentenceOf(
   const near =
     nearest === undefined
       ? ""
-      : `; nearest comes ${wherePhrase(nearest, nameOf)} (${countsText(nearest)}), which may be chance (${chanceText(nearest.chance)})`;
+      : `; nearest comes ${wherePhrase(nearest, nameOf)} (${countsText(nearest)}), which may be chance (${chanceText(nearest.lnChance)})`;
   return `${counted}: nothing sets them apart with ${certainty * 100} % certainty${near}`;
 }
 
@@ -146,10 +151,11 @@ function countsText({ failed, cases, otherFailed, otherCases }: Difference): str
   return `${formatCount(failed)} of ${formatCount(cases)} there; ${formatCount(otherFailed)} of ${formatCount(otherCases)} elsewhere`;
 }
 
-/** `1 in 5`, `1 in 4,060`, `1 in 10^12`. */
-export function chanceText(chance: number): string {
-  if (chance >= 0.5) return "likely";
-  const inverse = 1 / chance;
-  if (inverse < 1e6) return `1 in ${formatCount(Math.round(inverse))}`;
-  return Number.isFinite(inverse) ? `1 in 10^${Math.floor(Math.log10(inverse))}` : "less than 1 in 10^300";
+/** `1 in 5`, `1 in 4,060`, `1 in 10^12`. @param lnChance its natural logarithm */
+export function chanceText(lnChance: number): string {
+  if (lnChance > Math.log(0.5)) return "likely";
+  const inverse = Math.exp(-lnChance);
+  return inverse < 1e6
+    ? `1 in ${formatCount(Math.round(inverse))}`
+    : `1 in 10^${Math.floor(-lnChance / Math.LN10)}`;
 }

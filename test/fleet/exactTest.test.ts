@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { chanceOf, chanceOfNodes, randomFrom, type Stratum } from "../../src/fleet/exactTest.ts";
+import { chanceOfNodes, lnChanceOf, randomFrom, type Stratum } from "../../src/fleet/exactTest.ts";
 
+const chanceOf = (strata: readonly Stratum[]) => Math.exp(lnChanceOf(strata));
 const stratum = (cases: number, failed: number, members: number, failedMembers: number): Stratum => ({
   ...{ cases, failed, members, failedMembers },
 });
@@ -44,10 +45,19 @@ describe("the chance of a difference", () => {
     );
   });
 
-  it("of a large difference is not lost in rounding", () => {
-    const chance = chanceOf([stratum(412, 37, 39, 37)]);
-    expect(chance).toBeLessThan(1e-50);
-    expect(chance).toBeGreaterThan(0);
+  it("may be smaller than any number, and is not lost in rounding", () => {
+    // All of 39 members failed, and nobody else: one of the choices of 39 out of 412.
+    expect(lnChanceOf([stratum(412, 39, 39, 39)])).toBeCloseTo(-54.86477387744534 * Math.LN10, 6);
+    const large = stratum(10_000, 1_000, 1_000, 990);
+    const ln = lnChanceOf([large]);
+    expect(ln).toBeLessThan(-1_000);
+    expect(lnChanceOf([large, stratum(8, 4, 4, 4)])).toBeLessThan(ln);
+    expect(lnChanceOf([stratum(10_000, 1_000, 1_000, 991)])).toBeLessThan(ln);
+  });
+
+  it("of the same cases in many strata is larger: each stratum has its own chance", () => {
+    const many = Array.from({ length: 50 }, () => stratum(20, 4, 4, 4));
+    expect(lnChanceOf(many)).toBeCloseTo(50 * Math.log(1 / 4845), 6);
   });
 });
 

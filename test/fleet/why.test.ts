@@ -151,11 +151,11 @@ describe("the recorded cluster", () => {
 });
 
 it.each([
-  [0.7, "likely"],
-  [0.2, "1 in 5"],
-  [1 / 4060, "1 in 4,060"],
-  [2e-13, "1 in 10^12"],
-  [0, "less than 1 in 10^300"],
-])("a chance of %d is %s", (chance, text) => {
-  expect(chanceText(chance)).toBe(text);
+  [0, "likely"],
+  [Math.log(0.2), "1 in 5"],
+  [-Math.log(4060), "1 in 4,060"],
+  [Math.log(2e-13), "1 in 10^12"],
+  [-2_000, "1 in 10^868"],
+])("a chance whose logarithm is %d is %s", (lnChance, text) => {
+  expect(chanceText(lnChance)).toBe(text);
 });

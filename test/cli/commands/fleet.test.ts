@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { progressBar, progressText } from "../../../src/cli/commands/fleet/progressBar.ts";
 import { madeCluster, recordedCluster } from "../../support/nomad/cluster.ts";
-import { type Cluster, type FakeNomadOptions, startNomad } from "../../support/nomad/fakeNomad.ts";
+import { type Cluster, type FakeNomadOptions, type Json, startNomad } from "../../support/nomad/fakeNomad.ts";
 import { compileCache, programEntry } from "../../support/plugin/pluginEntry.ts";
 
 const token = "11f2ff0e-5a51-4c2d-b0d3-1d1f3e2a4b5c";
@@ -133,15 +133,122 @@ describe("fleet why", () => {
   });
 });
 
+describe("fleet nodes", () => {
+  const changed = (name: string, change: (node: Json) => object) => {
+    const cluster = madeCluster({ seed: 1, nodes: 4, allocations: 0, failing: 0 });
+    cluster.nodes = cluster.nodes.map((node) => ({
+      ...node,
+      Attributes: {
+        ...(node.Attributes as object),
+        "driver.exec2.pressure": "true",
+        "driver.exec2.io.weight": "true",
+      },
+      ...(node.Name === name ? change(node) : {}),
+    }));
+    for (const node of cluster.nodes) node.Drivers = withoutAttributes(node);
+    return cluster;
+  };
+  const withoutAttributes = ({ Drivers }: Json) => {
+    const { exec2 } = Drivers as { exec2?: object };
+    return exec2 === undefined ? {} : { exec2: { ...exec2, Attributes: null } };
+  };
+  const tableOf = (stdout: string) => stdout.split("\n\n")[0]?.split("\n") ?? [];
+
+  it("shows each node's driver, kernel, Landlock ABI and health, and its reasons", async () => {
+    const cluster = changed("client-2", () => ({ Status: "down", SchedulingEligibility: "ineligible" }));
+    const { status, stdout } = await fleet(["nodes"], { cluster });
+    expect(status).toBe(0);
+    const [head, ...rows] = tableOf(stdout);
+    expect(head).toMatch(/^node +status +driver +kernel +Landlock +health$/);
+    expect(rows.map((row) => row.split(/ +/).slice(0, 3).join(" "))).toEqual([
+      "client-0 ready 0.1.0",
+      "client-1 ready 0.1.0",
+      "client-2 down 0.1.0",
+      "client-3 ready 0.1.0",
+    ]);
+    for (const row of rows)
+      expect(row).toMatch(
+        / 6\.\d+\.\d+ +ABI 7 +healthy: \/sys\/fs\/cgroup lacks the cgroup controllers memory/,
+      );
+    expect(stdout).toContain(
+      "Driver 0.1.0 is on 4 of 4 nodes\nAll nodes with the driver offer tasks the same\n",
+    );
+  });
+
+  it("says what an upgrade still lacks", async () => {
+    const cluster = changed("client-1", ({ Attributes }) => ({
+      Attributes: { ...(Attributes as object), "driver.exec2.version": "0.10.0" },
+    }));
+    cluster.nodes.push({ ...cluster.nodes[0], ID: "x", Name: "client-10", Drivers: {}, Attributes: {} });
+    const { stdout } = await fleet(["nodes"], { cluster });
+    expect(stdout).toContain(
+      [
+        "Driver 0.10.0 is on 1 of 5 nodes",
+        "3 nodes lack it and have another version: client-0, client-2, client-3",
+        "1 node has no driver: client-10\n",
+      ].join("\n"),
+    );
+    expect(tableOf(stdout).at(-1)).toMatch(/^client-10 +ready +– +– +– +no driver$/);
+  });
+
+  it("says where nodes differ, with the nodes that are unlike most", async () => {
+    const cluster = changed("client-3", ({ Attributes }) => {
+      const { "driver.exec2.seccomp": _, ...rest } = Attributes as Record<string, string>;
+      return { Attributes: { ...rest, "driver.exec2.root": "host" } };
+    });
+    const { stdout } = await fleet(["nodes", "--json"], { cluster });
+    const { differences } = JSON.parse(stdout);
+    const most = ["client-0", "client-1", "client-2"];
+    const names = ["client-3"];
+    expect(differences).toEqual(
+      expect.arrayContaining([
+        {
+          attribute: "root",
+          values: [
+            { value: "private", nodes: most },
+            { value: "host", nodes: names },
+          ],
+        },
+        {
+          attribute: "seccomp",
+          values: [
+            { value: "true", nodes: most },
+            { value: null, nodes: names },
+          ],
+        },
+      ]),
+    );
+    const text = (await fleet(["nodes"], { cluster })).stdout;
+    expect(text).toMatch(/^root +private +3 nodes\n +host +client-3$/m);
+    expect(text).toMatch(/^seccomp +true +3 nodes\n +\(not there\) +client-3$/m);
+  });
+
+  it("says that a driver is unhealthy and why", async () => {
+    const cluster = changed("client-0", ({ Drivers }) => {
+      const { exec2 } = Drivers as { exec2: object };
+      return {
+        Drivers: { exec2: { ...exec2, Healthy: false, HealthDescription: "LANDLOCK_UNAVAILABLE: no" } },
+      };
+    });
+    const { stdout } = await fleet(["nodes"], { cluster });
+    expect(stdout).toMatch(/client-0 .* unhealthy: LANDLOCK_UNAVAILABLE: no\n/);
+  });
+});
+
 describe("invalid arguments", () => {
   it.each([
-    [["what"], "Allowed choices are why"],
+    [["what"], "Allowed choices are why, nodes"],
     [["why", "web", "--since", "noon"], "Expected a duration such as 2h, or a time."],
     [["why", "web", "api"], "too many arguments"],
   ])("%j cause an error", async (args, text) => {
     const { status, stdout, stderr } = await fleet(args);
     expect([status, stdout]).toEqual([2, ""]);
     expect(stderr).toContain(text);
+  });
+
+  it.each([[["web"]], [["--since", "2h"]], [["--follow"]]])("%j is not for nodes", async (args) => {
+    const { status, stderr } = await fleet(["nodes", ...args]);
+    expect([status, stderr]).toEqual([1, "CONFIG_INVALID: a job, --since and --follow are for fleet why\n"]);
   });
 });
 

@@ -66,11 +66,11 @@ function groupText(group: FailureGroup, { job }: Scope, style: Style, width: num
 }
 
 function differenceTable(differences: readonly DescribedDifference[], width: number): string {
-  const rows = differences.map(({ what, failed, cases, otherFailed, otherCases, chance }) => [
+  const rows = differences.map(({ what, failed, cases, otherFailed, otherCases, lnChance }) => [
     visible(what),
     `${formatCount(failed)} of ${formatCount(cases)}`,
     `${formatCount(otherFailed)} of ${formatCount(otherCases)}`,
-    chanceText(chance),
+    chanceText(lnChance),
   ]);
   return formatTable([["what", "failed there", "elsewhere", "by chance"], ...rows], width);
 }

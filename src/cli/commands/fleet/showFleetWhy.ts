@@ -1,5 +1,6 @@
 /** `fleet why`: why allocations failed, and what sets them apart from the good ones. */
 import { setTimeout as delay } from "node:timers/promises";
+import { releaseMemory } from "../../../effects/processes/ownMemory.ts";
 import { type AddressOptions, nomadAddress } from "../../../fleet/nomadAddress.ts";
 import { NomadApi } from "../../../fleet/nomadApi.ts";
 import { certainty } from "../../../fleet/ranking.ts";
@@ -27,6 +28,8 @@ const followMs = 5_000;
  * @throws DriverError `NOMAD_UNREACHABLE`, `NOMAD_REFUSED`, `NOMAD_FAILED`, `CONFIG_INVALID`
  */
 export async function showFleetWhy(job: string | undefined, options: FleetWhyOptions): Promise<number> {
+  // Most of the executable was needed only to start.
+  await releaseMemory();
   const api = new NomadApi(nomadAddress(process.env, options));
   const { namespace } = api.address;
   const { since, follow = false, json = false } = options;
