@@ -15,6 +15,7 @@ import { logsOptions } from "./logs/options.ts";
 import { namesOptions } from "./names/options.ts";
 import { namespacesOptions, settleNamespaces } from "./namespaces/options.ts";
 import { networkOptions, settlePorts } from "./network/options.ts";
+import { portOptions } from "./network/ports.ts";
 import { sum, type Values } from "./options/fields.ts";
 import { decodeOptions, hclSpecOf } from "./options/hclOptions.ts";
 import { rootOptions, settleRoot } from "./root/options.ts";
@@ -106,6 +107,9 @@ export function withinPluginLimits(task: TaskOptions, plugin: SandboxOptions): T
     ...settleDisk(task, plugin),
   };
 }
+
+/** Options that a task gets from the plugin if its job does not set them. */
+export const limitOptions = ["pidsLimit", "swapLimit", ...portOptions, "egress", "diskLimit"] as const;
 
 /**
  * Returns a function that makes a value at its first call, and returns the same value at later calls.

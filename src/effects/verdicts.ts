@@ -6,10 +6,15 @@
 import { type Setting, settingLine } from "../base/setting.ts";
 import type { Denial, Verdict } from "./denial.ts";
 import { type EgressAllowance, egressVerdict } from "./egress/egressDenial.ts";
+import { capabilityName, capabilityNumbers } from "./kernel/capabilities.ts";
+import { systemCallNames } from "./kernel/systemCalls.ts";
 import { landlockVerdict, type OwnPlaces, unveilVerdict } from "./landlock/denial.ts";
 import { isPathProbe } from "./landlock/probes.ts";
+import { portOptions } from "./network/ports.ts";
+import type { SandboxOptions, TaskOptions } from "./parts.ts";
 import { type DiskLimited, diskVerdict } from "./seccomp/diskRestrictions.ts";
 import { type NetworkLimits, portVerdict } from "./seccomp/portRestrictions.ts";
+import { profileNames, seccompProfile } from "./seccomp/profileOptions.ts";
 import {
   type FilterInput,
   filterVerdict,
@@ -17,6 +22,7 @@ import {
   type SeccompProfile,
 } from "./seccomp/taskFilter.ts";
 import { isTaskFolder } from "./unveil/unveil.ts";
+import { wantedCapabilities } from "./users/capabilityOptions.ts";
 
 /** What a task may do, as far as it decides what is denied. */
 export interface Allowance {
@@ -156,6 +162,40 @@ function allowanceOf({ request, sandbox, names }: RecordedTask): Allowance {
     },
     capabilities: sandbox?.capabilities ?? [],
     capAdd: list(options.cap_add) ?? [],
+  };
+}
+
+/** The addresses of the names that a task may connect to. */
+export type Names = EgressAllowance["names"];
+
+/** What a task may do with these options. The plugin's limits replace those that the task lacks. */
+export function allowanceUnder(
+  task: TaskOptions,
+  plugin: SandboxOptions,
+  { names, ...given }: Pick<Allowance, "isUnveiled" | "own"> & { readonly names: Names },
+): Allowance {
+  const { egressDenied } = plugin;
+  const limited = [...portOptions, "egress"] as const;
+  return {
+    ...given,
+    ports: Object.fromEntries(limited.map((option) => [option, task[option] ?? plugin[option]])),
+    egress: { egress: task.egress ?? plugin.egress, egressDenied, names, former: [] },
+    disk: { diskLimit: task.diskLimit ?? plugin.diskLimit },
+    filter: filterUnder(task, plugin),
+    capabilities: capabilityNumbers(wantedCapabilities(0n, task)).map(capabilityName),
+    capAdd: task.capAdd,
+  };
+}
+
+/** A profile that the client does not have counts as one that refuses every call. */
+function filterUnder(task: TaskOptions, plugin: SandboxOptions): FilterInput {
+  const name = task.seccomp ?? plugin.seccomp;
+  return {
+    profile: profileNames(plugin).includes(name)
+      ? seccompProfile(task, plugin)
+      : { profile: name, allow: [], deny: systemCallNames },
+    pidMode: task.pidMode,
+    ownDeny: task.seccompDeny,
   };
 }
 

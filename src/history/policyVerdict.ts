@@ -5,20 +5,9 @@
 
 import { DriverError } from "../base/errors.ts";
 import type { Denial } from "../effects/denial.ts";
-import type { EgressAllowance } from "../effects/egress/egressDenial.ts";
-import {
-  capabilityName,
-  capabilityNumbers,
-  capabilitySet,
-  formatCapabilities,
-} from "../effects/kernel/capabilities.ts";
-import { systemCallNames } from "../effects/kernel/systemCalls.ts";
+import { capabilitySet, formatCapabilities } from "../effects/kernel/capabilities.ts";
 import { describeDenial, type OwnPlaces } from "../effects/landlock/denial.ts";
-import { portOptions } from "../effects/network/ports.ts";
-import { type SandboxOptions, type TaskOptions, withinPluginLimits } from "../effects/parts.ts";
-import type { NetworkLimits } from "../effects/seccomp/portRestrictions.ts";
-import { profileNames, seccompProfile } from "../effects/seccomp/profileOptions.ts";
-import type { FilterInput } from "../effects/seccomp/taskFilter.ts";
+import { limitOptions, type SandboxOptions, type TaskOptions, withinPluginLimits } from "../effects/parts.ts";
 import {
   defaultEntries,
   identityPaths,
@@ -28,9 +17,8 @@ import {
 import { isNothing, merged, type PathRight, rightsAt, without } from "../effects/unveil/pathRights.ts";
 import { formatUnveil, isTaskFolder, modeOf, parseUnveil } from "../effects/unveil/unveil.ts";
 import { entriesOfSets } from "../effects/unveil/unveilSets.ts";
-import { wantedCapabilities } from "../effects/users/capabilityOptions.ts";
 import { isInRanges } from "../effects/users/idRanges.ts";
-import { verdictsOn } from "../effects/verdicts.ts";
+import { allowanceUnder, type Names, verdictsOn } from "../effects/verdicts.ts";
 
 /** The recorded facts of a run. */
 export interface RecordedRun {
@@ -42,7 +30,7 @@ export interface RecordedRun {
   /** Where the run's own files were. */
   readonly own: OwnPlaces;
   /** The names that the run could connect to, with all addresses that they had. */
-  readonly names: EgressAllowance["names"];
+  readonly names: Names;
 }
 
 export interface RecordedSandbox {
@@ -79,37 +67,15 @@ export interface PolicyVerdict {
   readonly allowed: readonly string[];
 }
 
-/** Options that a run gets from the plugin if its job does not set them. */
-const limits = [
-  "pidsLimit",
-  "swapLimit",
-  "connectTcp",
-  "bindTcp",
-  "connectUdp",
-  "bindUdp",
-  "egress",
-  "diskLimit",
-] as const;
-
 /** Compares a run with a policy. */
 export function judge(run: RecordedRun, policy: AskedPolicy): PolicyVerdict {
   const { options, sandbox, denials, own, names } = run;
   const task = policy.kind === "task" ? policy.task : options;
   const given = pathsUnder(task, policy.plugin);
-  const allowance = {
-    isUnveiled: (entry: string) => isGiven(entry, given),
-    own,
-    ports: portsUnder(task, policy.plugin),
-    egress: {
-      egress: task.egress ?? policy.plugin.egress,
-      egressDenied: policy.plugin.egressDenied,
-      ...{ names, former: [] },
-    },
-    disk: { diskLimit: task.diskLimit ?? policy.plugin.diskLimit },
-    filter: filterUnder(task, policy.plugin),
-    capabilities: capabilityNumbers(wantedCapabilities(0n, task)).map(capabilityName),
-    capAdd: task.capAdd,
-  };
+  const allowance = allowanceUnder(task, policy.plugin, {
+    isUnveiled: (entry) => isGiven(entry, given),
+    ...{ own, names },
+  });
   const denied = Map.groupBy(denials, (denial) => verdictsOn(denial, allowance).length === 0);
   return {
     ...(policy.kind === "task" ? { refused: [], above: [] } : refusals(run, policy.plugin)),
@@ -125,7 +91,7 @@ function refusals(
   plugin: SandboxOptions,
 ): Pick<PolicyVerdict, "refused" | "above"> {
   const withoutLimits = Object.fromEntries(
-    Object.entries(options).filter(([name]) => !(limits as readonly string[]).includes(name)),
+    Object.entries(options).filter(([name]) => !(limitOptions as readonly string[]).includes(name)),
   ) as TaskOptions;
   const refused = [
     ...refusalOf(withoutLimits, plugin),
@@ -133,7 +99,7 @@ function refusals(
     ...unveilRefusals(options, sandbox, plugin),
     ...(sandbox === undefined ? [] : userRefusals(sandbox, plugin)),
   ];
-  const above = limits.flatMap((limit) =>
+  const above = limitOptions.flatMap((limit) =>
     options[limit] === undefined ? [] : refusalOf({ ...withoutLimits, [limit]: options[limit] }, plugin),
   );
   return { refused, above: above.filter((each) => !refused.includes(each)) };
@@ -228,22 +194,4 @@ function lostPaths(
 function isGiven(entry: string, given: readonly PathRight[]): boolean {
   const { path, mode } = parseUnveil(entry, "task");
   return isNothing(without(mode, rightsAt(path, given)));
-}
-
-/** The task's own limits on ports. The plugin's limits replace those that the task lacks. */
-function portsUnder(task: TaskOptions, plugin: SandboxOptions): NetworkLimits {
-  const limited = [...portOptions, "egress"] as const;
-  return Object.fromEntries(limited.map((option) => [option, task[option] ?? plugin[option]]));
-}
-
-/** A profile that the client does not have counts as one that refuses every call. */
-function filterUnder(task: TaskOptions, plugin: SandboxOptions): FilterInput {
-  const name = task.seccomp ?? plugin.seccomp;
-  return {
-    profile: profileNames(plugin).includes(name)
-      ? seccompProfile(task, plugin)
-      : { profile: name, allow: [], deny: systemCallNames },
-    pidMode: task.pidMode,
-    ownDeny: task.seccompDeny,
-  };
 }

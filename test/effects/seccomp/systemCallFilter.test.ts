@@ -4,12 +4,17 @@ import { INSTRUCTION_BYTES } from "../../../src/effects/kernel/assembler.ts";
 import {
   type Architecture,
   highestSystemCall,
+  supportedArchitecture,
   systemCallNames,
   systemCallNumber,
 } from "../../../src/effects/kernel/systemCalls.ts";
 import { defaultProfile } from "../../../src/effects/seccomp/defaultProfile.ts";
 import { type Condition, errnos, type Restriction } from "../../../src/effects/seccomp/restriction.ts";
-import { assembleFilter, auditArchitectures } from "../../../src/effects/seccomp/systemCallFilter.ts";
+import {
+  assembleFilter,
+  auditArchitectures,
+  systemCallFilter,
+} from "../../../src/effects/seccomp/systemCallFilter.ts";
 import { type TaskFilter, taskFilter } from "../../../src/effects/seccomp/taskFilter.ts";
 import { type Call, run, verdictOf } from "../../support/launch/filterInterpreter.ts";
 
@@ -171,4 +176,24 @@ describe("a task's filter", () => {
       }
     }
   });
+});
+
+it("a task gets the filter of its own options, whatever filters were made before", () => {
+  const profile = { profile: "default", allow: [], deny: [] };
+  const list = fc.option(fc.constantFrom<number[]>([], [80]), { nil: undefined });
+  const limits = fc.record({
+    ...{ connectTcp: list, bindTcp: list, connectUdp: list, bindUdp: list },
+    egress: fc.option(fc.constant<string[]>([]), { nil: undefined }),
+    diskLimit: fc.option(fc.constant(1), { nil: undefined }),
+    pidMode: fc.constantFrom("private" as const, "host" as const),
+  });
+  fc.assert(
+    fc.property(limits, (options) => {
+      const filter = taskFilter(profile, options);
+      if (filter === undefined) throw new Error("the default profile refuses calls");
+      expect(systemCallFilter(profile, options)?.program).toEqual(
+        assembleFilter(filter, supportedArchitecture()),
+      );
+    }),
+  );
 });
