@@ -175,7 +175,7 @@ export class NomadApi {
         "NOMAD_FAILED",
         `what ${this.#place(path)} answers is not what Nomad's API says${where}`,
         {
-          hint: "NOMAD_ADDR may be the address of another service, or of a Nomad that is older than 1.5",
+          hint: "NOMAD_ADDR may be the address of another service",
         },
       );
     }

@@ -35,6 +35,9 @@ export interface Compared {
 export interface Difference extends Fact {
   /** Ids of the nodes; only for the attribute `node`. */
   readonly nodes?: readonly string[];
+  /** How many of the nodes have it; null for what allocations have themselves. */
+  readonly onNodes: number | null;
+  readonly ofNodes: number;
   readonly cases: number;
   readonly failed: number;
   readonly otherCases: number;
@@ -128,7 +131,9 @@ class Comparison {
     const others = named.length > 0 ? [] : first.slice(0, maxOthers);
     return {
       named: named.map((each) => this.#difference(each)),
-      others: others.map((each) => this.#difference(each)),
+      others: others
+        .map((each) => this.#difference(this.#withNodes(each, strata)))
+        .sort((one, other) => one.lnChance - other.lnChance),
     };
   }
 
@@ -150,7 +155,7 @@ class Comparison {
     const certain = found.filter(({ lnChanceOfAny }) => lnChanceOfAny <= Math.log(1 - certainty));
     const isNode = ({ candidate }: Found) => candidate.attribute === nodeAttribute;
     const isShown = ({ candidate }: Found) =>
-      !this.#isShared(candidate) || this.#isOfNodes(candidate, strata);
+      !this.#isShared(candidate) || this.#chanceOfNodes(candidate, strata) <= 1 - nodeCertainty;
     const value = certain.find((each) => !isNode(each) && isShown(each));
     const nodes = this.#together(certain.filter(isNode), strata);
     if (value === undefined || nodes === undefined) return value ?? nodes;
@@ -161,8 +166,18 @@ class Comparison {
     return nodes !== undefined && nodes.length > 1;
   }
 
-  /** Whether the nodes' number shows that it is what they share, and not a few of them. */
-  #isOfNodes({ nodes = [] }: Candidate, strata: readonly string[]): boolean {
+  /** What keeps a value from being named may be that it could as well be a few of its nodes. */
+  #withNodes(found: Found, strata: readonly string[]): Found {
+    const { candidate, lnChanceOfAny } = found;
+    if (!this.#isShared(candidate)) return found;
+    return {
+      ...found,
+      lnChanceOfAny: Math.max(lnChanceOfAny, Math.log(this.#chanceOfNodes(candidate, strata))),
+    };
+  }
+
+  /** The chance that any choice of nodes that share something has as many failures as these. */
+  #chanceOfNodes({ nodes = [] }: Candidate, strata: readonly string[]): number {
     const whole = this.#tally(strata);
     const excess = new Map(this.#nodes.map((node) => [node, 0]));
     for (const [index, { node, failed }] of this.#cases.entries()) {
@@ -174,7 +189,7 @@ class Comparison {
       this.#nodes.map((node) => excess.get(node) as number),
       this.#nodes.map((node) => has.has(node)),
     );
-    return chance * this.#ofNodes <= 1 - nodeCertainty;
+    return chance * this.#ofNodes;
   }
 
   /** Single nodes, each of which is certain, as one value. It is as certain as the most certain one. */
@@ -196,7 +211,7 @@ class Comparison {
     return {
       ...{ attribute, value },
       ...(attribute === nodeAttribute && { nodes: nodes ?? [] }),
-      ...{ cases: members.length, failed },
+      ...{ onNodes: nodes?.length ?? null, ofNodes: this.#nodes.length, cases: members.length, failed },
       ...{ otherCases: this.#cases.length - members.length, otherFailed: this.#failed - failed },
       ...{ lnChance: Math.min(0, lnChanceOfAny), same },
     };

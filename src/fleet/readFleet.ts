@@ -84,10 +84,13 @@ async function readAllocations(
   return { allocations, index, notes };
 }
 
-/** The job itself, and what Nomad made of it at a dispatch or at its time. */
+/**
+ * The job itself, and what Nomad made of it at a dispatch or at its time. A text in backticks has no escapes (the
+ * grammar of hashicorp/go-bexpr).
+ */
 function filterFor(job: string): string {
-  const pattern = `^${job.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&")}(/(dispatch|periodic)-.*)?$`;
-  return `JobID matches ${JSON.stringify(pattern)}`;
+  const id = job.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&").replaceAll("`", "\\x60");
+  return `JobID matches \`^${id}(/(dispatch|periodic)-.*)?$\``;
 }
 
 async function requireJob(api: NomadApi, job: string): Promise<void> {

@@ -82,11 +82,11 @@ describe("a fleet", () => {
 
   it("of a job with the characters of an expression in its name is that job's", async () => {
     const cluster = recordedCluster();
-    const odd = cluster.allocations.map((each) => ({ ...each, JobID: 'a.b"(c' }));
+    const odd = cluster.allocations.map((each) => ({ ...each, JobID: 'a.b"(`c' }));
     const nomad = await nomadWith({ ...cluster, allocations: odd });
-    expect((await readFleet(apiOf(nomad.address), 'a.b"(c')).allocations).toHaveLength(19);
-    expect((await errorOf(readFleet(apiOf(nomad.address), 'axb"(c'))).summary).toBe(
-      'Nomad has no job "axb\\"(c" in namespace default',
+    expect((await readFleet(apiOf(nomad.address), 'a.b"(`c')).allocations).toHaveLength(19);
+    expect((await errorOf(readFleet(apiOf(nomad.address), 'axb"(`c'))).summary).toBe(
+      'Nomad has no job "axb\\"(`c" in namespace default',
     );
   });
 

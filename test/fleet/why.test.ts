@@ -74,6 +74,19 @@ describe("without a planted difference", () => {
   });
 });
 
+describe("two broken nodes of five that share a kernel", () => {
+  it("are named, and not the kernel: that they share it may be chance, and the answer never says otherwise", () => {
+    for (const seed of seeds.slice(0, 20)) {
+      const why = made({ seed, nodes: 5, planted: { nodes: [1, 3], kernel: "6.1.57", failing: 0.3 } });
+      const [group] = why.groups;
+      expect(group?.named.map(({ attribute }) => attribute)).not.toContain("kernel");
+      for (const { attribute, chance } of group?.others ?? []) {
+        if (attribute === "kernel") expect(chance).toBeGreaterThan(0.05);
+      }
+    }
+  });
+});
+
 describe("one broken node", () => {
   it("is named itself, and hardly ever what it shares with good ones", () => {
     const named = seeds.map((seed) =>

@@ -56,9 +56,11 @@ describe("fleet why", () => {
     expect(text).toBe('    nothing at /etc/passwd in its root; the host has it: unveil = ["r:/etc/passwd"]');
     const counts = `${count} of ${count} there; 0 of ${412 - count} elsewhere`;
     expect(sentence).toBe(`    ${count} of 412 allocations failed so, all on kernel 6.1.57 (${counts}).`);
-    expect(head).toMatch(/^ {4}what +failed there +elsewhere +by chance$/);
+    expect(head).toMatch(/^ {4}what +nodes +failed there +elsewhere +by chance$/);
     expect(row).toMatch(
-      new RegExp(`^ {4}kernel 6\\.1\\.57 +${count} of ${count} +0 of ${412 - count} +1 in 10\\^\\d+$`),
+      new RegExp(
+        `^ {4}kernel 6\\.1\\.57 +3 of 30 +${count} of ${count} +0 of ${412 - count} +1 in 10\\^\\d+$`,
+      ),
     );
     expect(last).toMatch(/^ {4}2026-\S+ \S+.*; such as [0-9a-f]{8}, [0-9a-f]{8}, [0-9a-f]{8}$/);
   });

@@ -200,9 +200,9 @@ function listed({ Attributes: _, Meta: __, ...node }: Json): Json {
 /** Undefined for a filter that Nomad would not understand, or that this server does not know. */
 function pageOf(all: readonly Json[], namespace: string, query: URLSearchParams) {
   const filter = query.get("filter");
-  const pattern = filter === null ? undefined : /^JobID matches (".*")$/.exec(filter)?.[1];
+  const pattern = filter === null ? undefined : /^JobID matches `([^`]*)`$/.exec(filter)?.[1];
   if (filter !== null && pattern === undefined) return undefined;
-  const expression = pattern === undefined ? undefined : new RegExp(JSON.parse(pattern) as string);
+  const expression = pattern === undefined ? undefined : new RegExp(pattern);
   const tokenOf = ({ CreateIndex, ID }: Json) => `${CreateIndex}.${ID}`;
   const found = all
     .filter(({ Namespace }) => namespace === "*" || Namespace === namespace)

@@ -66,13 +66,16 @@ function groupText(group: FailureGroup, { job }: Scope, style: Style, width: num
 }
 
 function differenceTable(differences: readonly DescribedDifference[], width: number): string {
-  const rows = differences.map(({ what, failed, cases, otherFailed, otherCases, lnChance }) => [
-    visible(what),
-    `${formatCount(failed)} of ${formatCount(cases)}`,
-    `${formatCount(otherFailed)} of ${formatCount(otherCases)}`,
-    chanceText(lnChance),
-  ]);
-  return formatTable([["what", "failed there", "elsewhere", "by chance"], ...rows], width);
+  const rows = differences.map(
+    ({ what, onNodes, ofNodes, failed, cases, otherFailed, otherCases, lnChance }) => [
+      visible(what),
+      onNodes === null ? "" : `${formatCount(onNodes)} of ${formatCount(ofNodes)}`,
+      `${formatCount(failed)} of ${formatCount(cases)}`,
+      `${formatCount(otherFailed)} of ${formatCount(otherCases)}`,
+      chanceText(lnChance),
+    ],
+  );
+  return formatTable([["what", "nodes", "failed there", "elsewhere", "by chance"], ...rows], width);
 }
 
 const maxJobs = 5;
