@@ -54,6 +54,7 @@ const tenSeconds = [
   "test/cli/commands/diff.kernel.test.ts",
   "test/cli/commands/events.kernel.test.ts",
   "test/cli/commands/exec.kernel.test.ts",
+  "test/cli/commands/lesserKernels.kernel.test.ts",
   "test/cli/commands/logs.kernel.test.ts",
   "test/cli/commands/ps.kernel.test.ts",
   "test/cli/commands/replay.kernel.test.ts",

@@ -78,7 +78,7 @@ function featureTable(): string {
 
 /** What a host has that has only cgroup v2, whose controllers are checks, too. */
 const nothing: HostFacts = {
-  ...{ kernel: "", arch: "", bootId: "", root: false, landlockAbi: 0 },
+  ...{ kernel: "", arch: "", bootId: "", root: false, landlockAbi: 0, missingCalls: [""] },
   ...{
     cgroupMount: "/sys/fs/cgroup",
     cgroupControllers: [],

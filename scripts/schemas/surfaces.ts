@@ -119,7 +119,7 @@ function attributes(): Surface {
 }
 
 const bestHost: HostFacts = {
-  ...{ kernel: "", arch: "x64", bootId: "", root: true, landlockAbi: 1, cgroupMount: "/" },
+  ...{ kernel: "", arch: "x64", bootId: "", root: true, landlockAbi: 1, missingCalls: [], cgroupMount: "/" },
   ...{ cgroupControllers: [], cgroupDelegated: [], ioWeights: true, psi: true, memfdExecution: true },
   ...{ seccomp: true, namespaces: { pid: true, mount: true, ipc: true } },
   ...{ cores: 1, mhzPerCore: 1, mhzKnown: true },

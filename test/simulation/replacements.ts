@@ -33,6 +33,7 @@ const facts = (bootId: string): HostFacts => ({
   bootId,
   root: true,
   landlockAbi: 6,
+  missingCalls: [],
   cgroupMount: "/sys/fs/cgroup",
   cgroupControllers: ["cpu", "memory", "pids"],
   cgroupDelegated: ["cpu", "memory", "pids"],

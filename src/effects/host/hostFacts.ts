@@ -8,6 +8,7 @@ import { findCgroup2Mount, readControllers } from "../cgroup/cgroup.ts";
 import { readNodeTopology } from "../cgroup/nodeCores.ts";
 import { type NodeTopology, nodeMhz } from "../cgroup/nodeTopology.ts";
 import { readKernelFile } from "../kernel/kernelFiles.ts";
+import { findMissingCalls } from "../kernel/neededCalls.ts";
 import { landlockAbi } from "../landlock/ruleset.ts";
 import { bootId } from "../processes/processIdentity.ts";
 
@@ -23,6 +24,8 @@ export interface HostFacts {
   readonly landlockAbi: number;
   /** The kernel's security modules in their order, if Landlock is not among them and they are known. */
   readonly securityModules?: readonly string[];
+  /** Needed system calls that the kernel lacks, or that are hidden from the plugin. */
+  readonly missingCalls: readonly string[];
   /** Mount point of cgroup v2; undefined if it is not mounted. */
   readonly cgroupMount: string | undefined;
   /** Controllers of the cgroup v2 hierarchy, without those bound to v1. */
@@ -68,6 +71,7 @@ export function probeHost(topology: NodeTopology = readNodeTopology()): HostFact
     root: process.geteuid?.() === 0,
     landlockAbi: abi,
     ...(abi === 0 && securityModules()),
+    missingCalls: findMissingCalls(),
     cgroupMount: mount,
     cgroupControllers: mount === undefined ? [] : readControllers(mount, "cgroup.controllers"),
     cgroupDelegated: mount === undefined ? [] : readControllers(mount, "cgroup.subtree_control"),

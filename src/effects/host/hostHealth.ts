@@ -166,6 +166,14 @@ function missingProblems(facts: HostFacts): HostProblem[] {
       remedy: "Boot with systemd.unified_cgroup_hierarchy=1, or mount cgroup2 at /sys/fs/cgroup",
     });
   }
+  if (facts.missingCalls.length > 0) {
+    problems.push({
+      what: `there are no system calls ${facts.missingCalls.join(", ")}`,
+      consequence: "tasks cannot be started, or not be stopped",
+      remedy:
+        "Use Linux 5.15 or newer. If this is one, a filter of system calls around the Nomad client hides them",
+    });
+  }
   for (const [kind, available] of Object.entries(namespaces)) {
     if (available) continue;
     problems.push({

@@ -57,6 +57,8 @@ function bind() {
     epollControl: libraryFunction("epoll_ctl", "int", "int", "int", "void *"),
     createRuleset: syscall("void *", "size_t", "uint"),
     addRule: syscall("int", "uint", "void *", "uint"),
+    /** Any call, with a number as its first argument. */
+    probe: syscall("long", "ulong", "ulong", "ulong", "ulong"),
     openat2: syscall("int", "str", "void *", "size_t"),
     openTree: syscall("int", "str", "uint"),
     mountSetattr: syscall("int", "str", "uint", "void *", "size_t"),

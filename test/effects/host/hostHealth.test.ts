@@ -56,6 +56,12 @@ describe("the health", () => {
       "there are no ipc namespaces: tasks could not be isolated from each other",
     ],
     [
+      "a hidden system call",
+      { missingCalls: ["clone3"] },
+      "unhealthy",
+      "there are no system calls clone3: tasks cannot be started, or not be stopped",
+    ],
+    [
       "no controllers",
       { cgroupMount: "/sys/fs/cgroup/unified", cgroupControllers: ["hugetlb"] },
       "healthy",

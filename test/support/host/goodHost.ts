@@ -8,6 +8,7 @@ export const goodHost: HostFacts = {
   bootId: "5f1f3c1e-0000-4000-8000-000000000000",
   root: true,
   landlockAbi: LATEST_ABI,
+  missingCalls: [],
   cgroupMount: "/sys/fs/cgroup",
   cgroupControllers: ["cpuset", "cpu", "io", "memory", "pids"],
   cgroupDelegated: [],

@@ -65,6 +65,7 @@ export function reportOn(
       ...landlockChecks(facts.landlockAbi),
       required("cgroup v2", facts.cgroupMount !== undefined, facts.cgroupMount ?? "not mounted"),
       ...controllerChecks(facts),
+      required("system calls", facts.missingCalls.length === 0, missingText(facts.missingCalls)),
       ...Object.entries(facts.namespaces).map(([kind, present]) =>
         required(`${kind} namespaces`, present, present ? "yes" : "no"),
       ),
@@ -112,6 +113,10 @@ export function reportOn(
     ],
     facts,
   };
+}
+
+function missingText(calls: readonly string[]): string {
+  return calls.length === 0 ? "all that tasks need" : `without ${calls.join(", ")}`;
 }
 
 function leftoverProblem(what: string): HostProblem {
