@@ -31,6 +31,9 @@ job "limits" {
 
         pids_limit = 16
 
+        # Programs that size themselves by their limits read them at /sys/fs/cgroup.
+        cgroup_view = "own"
+
         # MiB of swap in addition to the memory.
         swap_limit = 32
 

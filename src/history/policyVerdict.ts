@@ -4,11 +4,13 @@
  */
 
 import { DriverError } from "../base/errors.ts";
+import { seesOwnCgroup } from "../effects/cgroup/options.ts";
 import type { Denial } from "../effects/denial.ts";
 import { capabilitySet, formatCapabilities } from "../effects/kernel/capabilities.ts";
 import { describeDenial, type OwnPlaces } from "../effects/landlock/denial.ts";
 import { limitOptions, type SandboxOptions, type TaskOptions, withinPluginLimits } from "../effects/parts.ts";
 import {
+  cgroupViewPaths,
   defaultEntries,
   identityPaths,
   ownRootFolders,
@@ -158,7 +160,14 @@ function userRefusals({ uid, gid }: RecordedSandbox, plugin: SandboxOptions): st
 function pathsUnder(task: TaskOptions, plugin: SandboxOptions): PathRight[] {
   const identity = task.identityFiles ?? plugin.identityFiles;
   return merged([
-    ...(plugin.unveilDefaults ? [...defaultEntries, ...ownRootPaths, ...ownRootFolders] : []),
+    ...(plugin.unveilDefaults
+      ? [
+          ...defaultEntries,
+          ...ownRootPaths,
+          ...ownRootFolders,
+          ...(seesOwnCgroup(task) ? cgroupViewPaths : []),
+        ]
+      : []),
     ...(identity ? identityPaths : []),
     ...plugin.unveilPaths.map((entry) => parseUnveil(entry, "plugin")),
     ...knownSets(task, plugin),

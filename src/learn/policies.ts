@@ -5,6 +5,7 @@ import { egressBeyond, egressProblem } from "../effects/egress/egress.ts";
 import type { TaskFolders } from "../effects/layout/layout.ts";
 import { isAtOrBelow } from "../effects/paths/paths.ts";
 import {
+  cgroupViewPaths,
   defaultEntries,
   identityPaths,
   ownRootFolders,
@@ -59,7 +60,9 @@ export function policyOf(
     instances.flatMap(({ accesses }) => accesses),
     {
       paths: [
-        ...(plugin.unveilDefaults ? [...defaultEntries, ...ownRootPaths, ...ownRootFolders] : []),
+        ...(plugin.unveilDefaults
+          ? [...defaultEntries, ...ownRootPaths, ...ownRootFolders, ...cgroupViewPaths]
+          : []),
         ...(plugin.unveilDefaults && ownTmp ? [{ path: TMP, mode: anything }] : []),
         ...(hasIdentityFiles(task, plugin) ? identityPaths : []),
         ...configured,

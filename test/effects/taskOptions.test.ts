@@ -36,6 +36,7 @@ const usual = {
   idmappedVolumes: [],
   rootDirWritable: false,
   cpuHardLimit: true,
+  cgroupView: "none",
   cgroupDelegate: false,
   io: [],
   pressure: [],
@@ -78,6 +79,7 @@ describe("parseTaskOptions", () => {
       swap_limit: 0,
       cpu_hard_limit: false,
       numa_memory: "local",
+      cgroup_view: "own",
       io: [{ read: "50MB" }],
       pressure: [{ memory: "full 150ms 1s", cpu: "some 1s 2s" }],
       stop_command: ["nginx", "-s", "quit"],
@@ -114,6 +116,7 @@ describe("parseTaskOptions", () => {
       swapLimit: 0,
       cpuHardLimit: false,
       numaMemory: "local",
+      cgroupView: "own",
       // Not together with the host's pids.
       cgroupDelegate: false,
       io: [{ read: "50MB" }],

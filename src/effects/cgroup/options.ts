@@ -61,6 +61,10 @@ export const cgroupOptions = {
         "`local`: all of the task's memory comes from the NUMA nodes of its reserved `cores` ([NUMA](#numa))",
       example: "local",
     }),
+    cgroupView: oneOf(["none", "own"]).default("none").meta({
+      description: "`own`: the task reads [its own limits](#limits-that-a-task-sees) at `/sys/fs/cgroup`",
+      example: "own",
+    }),
     cgroupDelegate: flag().default(false).meta({
       description:
         "whether the task gets [cgroups of its own](#cgroups-of-a-tasks-own), at `/sys/fs/cgroup`; needs the plugin's `allow_cgroup_delegate`",
@@ -175,4 +179,17 @@ export function needsCores(): DriverError {
     option: "numa_memory",
     hint: "Set cores in the task's resources, best with a numa block; or leave out numa_memory",
   });
+}
+
+/**
+ * Whether the task sees its own cgroup in a root of its own. In the host's pid namespace a run's processes are in a
+ * cgroup below the one that has the limits; and a task with cgroups of its own sees these.
+ */
+export function seesOwnCgroup({
+  cgroupView,
+  cgroupDelegate,
+  pidMode,
+}: Pick<Values["task"], "cgroupView" | "cgroupDelegate"> &
+  Pick<TaskValues<typeof namespacesOptions>, "pidMode">): boolean {
+  return cgroupView === "own" && !cgroupDelegate && pidMode === "private";
 }

@@ -11,6 +11,7 @@ import { planIoOf } from "../cgroup/blockDevices.ts";
 import { type CgroupWrite, cpuShare, planCgroupWrites } from "../cgroup/cgroupPlan.ts";
 import { delegatedMount } from "../cgroup/delegatedCgroups.ts";
 import { planNumaMemory } from "../cgroup/nodeCores.ts";
+import { seesOwnCgroup } from "../cgroup/options.ts";
 import {
   candidatesOf,
   resolveCommand,
@@ -154,6 +155,7 @@ export async function planSandbox(
     root: roots.problem === undefined ? rootModeOf(task, options) : "host",
     tmpInMemory: task.tmpSize !== undefined,
     delegated: task.cgroupDelegate ? delegatedMount : undefined,
+    ownCgroup: seesOwnCgroup(task),
     rootDir: rootDir && {
       isWritable: task.rootDirWritable,
       entries: (others) => rootDir.entries(others),

@@ -10,7 +10,8 @@ import type { MemoryMount } from "../layout/mountBlocks.ts";
 import { isAtOrBelow } from "../paths/paths.ts";
 import { anyFolder, closeScratchStep } from "../plan/commonSteps.ts";
 import { descriptors, type Flags, flags, type Hints, octal, type Step, shared } from "../plan/plan.ts";
-import { TMP } from "../unveil/unveilRules.ts";
+import { CGROUP } from "../unveil/defaultPaths.ts";
+import { PTS, TMP } from "../unveil/unveilRules.ts";
 import type { HiddenPath, LaunchMount } from "./mountPoints.ts";
 import type { LaunchRoot } from "./taskRoot.ts";
 import {
@@ -22,7 +23,7 @@ import {
   type Tree,
 } from "./treeSteps.ts";
 
-const { CLONE_NEWNS, O_CLOEXEC, O_PATH, MS_REC, MS_SLAVE, MS_PRIVATE } = k;
+const { CLONE_NEWNS, CLONE_NEWCGROUP, O_CLOEXEC, O_PATH, MS_REC, MS_SLAVE, MS_PRIVATE } = k;
 const { MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC } = k;
 const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC } = k;
 
@@ -62,7 +63,7 @@ export function mountSteps(input: LaunchMounts): Step[] {
   return [
     // All sources are opened before the first mount, because a mount may hide the source of another mount.
     ...mounts.flatMap(openSteps),
-    ...enterNamespace,
+    ...(seesOwnCgroup(input.root) ? enterNamespaces : enterNamespace),
     ...(input.root.kind === "host" ? becomeSlaves : []),
     ...(input.runCgroup === undefined ? mountProc : []),
     ...(input.root.kind === "private" ? ownRootSteps(input.root) : []),
@@ -262,6 +263,24 @@ const enterNamespace = shared([
   { name: enterStep, call: "unshare", args: [mountNamespace] },
 ]);
 
+/** Init is in the task's cgroup already, which becomes the root of the cgroup namespace: cgroup_namespaces(7). */
+const enterNamespaces = shared([
+  ...enterNamespace.slice(0, -1),
+  {
+    name: enterStep,
+    call: "unshare",
+    args: [flags({ CLONE_NEWNS, CLONE_NEWCGROUP })],
+    hints: {
+      ENOSPC:
+        "The host allows no more namespaces: raise user.max_mnt_namespaces or user.max_cgroup_namespaces, or leave out cgroup_view",
+    },
+  },
+]);
+
+function seesOwnCgroup(root: LaunchRoot): boolean {
+  return root.kind === "private" && root.ownMounts.includes(CGROUP);
+}
+
 /** Later mounts of the host propagate to the task, but no mount of the task propagates to the host. */
 const becomeSlaves = shared([
   {
@@ -280,7 +299,7 @@ const mountProc = shared([
 ]);
 
 /** Mounts in a task's root that are its own, not the host's. */
-function ownRootSteps({ folders, parents, ownDevices, shmBytes }: LaunchRoot & { kind: "private" }): Step[] {
+function ownRootSteps({ folders, parents, ownMounts, shmBytes }: LaunchRoot & { kind: "private" }): Step[] {
   return [
     ...clearUmask,
     ...parents.flatMap((parent) => {
@@ -293,19 +312,18 @@ function ownRootSteps({ folders, parents, ownDevices, shmBytes }: LaunchRoot & {
         ),
       ];
     }),
-    ...ownDevices.map((path) =>
-      path === "/dev/pts"
-        ? // A terminal belongs to whoever opens it, and nobody else may use it.
-          mountNewStep("mount /dev/pts", path, "devpts", { MS_NOSUID, MS_NOEXEC }, ptsOptions)
-        : mountNewStep(
-            `mount ${path}`,
-            path,
-            "tmpfs",
-            { MS_NOSUID, MS_NODEV, MS_NOEXEC },
-            `mode=1777,size=${shmBytes}`,
-          ),
-    ),
+    ...ownMounts.map((path) => ownMountStep(path, shmBytes)),
   ];
+}
+
+function ownMountStep(path: string, shmBytes: number): Step {
+  const name = `mount ${path}`;
+  // A terminal belongs to whoever opens it, and nobody else may use it.
+  if (path === PTS) return mountNewStep(name, path, "devpts", { MS_NOSUID, MS_NOEXEC }, ptsOptions);
+  const how = { MS_NOSUID, MS_NODEV, MS_NOEXEC };
+  // Shows the root of the cgroup namespace. The mount is the same file system as the host's, so it has no options.
+  if (path === CGROUP) return mountNewStep(name, path, "cgroup2", { MS_RDONLY, ...how }, "");
+  return mountNewStep(name, path, "tmpfs", how, `mode=1777,size=${shmBytes}`);
 }
 
 /** A `/tmp` in memory, with mount points for the volumes in it. */

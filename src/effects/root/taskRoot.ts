@@ -51,8 +51,8 @@ export interface OwnRoot {
    * {@link folders}.
    */
   readonly parents: readonly string[];
-  /** Which of /dev/shm and /dev/pts are the task's own. */
-  readonly ownDevices: readonly string[];
+  /** Which of /dev/shm, /dev/pts and /sys/fs/cgroup are the task's own. */
+  readonly ownMounts: readonly string[];
   /**
    * Whether to mask files of /proc that describe the host. With the default options this is not necessary,
    * because no rule allows reading these files.
@@ -95,12 +95,12 @@ export function taskRoot({
   const isOwn = (path: string) => own.some((folder) => isAtOrBelow(path, folder));
   const hidden = new Set(bound.map(({ source }) => source));
   const paths: RootPath[] = [];
-  const ownDevices: string[] = [];
+  const ownMounts: string[] = [];
   const made: string[] = [];
   for (const { path, mode, sources, target, ownRoot, inMemory, madeByTask, inRootDir } of entries) {
     if (madeByTask || inMemory) made.push(path);
     else if (ownRoot) {
-      if (path !== TMP) ownDevices.push(path);
+      if (path !== TMP) ownMounts.push(path);
     } else if (inRootDir) continue;
     else if (target !== undefined || sources.includes("volume")) continue;
     else if (!hidden.has(path) && !isOwn(path) && !isInProc(path))
@@ -108,7 +108,7 @@ export function taskRoot({
   }
   if (defaults) paths.push(...pathsOfLinks);
   const places = [
-    ...["/proc", ...ownDevices, ...(privateTmp ? [TMP] : []), ...made].map(folderAt),
+    ...["/proc", ...ownMounts, ...(privateTmp ? [TMP] : []), ...made].map(folderAt),
     ...bound.map(({ target }) => ({ path: target, isFolder: false })),
     ...mounts
       .filter(({ target }) => !isOwn(target) && !(privateTmp && isAtOrBelow(target, TMP)))
@@ -127,12 +127,12 @@ export function taskRoot({
   return {
     template: {
       paths,
-      links: ownDevices.includes(PTS) ? [{ path: "/dev/ptmx", target: "pts/ptmx" }] : [],
+      links: ownMounts.includes(PTS) ? [{ path: "/dev/ptmx", target: "pts/ptmx" }] : [],
       places,
     },
     folders: own,
     parents,
-    ownDevices,
+    ownMounts,
     maskProc: maskProc || entries.some((rule) => isConfigured(rule) && isInProc(rule.path)),
   };
 }

@@ -79,6 +79,25 @@ export const ownRootFolders: readonly UnveilEntry[] = ["rwc:/dev/shm", "rw:/dev/
   parseUnveil(entry, "default"),
 );
 
+/** Where a task sees its own cgroup. */
+export const CGROUP = "/sys/fs/cgroup";
+
+/**
+ * What programs read to size themselves by their limits, in a private root: the JVM, .NET, Go and Node find their
+ * cgroup by these files of /proc. The JVM up to 23 wants /proc/cgroups, too.
+ */
+export const ownCgroupPaths: readonly UnveilEntry[] = [
+  "r:/proc/self/cgroup",
+  "r:/proc/self/mountinfo",
+  "r:/proc/cgroups",
+].map((entry) => parseUnveil(entry, "default"));
+
+/** The folder of a task's own cgroup in its private root. */
+export const ownCgroupFolder: UnveilEntry = parseUnveil(`r:${CGROUP}`, "default");
+
+/** What `cgroup_view` adds to the default paths of a private root. */
+export const cgroupViewPaths: readonly UnveilEntry[] = [...ownCgroupPaths, ownCgroupFolder];
+
 /** The entries that `identity_files` adds. */
 export const identityPaths: readonly UnveilEntry[] = ["r:/etc/passwd", "r:/etc/group"].map((entry) =>
   parseUnveil(entry, "default"),

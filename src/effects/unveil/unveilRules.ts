@@ -8,7 +8,14 @@ import { mountAround, type PlacedMount, type RootMode, type TaskFolders } from "
 import type { MemoryMount } from "../layout/mountBlocks.ts";
 import type { PluginValues, TaskValues } from "../options/fields.ts";
 import { isAtOrBelow } from "../paths/paths.ts";
-import { defaultEntries, identityPaths, ownRootFolders, ownRootPaths } from "./defaultPaths.ts";
+import {
+  defaultEntries,
+  identityPaths,
+  ownCgroupFolder,
+  ownCgroupPaths,
+  ownRootFolders,
+  ownRootPaths,
+} from "./defaultPaths.ts";
 import type { unveilOptions } from "./options.ts";
 import { isNothing, without } from "./pathRights.ts";
 import {
@@ -46,6 +53,8 @@ export interface UnveilInput {
   readonly tmpInMemory?: boolean;
   /** Where the task sees a subtree of cgroups of its own; undefined if it has none. */
   readonly delegated?: string | undefined;
+  /** Whether the task sees its own cgroup in a private root. */
+  readonly ownCgroup?: boolean;
 }
 
 /** A path, the access that all its entries together allow, and the sources of these entries. */
@@ -121,7 +130,7 @@ export function isConfigured({ sources }: UnveilRule): boolean {
  */
 export function unveilRules(input: UnveilInput): UnveilRules {
   const { options, task, folders, bound = [], mounts = [], inMemory = [], rootDir, delegated } = input;
-  const { tmpInMemory = false } = input;
+  const { tmpInMemory = false, ownCgroup = false } = input;
   const configured = [
     ...options.unveilPaths.map((entry) => parseUnveil(entry, "plugin")),
     ...entriesOfSets(task, options),
@@ -135,6 +144,7 @@ export function unveilRules(input: UnveilInput): UnveilRules {
   const defaults = [
     ...(rootDir ? defaultEntries.filter(({ path }) => isInEveryRoot(path)) : defaultEntries),
     ...(root === "private" ? ownRootPaths : []),
+    ...(root === "private" && ownCgroup ? ownCgroupPaths : []),
     ...folderEntries(folders),
   ];
   const implied = [
@@ -153,7 +163,9 @@ export function unveilRules(input: UnveilInput): UnveilRules {
     ...confine(merge(outside, binds)).map((rule) =>
       tmpInMemory && rule.path === TMP ? tmpRule(rule) : rule,
     ),
-    ...(root === "private" && options.unveilDefaults ? ownRootRules(configured) : []),
+    ...(root === "private" && options.unveilDefaults
+      ? ownRootRules([...ownRootFolders, ...(ownCgroup ? [ownCgroupFolder] : [])], configured)
+      : []),
     ...mounts.map(mountRule),
     ...inMemory.map(memoryRule),
     ...(delegated === undefined ? [] : [delegatedRule(delegated)]),
@@ -228,8 +240,8 @@ export const PTS = "/dev/pts";
  * Rules for a private root's own folders. If the options name such a folder, or a path around or below it,
  * the task gets the host's folder instead.
  */
-function ownRootRules(configured: readonly UnveilEntry[]): UnveilRule[] {
-  return ownRootFolders
+function ownRootRules(folders: readonly UnveilEntry[], configured: readonly UnveilEntry[]): UnveilRule[] {
+  return folders
     .filter((own) =>
       configured.every(({ path }) => !isAtOrBelow(path, own.path) && !isAtOrBelow(own.path, path)),
     )

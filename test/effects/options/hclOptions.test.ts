@@ -113,6 +113,7 @@ test("a task's options have this hclspec", () => {
       pressure: attr("pressure", "list(map(string))"),
       hugepages: attr("hugepages", "map(string)"),
       numa_memory: attr("numa_memory", "string"),
+      cgroup_view: withDefault(attr("cgroup_view", "string"), '"none"'),
       cgroup_delegate: withDefault(attr("cgroup_delegate", "bool"), "false"),
       log_collection: attr("log_collection", "string"),
       log_max_files: attr("log_max_files", "number"),

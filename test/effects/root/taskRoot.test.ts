@@ -84,7 +84,7 @@ describe("the root of a task", () => {
     const root = rootOf();
     expect(root.folders).toEqual([`${allocMounts}/${allocId}-web`]);
     expect(root.parents).toEqual([allocMounts]);
-    expect(root.ownDevices).toEqual(["/dev/shm", "/dev/pts"]);
+    expect(root.ownMounts).toEqual(["/dev/shm", "/dev/pts"]);
     expect(placesOf(root)).toEqual(["/proc", "/dev/shm", "/dev/pts", "/tmp", allocMounts]);
     expect(root.template.links).toEqual([{ path: "/dev/ptmx", target: "pts/ptmx" }]);
   });
@@ -103,8 +103,8 @@ describe("the root of a task", () => {
   });
 
   it.each(["r:/dev/shm", "r:/dev/shm/app", "rw:/dev"])("has the host's /dev/shm for %s", (entry) => {
-    const { ownDevices, template } = rootOf({ unveil: [entry] });
-    expect(ownDevices).toEqual(entry === "rw:/dev" ? [] : ["/dev/pts"]);
+    const { ownMounts, template } = rootOf({ unveil: [entry] });
+    expect(ownMounts).toEqual(entry === "rw:/dev" ? [] : ["/dev/pts"]);
     expect(template.paths.map(({ path }) => path)).toContain(entry.slice(entry.indexOf(":") + 1));
   });
 
@@ -125,7 +125,7 @@ describe("the root of a task", () => {
   it("has mount points for folders in memory, which are no devices of its own", () => {
     const inMemory = [{ target: "/var/cache/app", bytes: 1 }];
     const root = rootOf({ inMemory });
-    expect(root.ownDevices).toEqual(["/dev/shm", "/dev/pts"]);
+    expect(root.ownMounts).toEqual(["/dev/shm", "/dev/pts"]);
     expect(root.template.places).toContainEqual({ path: "/var/cache/app", isFolder: true });
     expect(pathsOf(root)).not.toContain("/var/cache/app");
   });

@@ -118,6 +118,7 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
     "the host's by allow_host_pid": { exception: "allowHostPid", job: () => ({ pid_mode: "host" }) },
     // Not with the host's pids.
     "private, with cgroups by allow_cgroup_delegate": { job: () => ({ cgroup_delegate: true }) },
+    "private, with a view of its cgroup": { job: () => ({ cgroup_view: "own" }) },
   },
   stop: {
     "by signal": {},

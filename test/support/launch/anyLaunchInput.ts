@@ -35,7 +35,7 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
       kind: fc.constant("private" as const),
       folders: fc.array(path, { maxLength: 3 }),
       parents: fc.array(path, { maxLength: 2 }),
-      ownDevices: fc.subarray(["/dev/shm", "/dev/pts"]),
+      ownMounts: fc.subarray(["/dev/shm", "/dev/pts"]),
       maskProc: fc.boolean(),
       shmBytes: fc.nat(),
     }),

@@ -8,7 +8,7 @@ import { cgroupCount, cgroupFile } from "../support/cgroupFiles.ts";
 import { cgroupMount, diskFolder, shareSlice } from "../support/prepareGuest.ts";
 import { describe, onTestFinished, test } from "../support/runner.ts";
 import { type Limits, resourcesOf, startVmTask } from "../support/runningTask.ts";
-import { eventData, sharedAgent, type VmAgent } from "../support/vmAgent.ts";
+import { eventData, mhzPerCore, sharedAgent, type VmAgent } from "../support/vmAgent.ts";
 
 const killed = { exitCode: 137, signal: 9, oomKilled: true };
 const wellEnded = { exitCode: 0, signal: 0, oomKilled: false };
@@ -49,6 +49,18 @@ describe("memory", () => {
       await exitMessage(agent, config),
       /^killed by the kernel: the host, or a cgroup above the task's, ran out of memory; the task's own limit was not full/,
     );
+  });
+
+  test("a runtime sizes itself by its own limits, if it has a view of its cgroup", async () => {
+    const sizes = "console.log(process.constrainedMemory() / 2 ** 20, os.availableParallelism())";
+    const node = { command: process.execPath, args: ["-e", sizes], unveil: [`rx:${process.execPath}`] };
+    const limits = { memoryMb: 200, cpuMhz: mhzPerCore };
+    const { agent, allocation, config } = await startVmTask({
+      command: { ...node, cgroup_view: "own" },
+      limits,
+    });
+    assert.deepEqual(await waitTask(agent, config), wellEnded);
+    assert.equal(await allocation.stdout.text(), "200 1\n");
   });
 
   test("a task within its limit is left alone", async () => {
