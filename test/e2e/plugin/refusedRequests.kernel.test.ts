@@ -5,6 +5,7 @@ import { type Agent, startAgent, startTask } from "../../support/agent/agent.ts"
 import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
 import { startWarmAgent } from "../../support/agent/refusal.ts";
 import { withEventLog } from "../../support/history/eventLog.ts";
+import { eventually } from "../../support/host/eventually.ts";
 import { leftSince, nothingLeft, tracesOf } from "../../support/plugin/pluginTraces.ts";
 
 let agent: Agent;
@@ -45,7 +46,7 @@ describe("a request is refused before it reaches the driver", () => {
     const before = tracesOf(agent);
     const refused = await startTask(agent, config).catch(errorOfCall);
     expect(refused).toMatchObject({ code, message: expect.stringMatching(text), recoverable: false });
-    expect(leftSince(before, agent)).toEqual(nothingLeft);
+    await eventually(() => expect(leftSince(before, agent)).toEqual(nothingLeft));
     expect(await withEventLog(agent.stateDir, (log) => log.version(config.id))).toBe(0);
   });
 
