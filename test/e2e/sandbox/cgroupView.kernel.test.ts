@@ -1,14 +1,16 @@
 /** What a task sees of its cgroup: `cgroup_view`. */
 import { beforeAll, describe, expect, test } from "vitest";
+import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
 import { type Agent, runTask, startAgent } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 
+const hostMount = findCgroup2Mount();
 let agent: Agent;
 beforeAll(async () => {
   agent = await startAgent({
     options: {
-      ...{ unveil_by_task: true, allow_root: true, allow_host_pid: true, allow_cgroup_delegate: true },
-      unveil_allowed: ["r:/sys/fs/cgroup", "r:/proc"],
+      ...{ allow_root: true, allow_host_pid: true, allow_cgroup_delegate: true },
+      unveil_allowed: [`r:${hostMount}`, "r:/proc"],
     },
   });
 });
@@ -84,7 +86,7 @@ test("a child of the main process finds it with /proc unveiled", async () => {
 });
 
 test("a task that unveils the path has the host's", async () => {
-  const [, mounts] = await printed(finding, { ...view, unveil: ["r:/sys/fs/cgroup"] });
+  const [, mounts] = await printed(finding, { ...view, unveil: [`r:${hostMount}`] });
   expect(mounts).not.toContain("['/', '/sys/fs/cgroup']]");
 });
 
