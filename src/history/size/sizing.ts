@@ -88,8 +88,8 @@ export function sizesOf(runs: readonly RunUse[], options: SizingOptions, now: nu
 function sizeOf(runs: readonly [RunUse, ...RunUse[]], options: SizingOptions, now: number): TaskSizing {
   const newest = runs.reduce((a, b) => (b.begunAt > a.begunAt ? b : a));
   const { namespace, job, group, task, reserved } = newest;
-  const from = Math.min(...runs.map(({ begunAt }) => begunAt));
-  const to = Math.max(...runs.map(({ endedAt }) => endedAt ?? now));
+  const from = runs.reduce((first, { begunAt }) => Math.min(first, begunAt), now);
+  const to = runs.reduce((last, { endedAt }) => Math.max(last, endedAt ?? now), from);
   const throttled = runs.filter(isHeldBack);
   return {
     ...{ namespace, job, group, task },
@@ -104,7 +104,7 @@ function sizeOf(runs: readonly [RunUse, ...RunUse[]], options: SizingOptions, no
     cpu: reserved === null ? null : cpuSize(runs, reserved, options),
     throttled: {
       runs: throttled.length,
-      mostMs: Math.max(0, ...throttled.map(({ cpu }) => cpu.throttledMs ?? 0)),
+      mostMs: mostOf(throttled.map(({ cpu }) => cpu.throttledMs)) ?? 0,
     },
     memoryWaiting: mostOf(runs.map(({ memory }) => memory.waiting)),
     disk: amountOf(runs.map(({ disk }) => disk)),
@@ -121,21 +121,31 @@ function thinness(runs: number, spanMs: number): string[] {
   ];
 }
 
+/** Why the peak of a run does not tell what it needed. */
+type Obstacle = "killed" | "perhapsKilled" | "going" | "swapped" | "partial" | "unmeasured";
+
+/** @returns undefined if the peak counts as what the run needed */
+function obstacleOf({ memory, endedAt }: RunUse, measured: boolean): Obstacle | undefined {
+  const { peakBytes, isWhole, kills, maySwap } = memory;
+  if ((kills ?? 0) > 0) return "killed";
+  if (!measured && kills === null) return "perhapsKilled";
+  if (!measured && endedAt === null) return "going";
+  if (peakBytes === null) return measured ? undefined : "unmeasured";
+  if (maySwap) return "swapped";
+  return isWhole || measured ? undefined : "partial";
+}
+
 /**
  * The bytes with which a run would certainly not have been killed for lack of memory: its peak, which it would not have
  * passed, or, if the peak does not tell it, the limit under which nothing was killed. Infinite if neither is known, and for
  * a run that goes on: nobody may have recorded yet what was killed.
  */
-export function enoughFor({ memory, endedAt }: RunUse, measured: boolean): number {
-  const mayHide = memory.kills === null || endedAt === null;
-  if ((memory.kills ?? 0) > 0 || (mayHide && !measured)) return Number.POSITIVE_INFINITY;
-  if (tellsNeed(memory, measured)) return memory.peakBytes ?? 0;
-  return memory.limitBytes ?? Number.POSITIVE_INFINITY;
-}
-
-/** Whether the peak counts as what the run needed. */
-function tellsNeed({ peakBytes, isWhole, maySwap }: RunUse["memory"], measured: boolean): boolean {
-  return peakBytes === null ? measured : !maySwap && (isWhole || measured);
+export function enoughFor(run: RunUse, measured: boolean): number {
+  const { peakBytes, limitBytes } = run.memory;
+  const obstacle = obstacleOf(run, measured);
+  if (obstacle === undefined) return peakBytes ?? 0;
+  const isOpen = obstacle === "killed" || obstacle === "perhapsKilled" || obstacle === "going";
+  return isOpen ? Number.POSITIVE_INFINITY : (limitBytes ?? Number.POSITIVE_INFINITY);
 }
 
 function memorySize(
@@ -146,7 +156,7 @@ function memorySize(
   const { headroom, measured, killed = 0 } = options;
   if (memoryMb <= 0) return null;
   const used = distributionOf(runs.map(({ memory }) => memory.peakBytes));
-  const enough = Math.max(...runs.map((run) => enoughFor(run, measured)));
+  const enough = mostOf(runs.map((run) => enoughFor(run, measured))) ?? Number.POSITIVE_INFINITY;
   const wanted = Math.max(enough, (used?.most ?? Number.POSITIVE_INFINITY) * (1 + headroom));
   const proposed = Math.max(leastMemoryMb, Math.ceil(wanted / mebibyte));
   const isLess = killed === 0 && proposed <= memoryMb * (1 - leastSaving);
@@ -160,8 +170,8 @@ function memorySize(
 }
 
 function groundsFor(runs: readonly RunUse[], proposed: number, measured: boolean): string[] {
-  const inPart = runs.filter(({ memory }) => tellsNeed(memory, measured) && !memory.isWhole);
-  const byLimit = runs.filter(({ memory }) => !tellsNeed(memory, measured));
+  const byLimit = runs.filter((run) => obstacleOf(run, measured) !== undefined);
+  const inPart = runs.filter((run) => obstacleOf(run, measured) === undefined && !run.memory.isWhole);
   const none = runs.length === 1 ? "the run would not" : `none of the ${countOf(runs.length, "run")} would`;
   return [
     `With ${proposed} MiB, ${none} have been killed${inPart.length > 0 ? ", by what was measured" : ""}`,
@@ -180,70 +190,55 @@ function obstacles(
   { headroom, measured, killed: unplaced = 0 }: SizingOptions,
   used: Distribution | null,
 ): string[] {
-  const isOpen = (run: RunUse) => enoughFor(run, measured) > memoryMb * mebibyte * (1 - leastSaving);
-  const open = runs.filter(isOpen);
-  const killed = open.filter(({ memory }) => (memory.kills ?? 0) > 0);
-  const perhapsKilled = open.filter(({ memory }) => memory.kills === null && !measured);
-  const rest = open.filter(
-    (run) => !killed.includes(run) && !perhapsKilled.includes(run) && !tellsNeed(run.memory, measured),
-  );
-  const swapping = rest.filter(({ memory }) => memory.peakBytes !== null && memory.maySwap);
-  const going = rest.filter((run) => run.endedAt === null && !swapping.includes(run));
-  const others = rest.filter((run) => !going.includes(run) && !swapping.includes(run));
-  const limits = killed.flatMap(({ memory }) => memory.limitBytes ?? []);
-  const at = limits.length === 0 ? "" : ` at a limit of ${formatBytes(Math.max(...limits))}`;
-  const isRaised = limits.every((limit) => limit < memoryMb * mebibyte);
-  const advice = isRaised ? "--since leaves such runs out" : "Raise memory, and then size again with --since";
+  const enough = memoryMb * mebibyte * (1 - leastSaving);
+  const open = runs.filter((run) => enoughFor(run, measured) > enough);
+  const inWay = Map.groupBy(open, (run) => obstacleOf(run, measured));
   const notes = [
     ...(unplaced === 0
       ? []
       : [
           `${countOf(unplaced, "run")} ended for lack of memory, of this task or another one of the job: the need is not known. --since leaves them out`,
         ]),
-    ...say(
-      killed,
-      (runs) =>
-        `In ${runs}, the kernel killed processes for lack of memory${at}: the need is not known, but greater. ${advice}`,
-    ),
-    ...say(
-      perhapsKilled,
-      (runs) =>
-        `Of ${runs}, it is not known whether processes were killed for lack of memory; --measured counts what was measured`,
-    ),
-    ...say(swapping, (runs) => `${runs} could swap, and what was swapped out is not in the peak`),
-    ...say(
-      going,
-      (runs) => `${runs} still going: the need is not known; --measured counts what was used so far`,
-    ),
-    ...say(
-      others.filter(({ memory }) => memory.peakBytes !== null),
-      (runs) => `The peak of ${runs} was not measured to the end; --measured counts what was measured`,
-    ),
-    ...say(
-      others.filter(({ memory }) => memory.peakBytes === null),
-      (runs) =>
-        `The memory of ${runs} was not measured: shorter than a second, or without a memory controller; --measured leaves them out`,
+    ...say(inWay.get("killed") ?? [], (count, runs) => killedText(count, runs, memoryMb)),
+    ...Object.entries(obstacleTexts).flatMap(([obstacle, text]) =>
+      say(inWay.get(obstacle as Obstacle) ?? [], text),
     ),
   ];
-  if (notes.length > 0 || used === null) return notes.length > 0 ? notes : ["Memory was not measured"];
+  if (notes.length > 0) return notes;
+  if (used === null) return ["Memory was not measured"];
   const full = open.filter(
     ({ memory }) => (memory.peakBytes ?? 0) >= (memory.limitBytes ?? Number.POSITIVE_INFINITY),
   );
-  return [
-    ...say(
-      full,
-      (runs) => `${runs} reached the limit, and nothing was killed: files in the page cache count, too`,
-    ),
-    ...(full.length === 0
-      ? [
-          `The most that was used, and ${Math.round(headroom * 100)} % more, is nearly what is reserved, or more`,
-        ]
-      : []),
-  ];
+  return full.length > 0
+    ? say(
+        full,
+        (runs) => `${runs} reached the limit, and nothing was killed: files in the page cache count, too`,
+      )
+    : [
+        `The most that was used, and ${Math.round(headroom * 100)} % more, is nearly what is reserved, or more`,
+      ];
 }
 
-function say(runs: readonly RunUse[], text: (runs: string) => string): string[] {
-  return runs.length === 0 ? [] : [text(countOf(runs.length, "run"))];
+const obstacleTexts: Readonly<Record<Exclude<Obstacle, "killed">, (runs: string) => string>> = {
+  perhapsKilled: (runs) =>
+    `Of ${runs}, it is not known whether processes were killed for lack of memory; --measured counts what was measured`,
+  swapped: (runs) => `${runs} could swap, and what was swapped out is not in the peak`,
+  going: (runs) => `${runs} still going: the need is not known; --measured counts what was used so far`,
+  partial: (runs) => `The peak of ${runs} was not measured to the end; --measured counts what was measured`,
+  unmeasured: (runs) =>
+    `The memory of ${runs} was not measured: shorter than a second, or without a memory controller; --measured leaves them out`,
+};
+
+function killedText(count: string, runs: readonly RunUse[], memoryMb: number): string {
+  const limit = mostOf(runs.map(({ memory }) => memory.limitBytes));
+  const at = limit === null ? "" : ` at a limit of ${formatBytes(limit)}`;
+  const isRaised = limit === null || limit < memoryMb * mebibyte;
+  const advice = isRaised ? "--since leaves such runs out" : "Raise memory, and then size again with --since";
+  return `In ${count}, the kernel killed processes for lack of memory${at}: the need is not known, but greater. ${advice}`;
+}
+
+function say(runs: readonly RunUse[], text: (count: string, runs: readonly RunUse[]) => string): string[] {
+  return runs.length === 0 ? [] : [text(countOf(runs.length, "run"), runs)];
 }
 
 function isHeldBack({ cpu }: RunUse): boolean {
@@ -259,7 +254,7 @@ function cpuSize(
   if (hasCores || cpuMhz <= 0) return null;
   const used = distributionOf(runs.map(({ cpu }) => cpu.most));
   const held = runs.filter(isHeldBack);
-  const spanMs = Math.max(0, ...runs.map(({ cpu }) => cpu.spanMs));
+  const spanMs = mostOf(runs.map(({ cpu }) => cpu.spanMs)) ?? 0;
   const wanted = (used?.most ?? Number.POSITIVE_INFINITY) * (1 + headroom);
   const proposed = Math.max(10, Math.ceil(wanted / 10) * 10);
   const isLess = proposed <= cpuMhz * (1 - leastSaving);
@@ -267,7 +262,7 @@ function cpuSize(
   if (used === null) return { ...base, proposed: null, notes: ["CPU was not measured"] };
   const bursts = `Figures are averages over up to ${formatDuration(spanMs)}: less CPU would make shorter bursts take longer`;
   if (held.length > 0) {
-    const ms = Math.max(...held.map(({ cpu }) => cpu.throttledMs ?? 0));
+    const ms = mostOf(held.map(({ cpu }) => cpu.throttledMs)) ?? 0;
     const text = `The limit held back ${countOf(held.length, "run")}, by up to ${formatDuration(ms)}: what they would have used is not known`;
     return { ...base, proposed: null, notes: [text] };
   }
@@ -299,6 +294,5 @@ function amountOf(amounts: readonly Amount[]): Amount {
 }
 
 function mostOf(figures: readonly (number | null)[]): number | null {
-  const known = figures.filter((figure) => figure !== null);
-  return known.length === 0 ? null : Math.max(...known);
+  return figures.reduce((most, figure) => (figure === null ? most : Math.max(most ?? figure, figure)), null);
 }

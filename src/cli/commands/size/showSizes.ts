@@ -83,7 +83,7 @@ async function recordedRuns(job: string, path: string): Promise<RunUse[]> {
 }
 
 function noRuns(job: string, since: number, recorded: readonly RunUse[]): DriverError {
-  const last = Math.max(...recorded.map(({ endedAt }) => endedAt ?? 0));
+  const last = recorded.reduce((last, { endedAt }) => Math.max(last, endedAt ?? 0), 0);
   return new DriverError(
     "TASK_NOT_FOUND",
     `no run of job ${job} is recorded of the last ${formatDuration(since)}; the last one ended at ${formatTime(last)}`,
