@@ -75,6 +75,9 @@ describe("of a hostile history", () => {
     [["ps", "--all"]],
     [["ps", "--all", "--json"]],
     [["diff", whole, strange]],
+    [["size", hostile, "--since", "36500d"]],
+    [["size", hostile, "--json", "--since", "36500d"]],
+    [["size", "nothing of that name"]],
     [["diff", whole, others[0] ?? ""]],
     [["diff", "--json", whole, strange]],
   ])("%j prints only text", async (args) => {

@@ -37,6 +37,9 @@ describe("a plugin's figures", () => {
       exec2_tasks_running: 1,
       exec2_tasks_shown: 1,
       exec2_task_start_seconds_count: 1,
+      [`exec2_task_cpu_reserved_hertz{${labels}}`]: 50e6,
+      [`exec2_task_memory_reserved_bytes{${labels}}`]: 40 * 2 ** 20,
+      [`exec2_task_oom_kills_total{${labels}}`]: 0,
       'exec2_task_ends_total{nomad_job="",result="killed"}': 0,
     });
     await agent.driver.stopTask({ taskId: config.id, timeout: { seconds: 60, nanos: 0 }, signal: "SIGKILL" });
