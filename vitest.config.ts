@@ -67,6 +67,7 @@ const tenSeconds = [
   "test/cli/commands/why.kernel.test.ts",
   "test/cli/damagedLogs.kernel.test.ts",
   "test/cli/hostileTexts.kernel.test.ts",
+  "test/cli/jsonOutputs.kernel.test.ts",
   "test/cli/secrets.kernel.test.ts",
   "test/docs/exampleJobs.kernel.test.ts",
   "test/docs/pages.kernel.test.ts",

@@ -148,7 +148,9 @@ class SchemaMaker {
     if (type === undefined || !isPrinted(type) || this.#isFunction(type)) return [];
     const parts = type.isUnionType() ? type.getTypes() : [type];
     if (!parts.some(isPrinted)) return [];
-    const required = (property.flags & SymbolFlags.Optional) === 0 && parts.every(isPrinted);
+    // Of an unknown type, a value may be undefined.
+    const isSure = parts.every((part) => isPrinted(part) && (part.flags & TypeFlags.AnyOrUnknown) === 0);
+    const required = isSure && (property.flags & SymbolFlags.Optional) === 0;
     const description = property.getDocumentationComment(this.#checker).replaceAll(/\s+/g, " ");
     const schema = { ...(description !== "" && { description }), ...this.of(type) };
     return [{ name: property.name, required, schema }];
