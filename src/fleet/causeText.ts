@@ -25,6 +25,7 @@ const texts: readonly (readonly [CauseKind, RegExp])[] = [
   ["missing_path", /^its last line names its user (\d+)/],
   ["missing_path", /^nothing at (.+?)(?:, neither in| in its root|$)/],
   ["missing_path", /^its last line names (.+?)(?:: nothing is there|, neither in| in its root)/],
+  ["missing_path", /^(.+?) is a link to .+, which the host has/],
   ["missing_path", /^(.+) is a link, and what it points to is not there/],
   ["permission", /^(?:its last line names )?(port \d+)(?:: those| is) below/],
   ["permission", /^(?:file|folder) (.+?) (?:is not executable: its mode|belongs to )/],

@@ -3,7 +3,7 @@
  * the host where the output points. Later, the folder is gone, the disk has room again, and the port is free.
  */
 
-import { closeSync, constants, fstatSync, statfsSync } from "node:fs";
+import { closeSync, constants, fstatSync, readlinkSync, statfsSync } from "node:fs";
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Secrets } from "../../base/masking.ts";
@@ -38,7 +38,7 @@ import { callFor } from "./decisive.ts";
 import type { DiskFacts, HostEvidence, PathFacts, Recorded } from "./evidence.ts";
 import { type Finding, type Output, readEnd } from "./knownTexts.ts";
 import { laterEnd, type Written } from "./lastStanza.ts";
-import { isIdmapped, isMissed, rootDirOf } from "./roots.ts";
+import { isIdmapped, isLink, isMissed, rootDirOf } from "./roots.ts";
 
 /**
  * Nomad's log collector writes what it has read after at most 100 ms (`flushDur` of its file rotator), and
@@ -94,9 +94,8 @@ export async function diagnose(
 
 function recordedIn(notes: readonly Note[], context: TaskContext): Recorded | undefined {
   const missed = lookedFor(notes).flatMap((each) => {
-    if (!isMissed(each, context)) return [];
     const facts = pathFacts(each.path, context);
-    return facts?.found === undefined ? [] : [{ ...each, facts }];
+    return facts?.found !== undefined && isMissed(facts, context) ? [{ ...each, facts }] : [];
   });
   const [nowNs, nowMs] = [process.hrtime.bigint(), Date.now()];
   const passwd = readKernelFile("/etc/passwd") ?? "";
@@ -216,27 +215,56 @@ function rootDirFacts(path: string, context: TaskContext): PathFacts | undefined
 
 /**
  * What is at a path of the host, as the task's user may see it: a task chooses what its output names, and must not
- * learn by it what root alone can see. So the kernel looks the path up as this user, and not behind a symlink.
+ * learn by it what root alone can see. So the kernel looks the path up as this user.
  */
 function pathFacts(path: string, context: TaskContext): PathFacts | undefined {
+  // What is remote may hang: links are followed there, too.
   if (path.split("/").includes("..") || remoteMountOnTheWay(path) !== undefined) return undefined;
-  return factsFrom(AT_FDCWD, path, context);
+  const facts = factsFrom(AT_FDCWD, path, context);
+  const isBehindLinks = facts === "links";
+  if (!isBehindLinks && !(facts?.found && isLink(facts.found))) return facts;
+  const target = targetOf(path, context);
+  if (isBehindLinks) return target && { path, found: target.found, target };
+  return { ...facts, target };
 }
 
-/** @param folder a descriptor that a relative path begins at, or `AT_FDCWD` */
-function factsFrom(folder: number, path: string, { sandbox }: TaskContext): PathFacts | undefined {
-  if (sandbox === null) return undefined;
-  const { uid, gid, groups } = sandbox;
-  const flags = O_PATH | constants.O_NOFOLLOW;
-  const found = asFileUser({ uid, gid, groups, capabilities: undefined }, () =>
-    tryOpenat2(folder, path, { flags, resolve: RESOLVE_NO_SYMLINKS }),
+/** Where a path's symlinks lead to; undefined for what each process has of its own. */
+function targetOf(path: string, context: TaskContext): PathFacts | undefined {
+  const how = { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS };
+  const opened = asTaskUser(context, () => tryOpenat2(AT_FDCWD, path, how));
+  if (typeof opened !== "number") return undefined;
+  try {
+    const end = readlinkSync(`/proc/self/fd/${opened}`);
+    return isInProc(end) ? undefined : { path: end, found: statusOf(opened) };
+  } finally {
+    closeSync(opened);
+  }
+}
+
+/**
+ * @param folder a descriptor that a relative path begins at, or `AT_FDCWD`
+ * @returns undefined if the task's user cannot know; `links` if a symlink is on the way
+ */
+function factsFrom(folder: number, path: string, context: TaskContext): PathFacts | "links" | undefined {
+  const found = asTaskUser(context, () =>
+    tryOpenat2(folder, path, { flags: O_PATH | constants.O_NOFOLLOW, resolve: RESOLVE_NO_SYMLINKS }),
   );
-  if (typeof found !== "number") return found.errno === "ENOENT" ? { path, found: undefined } : undefined;
+  if (found === undefined) return undefined;
+  if (typeof found !== "number") {
+    if (found.errno === "ELOOP") return "links";
+    return found.errno === "ENOENT" ? { path, found: undefined } : undefined;
+  }
   try {
     return { path, found: statusOf(found) };
   } finally {
     closeSync(found);
   }
+}
+
+function asTaskUser<Result>({ sandbox }: TaskContext, act: () => Result): Result | undefined {
+  if (sandbox === null) return undefined;
+  const { uid, gid, groups } = sandbox;
+  return asFileUser({ uid, gid, groups, capabilities: undefined }, act);
 }
 
 function statusOf(descriptor: number): NonNullable<PathFacts["found"]> {
@@ -265,7 +293,8 @@ function volumeFacts(path: string, { source, target }: Mounts[number], context: 
     const places = [path, path.slice(0, path.lastIndexOf("/"))].filter((each) => isAtOrBelow(each, target));
     for (const place of places) {
       const rest = place.slice(target.length + 1);
-      const found = rest === "" ? statusOf(volume) : factsFrom(volume, rest, context)?.found;
+      const facts = rest === "" ? { found: statusOf(volume) } : factsFrom(volume, rest, context);
+      const found = facts === "links" ? undefined : facts?.found;
       if (found !== undefined)
         return [{ path: place, found: asInTask(found, statusOf(volume), target, context) }];
     }

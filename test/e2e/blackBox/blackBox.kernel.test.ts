@@ -1,6 +1,6 @@
 /** What the black box adds to the cause of a failure, in a plugin as an agent runs it. */
 import { spawn } from "node:child_process";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, symlinkSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { EventData } from "../../../src/machines/events.ts";
 import { type Agent, runTask, startAgent, startedTask, waitTask } from "../../support/agent/agent.ts";
@@ -59,6 +59,28 @@ describe.skipIf(problem !== undefined)("with a black box", () => {
     );
     const unveiled = makeAllocation().config({ ...silent(path), unveil: [`r:${path}`] });
     expect(await runTask(agent, unveiled)).toMatchObject({ exitCode: 0 });
+  });
+
+  test("a missed path with symlinks comes with what it leads to, and with the entry that adds what is missing", async () => {
+    const path = hostFile();
+    const folder = temporaryFolder("/var/tmp");
+    chmodSync(folder, 0o755);
+    const link = `${folder}/link.conf`;
+    symlinkSync(path, link);
+    const causeWith = async (unveil: readonly string[]) => {
+      const task = makeAllocation().config({ ...silent(link), unveil: [...unveil] });
+      const { exitCode } = await runTask(agent, task);
+      return { exitCode, cause: (await exitOf(agent, task.id)).cause };
+    };
+    const [alone, inFolder] = [await causeWith([]), await causeWith([`r:${folder}`])];
+    for (const { cause } of [alone, inFolder])
+      expect(cause?.text).toBe(
+        `it last missed ${link} (a link to ${path}), which the host has, but not its root`,
+      );
+    expect(alone.cause?.advice).toEqual([{ option: "unveil", value: [`r:${link}`] }]);
+    expect(inFolder.cause?.advice).toEqual([{ option: "unveil", value: [`r:${path}`] }]);
+    expect((await causeWith([`r:${link}`])).exitCode).toBe(0);
+    expect((await causeWith([`r:${folder}`, `r:${path}`])).exitCode).toBe(0);
   });
 
   test.each([
