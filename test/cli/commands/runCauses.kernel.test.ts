@@ -16,14 +16,16 @@ function silentJob(): { readonly job: string; readonly path: string } {
   return { job: shellJob(`exec perl -e 'open(F, "<", $ARGV[0]) or exit 3' ${path}`), path };
 }
 
-/** What `why` says of a failed run, on one line. */
+/** What `why` says of a failed run, on one line; `run` names `why --prove` if there is something to try. */
 async function explained(job: string, ...options: string[]): Promise<string> {
   const stateDir = temporaryFolder();
   const run = await call(["run", "--state-dir", stateDir, ...options, job]);
   expect(run.code).toBe(3);
   expect(run.stderr).not.toContain("black box");
   const { stdout } = await call(["why", "--state-dir", stateDir, "task"]);
-  return stdout.replaceAll(/\s+/g, " ");
+  const text = stdout.replaceAll(/\s+/g, " ");
+  expect(run.stderr.includes("--prove")).toBe(text.includes("unveil ="));
+  return text;
 }
 
 describe("a failure under run", () => {

@@ -66,7 +66,12 @@ describe("why --prove", { timeout: 120_000 }, () => {
     );
     const run = await call(["run", "--state-dir", stateDir, job]);
     expect(run.code).toBe(3);
-    const { code, stdout, stderr } = await proveIn(stateDir, job);
+    const [, offered] = /To try what would help task: (nomad-driver-exec2 why .*)$/m.exec(run.stderr) ?? [];
+    expect(offered).toMatch(
+      new RegExp(`^nomad-driver-exec2 why [0-9a-f]{8}/task --state-dir ${stateDir} --prove ${job}$`),
+    );
+    const [, name = ""] = /why (\S+)/.exec(offered ?? "") ?? [];
+    const { code, stdout, stderr } = await call(["why", name, "--state-dir", stateDir, "--prove", job]);
     expect(stderr).toBe("");
     expect(stdout).toContain("without any change: it exits 3");
     expect(stdout).toMatch(new RegExp(`\n\nwith unveil = \\["r:${path}"\\] it exits 0\n$`));
@@ -143,7 +148,11 @@ describe("why --prove", { timeout: 120_000 }, () => {
     };
     const volume = ["--host-volume", `vol=${folder}`];
     for (const code of [0, 9]) {
-      expect((await call(["run", "--state-dir", stateDir, ...volume, text(code)])).code).toBe(code);
+      const run = await call(["run", "--state-dir", stateDir, ...volume, text(code)]);
+      expect(run.code).toBe(code);
+      expect(run.stderr.includes("To try what would help task, with the options of this run: ")).toBe(
+        code === 9,
+      );
     }
     expect(reached).toBe(2);
     expect(readdirSync(folder)).toEqual(["written"]);

@@ -1,9 +1,10 @@
 /** `run JOB`: runs a job's tasks on this host, without a Nomad cluster. */
 import { constants } from "node:os";
 import { join } from "node:path";
+import { defaultStateDir } from "../../../base/defaultStateDir.ts";
 import { DriverError } from "../../../base/errors.ts";
 import { endBySignal, RUNNER_FAILED } from "../../../base/taskEnd.ts";
-import { taskName } from "../../../base/taskId.ts";
+import { shortNameOf, taskName } from "../../../base/taskId.ts";
 import { readNodeTopology } from "../../../effects/cgroup/nodeCores.ts";
 import type { NodeTopology } from "../../../effects/cgroup/nodeTopology.ts";
 import { exitText } from "../../../grpc/pluginClient.ts";
@@ -37,6 +38,8 @@ export interface RunOptions extends JobOptions {
   readonly keep: boolean;
   /** Whether to print what happens as JSON, one object per line. */
   readonly json: boolean;
+  /** Whether the command line has options without which another verb reads the job in another way. */
+  readonly hasJobOptions?: boolean;
 }
 
 /**
@@ -55,7 +58,9 @@ async function runToEnd(path: string, options: RunOptions): Promise<RunEnd> {
   await using runner = await JobRunner.open({ path, options });
   const run = { path, file, job, options };
   const outcomes = await runner.run({ ...run, consoleFor: (input) => consoleOf(job, options, input) });
-  return outcomes === "interrupted" ? interrupted : endOf(outcomes);
+  if (outcomes === "interrupted") return interrupted;
+  await runner.offerProofs(run, outcomes);
+  return endOf(outcomes);
 }
 
 /**
@@ -141,6 +146,31 @@ export class JobRunner {
     }
   }
 
+  /** Tells how to try what would help each failed task, where there is something to try. */
+  async offerProofs(
+    { path, job, options }: Pick<JobRun, "path" | "job" | "options">,
+    outcomes: readonly TaskOutcome[],
+  ): Promise<void> {
+    // Standard input can be read only once.
+    if (path === "-") return;
+    const failed = outcomes.filter(({ exitCode, dismissed }) => exitCode !== 0 && !dismissed);
+    for (const { label } of failed) {
+      const id = this.#tasks.find((each) => each.label === label)?.id;
+      // Loaded on demand: most runs do not fail.
+      if (id === undefined) continue;
+      const { hasTrial } = await import("../../histories/recordedProof.ts");
+      const { stateDir } = options;
+      if (!(await hasTrial({ path: stateDir, name: id, back: 0 }, job))) continue;
+      const words = [
+        ...["nomad-driver-exec2", "why", shortNameOf(id)],
+        ...(stateDir === defaultStateDir ? [] : ["--state-dir", shellWord(stateDir)]),
+        ...["--prove", shellWord(path)],
+      ];
+      const same = options.hasJobOptions ? ", with the options of this run" : "";
+      this.#console?.note(`To try what would help ${label}${same}: ${words.join(" ")}`);
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#control?.close();
     await this.#session?.close();
@@ -221,6 +251,11 @@ export class JobRunner {
     this.#work.setStateFolder(stateFolder.path);
     return this.#session;
   }
+}
+
+/** A word that a shell takes as it is. */
+function shellWord(text: string): string {
+  return /^[\w./@%+=:,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 async function serve(tasks: readonly StartedTask[], request: RunRequest): Promise<void> {

@@ -76,10 +76,8 @@ async function act(path: string, options: Options): Promise<number> {
   const runOptions = {
     ...pluginConfig,
     ...(await readJobOptions(options)),
-    verbose,
-    raw,
-    keep,
-    json,
+    ...{ verbose, raw, keep, json },
+    hasJobOptions: hasJobOptions(options),
   };
   if (options.learn !== true) {
     refuseWithoutLearn(options);
@@ -94,6 +92,20 @@ async function act(path: string, options: Options): Promise<number> {
     stopAfterMs: stopAfterOf(options),
     tries: triesOf(options),
   });
+}
+
+/** Whether there are options of the job file or the plugin. */
+function hasJobOptions({
+  stateDir: _,
+  verbose,
+  raw,
+  keep,
+  json,
+  task,
+  files = true,
+  ...others
+}: Options): boolean {
+  return files !== true || Object.keys(others).length > 0;
 }
 
 function refuseWithoutLearn({ write, stopAfter, tries }: Options): void {

@@ -2,7 +2,7 @@
 import { constants } from "node:os";
 import { DriverError } from "../../../base/errors.ts";
 import { codeToPassOn, endBySignal } from "../../../base/taskEnd.ts";
-import { lastGoodRun, ranMs } from "../../../history/cause/goodRun.ts";
+import { ranMs } from "../../../history/cause/goodRun.ts";
 import {
   endsWell,
   type Outcome,
@@ -13,20 +13,16 @@ import {
   type TriedDifference,
   verdictOn,
 } from "../../../history/prove/outcomes.ts";
-import { isPlain, type Proof, proofOf, type Setup } from "../../../history/prove/trials.ts";
+import { isPlain, type Proof, type Setup } from "../../../history/prove/trials.ts";
 import { checkJob, pluginOptionsOf } from "../../../localAgent/files/checkFile.ts";
 import type { Job } from "../../../localAgent/jobspec/job.ts";
 import type { JobFile } from "../../../localAgent/jobspec/jobFile.ts";
 import { catchInterrupts } from "../../../localAgent/task/interrupts.ts";
 import { recordedTaskIn, scratchJob } from "../../../localAgent/task/scratchJob.ts";
-import { MASK } from "../../../machines/events/defineEvent.ts";
-import type { TaskContext } from "../../../machines/taskContext.ts";
-import { resultOf } from "../../../machines/taskOutline.ts";
-import { isLocal } from "../../../store/folder/logFolders.ts";
 import { formatDuration } from "../../../units/durations.ts";
-import { isShortened } from "../../../units/longLists.ts";
 import { visible } from "../../../units/visible.ts";
-import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
+import type { TaskPlace } from "../../histories/eventLogs.ts";
+import { type Failed, proofFor, recordedRuns } from "../../histories/recordedProof.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { print } from "../../terminal/output.ts";
 import { Interrupted, Trials } from "../run/learnTrials.ts";
@@ -47,19 +43,15 @@ export interface ProveOptions extends RunOptions {
  */
 export async function proveWhy(place: TaskPlace, path: string, options: ProveOptions): Promise<number> {
   requireRoot("why --prove starts tasks in sandboxes of their own");
-  const { id, failed, good } = await recordedRuns(place, options);
+  const runs = await recordedRuns(place, options);
+  const { id, failed, good } = runs;
   // Other tasks of the file do not matter: they may need another driver.
   const reading = { ...options.reading, tasks: [failed.request.taskName] };
   const own = { ...options, reading };
   const file = await readJobFile(path, own);
   const job = await checkJob(file, variablesOf(own), pluginOptionsOf(own));
   const { group, task } = recordedTaskIn(job, failed.request);
-  const proof = proofOf(
-    failed.request,
-    failed.exit?.cause,
-    good?.request ?? undefined,
-    Object.keys(task.env),
-  );
+  const proof = proofFor(runs, task);
   if (proof.trials.length === 0) throw nothingToTry(proof, good !== undefined);
   const network = options.network && group.network.mode !== "none";
   const jobOf = (setup: Setup) => scratchJob(job, failed.request, setup, { network, isPlain });
@@ -82,48 +74,6 @@ const marginMs = 5_000;
 const maxLimitMs = 3_600_000;
 
 const codeOfInterrupt = endBySignal(constants.signals.SIGINT).exitCode;
-
-type Failed = TaskContext & { readonly request: NonNullable<TaskContext["request"]> };
-
-async function recordedRuns(
-  place: TaskPlace,
-  { hasPluginBlock }: Pick<ProveOptions, "hasPluginBlock">,
-): Promise<{ readonly id: string; readonly failed: Failed; readonly good: TaskContext | undefined }> {
-  await using logs = await EventLogs.openFor(place);
-  const { history } = logs.history(place, true);
-  const folder = logs.stateFolderOf(logs.find(place));
-  const { context } = history.finalState;
-  const { stream: id } = history;
-  const { request } = context;
-  const hint = "Choose a failed run with --run";
-  if (request === null)
-    throw new DriverError("PROOF_IMPOSSIBLE", `no request is recorded for ${id}`, { hint });
-  const result = resultOf(context);
-  if (result === null || result === "completed" || result === "stopped" || result === "lost") {
-    const end = result === null ? "is not over" : result === "lost" ? "is lost" : `has not failed: ${result}`;
-    throw new DriverError("PROOF_IMPOSSIBLE", `${id} ${end}`, { hint });
-  }
-  // A trial must have no right that the client had refused to the run.
-  if (!hasPluginBlock && (folder === undefined || !isLocal(folder))) {
-    const which = folder === undefined ? "a bundle does not tell" : "an agent's run is recorded without";
-    throw new DriverError("PROOF_IMPOSSIBLE", `${which} the plugin block that restricted ${id}`, {
-      hint: "Give the client's plugin block with --plugin-config",
-    });
-  }
-  // The text that stands for the rest looks as if it were masked.
-  if (isShortened(request.options.args)) {
-    throw new DriverError(
-      "PROOF_IMPOSSIBLE",
-      `the arguments of ${id} are too long to be recorded as a whole`,
-    );
-  }
-  if (JSON.stringify(request.options).includes(MASK)) {
-    throw new DriverError("PROOF_IMPOSSIBLE", `the arguments of ${id} are masked`, {
-      hint: "Use the event log of the host, or a bundle of export --show-args",
-    });
-  }
-  return { id, failed: { ...context, request }, good: lastGoodRun(context, logs.earlierRuns(place)) };
-}
 
 function nothingToTry({ untried }: Proof, hasGood: boolean): DriverError {
   const others = untried.length === 0 ? "" : `; what differs cannot be tried: ${untried.join(", ")}`;
