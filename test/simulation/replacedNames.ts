@@ -50,6 +50,7 @@ export const replacedNames: Readonly<Record<string, readonly string[]>> = {
     "collectYoungGarbage",
     "heapBytes",
   ],
+  "effects/processes/waitingThreads.ts": ["waitingThreads"],
   "driver/start/rehearsal.ts": ["Rehearsal"],
   "store/folder/files.ts": ["replaceFile"],
   "store/folder/stateFolder.ts": ["openStateFolder"],

@@ -92,6 +92,9 @@ export function installReplacements(
     collectYoungGarbage: nothing,
     heapBytes: () => 0,
   });
+  define("effects/processes/waitingThreads.ts", {
+    waitingThreads: async () => ({ threads: [], more: 0 }),
+  });
   define("driver/start/rehearsal.ts", { Rehearsal: NoRehearsal });
   define("effects/root/rootTemplates.ts", { RootTemplates: NoRoots, findRootProblem: async () => undefined });
   define("store/folder/stateFolder.ts", {

@@ -33,6 +33,12 @@ const changes: { readonly [T in EventType]?: Change<T> } = {
     ...data,
     error: data.error === null ? null : secrets.mask(data.error),
   }),
+  forceKilled: ({ waits, ...data }, secrets) => {
+    if (waits === undefined) return data;
+    const nameOf = (name: string | null) => (secrets.isComplete && name !== null ? secrets.mask(name) : null);
+    const threads = waits.threads.map((each) => ({ ...each, program: nameOf(each.program) }));
+    return { ...data, waits: { ...waits, threads } };
+  },
   exited: (data, secrets) => {
     const { cause, changes: changed, blackBox, ...others } = data;
     return {

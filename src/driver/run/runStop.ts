@@ -1,6 +1,7 @@
 /** Ends a run that is to end: by its stop command, by its stop's signal, and at last by SIGKILL. */
 import { isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { killInit, killTask, signalGroup } from "../../effects/processes/signals.ts";
+import { waitingThreads } from "../../effects/processes/waitingThreads.ts";
 import { stopCommandFailed } from "../../machines/events/ending.ts";
 import { isOver } from "../../machines/taskMachine.ts";
 import type { CommandServices, RunCommands } from "../exec/commands.ts";
@@ -97,6 +98,7 @@ export class RunStop {
     const { task } = this.#ground;
     const { stop, process } = task.snapshot.context;
     if (process === null) return;
+    const waits = stop?.timedOut ? await waitingThreads(process.task) : undefined;
     const retry = this.#retrying("a task cannot be killed yet");
     const isOverAlready = () => isOver(task.state);
     const delivered = await retry(() => killTask(process.task), isOverAlready);
@@ -110,6 +112,7 @@ export class RunStop {
     await task.record("forceKilled", {
       reason: stop?.timedOut ? "stopTimedOut" : "destroyRequested",
       delivered,
+      ...(delivered && waits && { waits }),
     });
   }
 

@@ -14,6 +14,7 @@ import { formatZonedTime } from "../../units/times.ts";
 import { recordedSentences } from "./blackBox.ts";
 import { denialSentences } from "./denials.ts";
 import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
+import { waitSentences } from "./waits.ts";
 
 /**
  * Why the task failed, if its event says so: the sentence that the agent has got, too. Otherwise the last message of its
@@ -92,6 +93,7 @@ function stopRequests(facts: readonly Fact[]): Sentence[] {
       [timedOut, killed?.data.reason === "stopTimedOut" ? killed : undefined].filter(() => timedOut),
       "It was still running after the timeout, so it was killed",
     ),
+    ...waitSentences(killed),
     ...sentence(
       [destroy, killed?.data.reason === "destroyRequested" ? killed : undefined].filter(() => destroy),
       "The agent requested its removal while it was running, so it was killed",

@@ -120,9 +120,40 @@ const killReasons = {
   destroyRequested: "its removal was requested",
 };
 
+const waitingThread = z.object({
+  /** Its process, and the thread itself, by their pids on the host. */
+  pid: z.number(),
+  thread: z.number(),
+  /** Its name, which it chooses itself; null if nobody knows what must be masked in it. */
+  program: z.string().nullable(),
+  /** `R`, `S`, `D`, `T`, …: proc_pid_stat(5). */
+  state: z.string(),
+  /** Name of the system call that it was in; null: none. */
+  call: z.string().nullable(),
+  /** The kernel's function that it slept in; null: none, or the kernel does not tell. */
+  wait: z.string().nullable(),
+  /** Of a thread that heeded no signals (`D`): the kernel's functions, the innermost first. */
+  stack: z.array(z.string()),
+});
+
 /** SIGKILL was sent to the task's main process. Its init then ends the rest of the run. */
 const forceKilled = defineEvent({
-  schema: z.object({ reason: z.enum(["stopTimedOut", "destroyRequested"]), delivered: z.boolean() }),
+  schema: z.object({
+    reason: z.enum(["stopTimedOut", "destroyRequested"]),
+    delivered: z.boolean(),
+    /**
+     * What the threads of its main process, and of the processes that this has started, waited in right before. Missing
+     * unless it had not stopped in time.
+     */
+    waits: z
+      .object({
+        /** The main process's first. */
+        threads: z.array(waitingThread),
+        /** How many further threads were seen, but not looked at. */
+        more: z.number(),
+      })
+      .optional(),
+  }),
   evolve: ({ data }, known: { readonly forceKilled: boolean }) => ({
     forceKilled: known.forceKilled || data.delivered,
   }),
@@ -131,7 +162,7 @@ const forceKilled = defineEvent({
     `SIGKILL ${delivered ? "delivered" : "came too late"}: ${killReasons[reason]}`,
   outcome: () => "SIGKILL sent",
   shown: { tone: "bad", category: "end", group: "continues", parties: ["driver", "task"] },
-  fields: { ignored: [], masked: {} },
+  fields: { ignored: ["waits"], masked: {} },
 });
 
 const exit = z.object({

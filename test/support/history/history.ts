@@ -105,7 +105,19 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
   stopCommandEnded: { reason: "ended", end: { exitCode: 0, signal: 0 }, error: null, limitMs: 4000 },
   stopTimedOut: { timeoutMs: 5000 },
   destroyRequested: { force: true },
-  forceKilled: { reason: "stopTimedOut", delivered: true },
+  forceKilled: {
+    reason: "stopTimedOut",
+    delivered: true,
+    waits: {
+      threads: [
+        {
+          ...{ pid: 201, thread: 201, program: "python3", state: "S", call: "futex" },
+          ...{ wait: "futex_wait_queue", stack: [] },
+        },
+      ],
+      more: 0,
+    },
+  },
   denied: {
     refusals: [
       {
