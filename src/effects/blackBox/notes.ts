@@ -41,7 +41,9 @@ export const noteLayout = {
   hash: 48,
   text: 56,
   textBytes: 768,
-  bytes: 824,
+  /** Thread that made the call. */
+  thread: 824,
+  bytes: 832,
 } as const;
 
 /** Offsets in the note of a signal. */
@@ -71,6 +73,8 @@ interface NoteBody {
 
 export interface FailedCall extends NoteBody {
   readonly kind: "call";
+  /** The thread that made the call; the first thread of a process has its pid. */
+  readonly thread: number;
   /** Such as `openat`, or the call's number if the driver does not know it. */
   readonly call: string;
   /** Such as `ENOENT`. */
@@ -144,6 +148,7 @@ export function readNote(bytes: Buffer, run: number, architecture: Architecture)
   return {
     ...body,
     kind: "call",
+    thread: word(noteLayout.thread),
     call: systemCallName(number, architecture) ?? `call ${number}`,
     error: errnoName(result),
     ...(path !== undefined && { path }),

@@ -451,6 +451,7 @@ class BoxProgram extends TraceProgram {
       .load(4, 1, stack, own.run + 4)
       .store(4, buffer, noteLayout.run, { of: 1 })
       .call(helpers.currentPid)
+      .store(4, buffer, noteLayout.thread, { of: 0 })
       .compute("shiftRight", 0, 32)
       .store(4, buffer, noteLayout.pid, { of: 0 })
       .call(helpers.currentUid)

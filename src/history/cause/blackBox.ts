@@ -62,12 +62,12 @@ export function recordOf(
   const signals = notes.filter((note) => note.kind === "signal");
   return {
     missed: missed.slice(-maxMissed).map(({ path, note }) => ({
-      ...{ path, pid: note.pid, program: note.program },
+      ...{ path, pid: note.pid, thread: note.thread, program: note.program },
       at: timeOf(note),
     })),
     calls: chosen(calls, context.main).map((note) => ({
       ...{ call: note.call, error: note.error, object: note.path ?? note.address ?? null },
-      ...{ pid: note.pid, program: note.program, at: timeOf(note) },
+      ...{ pid: note.pid, thread: note.thread, program: note.program, at: timeOf(note) },
     })),
     signals: signals.slice(-maxSignals).map((note) => ({
       ...{ signal: note.signal, target: note.target, sender: senderOf(note, context) },
@@ -78,7 +78,7 @@ export function recordOf(
 }
 
 /**
- * The calls to keep, in the order of their times: the newest ones, the last one of the main process, and the last one
+ * The calls to keep, in the order of their times: the newest ones, the last one of the main process's first thread, and the last one
  * for each call and errno. What was not found comes last, because programs look for much that is nowhere.
  */
 function chosen(calls: readonly FailedCall[], main: number | undefined): FailedCall[] {
@@ -88,7 +88,7 @@ function chosen(calls: readonly FailedCall[], main: number | undefined): FailedC
     const kind = `${note.call} ${note.error}`;
     if (!ofKind.has(kind)) ofKind.set(kind, note);
   }
-  const ofMain = newestFirst.find(({ pid }) => pid === main);
+  const ofMain = newestFirst.find(({ thread }) => thread === main);
   const [absent, others] = [newestFirst.filter(isAbsent), newestFirst.filter((note) => !isAbsent(note))];
   const kept = new Set([
     ...newestFirst.slice(0, newestCalls),

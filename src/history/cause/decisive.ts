@@ -47,14 +47,20 @@ export function callFor(
   });
 }
 
-/** The last failed call of a process, if it came shortly before the end. */
+/** A program that says nothing, and fails for a call, ends within this time after it, in milliseconds. */
+const silentMs = 100;
+
+/**
+ * The last failed call of a process, if it came right before the end, in its first thread. Of another thread's, nobody
+ * knows whether the thread that ended the process has waited for it.
+ */
 export function lastCallOf(
   pid: number | undefined,
   record: Recorded["record"] | undefined,
   endedAt: number,
 ): FailedCall | undefined {
-  const last = record && failedCalls(record).findLast((each) => each.pid === pid);
-  return last === undefined || endedAt - last.at > consequenceMs ? undefined : last;
+  const last = record && failedCalls(record).findLast((each) => (each.thread ?? each.pid) === pid);
+  return last === undefined || endedAt - last.at > silentMs ? undefined : last;
 }
 
 /** All failed calls in the order of their times. Of a missed path, the record has no name of the call. */
@@ -75,7 +81,7 @@ function namesFile(line: string, name: string): boolean {
 }
 
 /** The number at the end of an address or of its name. */
-function portOf(text: string): string | undefined {
+export function portOf(text: string): string | undefined {
   return /(\d{1,5})\D*$/.exec(text)?.[1];
 }
 

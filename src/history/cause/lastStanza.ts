@@ -22,7 +22,11 @@ export function lastStanza(lines: readonly string[]): Stanza | undefined {
   const head = (written[at] ?? "").trim();
   const rest = written.slice(at + 1).map((line) => line.trim());
   const words = [head, ...rest.filter((line) => !isFrame(line))];
-  return { head, rest, isPassing: levels.test(head) || words.some((line) => passing.test(line)) };
+  return {
+    head,
+    rest,
+    isPassing: [levels, summary].some((each) => each.test(head)) || words.some((line) => passing.test(line)),
+  };
 }
 
 /** Lines that belong to the message before them: stack traces, fields of an error, indented text, figures. */
@@ -62,6 +66,9 @@ const trailers = [
 
 /** Levels of messages that tell of no failure. */
 const levels = /(?:^|[\s[<("=|])(?:warn(?:ing)?|notice|info|debug|trace)(?:[\]>):|\s,"]|$)/i;
+
+/** What tests of a program have found is not what has ended them, such as `1 failed: test_port (…)`. */
+const summary = /^\d+ (?:tests? )?(?:failed|failures?|passed|errors?)\b/i;
 
 /** Words of messages after which programs go on. */
 const passing =

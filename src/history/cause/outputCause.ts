@@ -7,11 +7,11 @@ import { constants } from "node:os";
 import { NOT_EXECUTABLE, NOT_FOUND } from "../../base/taskEnd.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import { FIRST_FREE_PORT, LOW_PORTS } from "../../effects/seccomp/portRestrictions.ts";
-import type { Cause } from "../../machines/events/cause.ts";
+import type { Cause, CauseKind } from "../../machines/events/cause.ts";
 import type { Exit } from "../../machines/events/ending.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { formatBytes } from "../../units/sizes.ts";
-import { callFor } from "./decisive.ts";
+import { callFor, portOf } from "./decisive.ts";
 import {
   type DiskFacts,
   type HostEvidence,
@@ -56,6 +56,9 @@ export function outputCause(
   const isOwn = found?.pid === context.process?.task.pid;
   const call = isOwn || passedOn.includes(end.exitCode) || isErrno(found, end) ? found : undefined;
   const message = { finding, context, end, evidence, call };
+  // The kernel refuses these in a call of the task, which the record would have.
+  if (refusedInCall.has(finding.kind) && evidence.recorded !== undefined && found === undefined)
+    return undefined;
   const { kind, line, name } = finding;
   const say = (said: string | Said | undefined) =>
     said === undefined ? undefined : witnessed(kind, said, line);
@@ -111,6 +114,8 @@ export function outputCause(
       return undefined;
   }
 }
+
+const refusedInCall: ReadonlySet<CauseKind> = new Set(["port_in_use", "permission", "read_only"]);
 
 /** Perl's `die` exits with the errno of the last failed call. */
 function isErrno(call: Message["call"], { exitCode }: Exit): boolean {
@@ -176,7 +181,9 @@ function lowPort({
   context: { request, sandbox },
   call,
 }: Message): string | Said | undefined {
-  const port = Number(name);
+  // Python's message names no port.
+  const isBind = call?.call === "bind" && call.object?.startsWith("/") === false;
+  const port = Number(name ?? (isBind ? portOf(call.object ?? "") : undefined));
   if (sandbox === null || !(port > 0 && port < FIRST_FREE_PORT)) return undefined;
   if (sandbox.uid === 0 || sandbox.capabilities?.includes(LOW_PORTS)) return undefined;
   const ports = request?.options.bind_tcp;
@@ -262,7 +269,9 @@ function connectionRefused({
   call,
 }: Message): string | undefined {
   if (call?.object != null) return `it could not connect to ${call.object}: nobody listens there`;
-  if (name === undefined || isListening !== false || !/refused/i.test(line)) return undefined;
+  // curl 8 says so of every address that it could not connect to. Who listens is looked for at loopback ones only.
+  if (name === undefined || isListening !== false || !/refused|Could not connect to server/i.test(line))
+    return undefined;
   return `its last line names ${where(name)}: nobody listens there now`;
 }
 

@@ -10,12 +10,16 @@ import { consequenceMs, type HostEvidence, limitOf, witnessed } from "./evidence
 /** CPU time is counted in ticks: a process that the kernel ends may show a little less than its limit. */
 const ofCpuLimit = 0.95;
 
+/** The kernel sends these to a process that writes, in the process's own name: signal(7), SI_USER. */
+const ofWrites: ReadonlySet<string> = new Set(["SIGPIPE", "SIGXFSZ"]);
+
 export function signalCause(context: TaskContext, end: Exit, evidence: HostEvidence): Cause {
   const { signal } = end;
   const { cpuSeconds, recorded, oomKill } = evidence;
   const name = signalName(signal);
   const main = context.process?.task.pid;
-  const sent = recorded?.record.signals.findLast((each) => each.signal === signal && each.target === main);
+  const noted = recorded?.record.signals.findLast((each) => each.signal === signal && each.target === main);
+  const sent = noted?.sender?.pid === main && ofWrites.has(name) ? undefined : noted;
   const isOfProcess = sent !== undefined && sent.sender !== null;
   if (!isOfProcess) {
     const limit = ofLimit(context, name, cpuSeconds);

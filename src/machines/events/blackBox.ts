@@ -7,7 +7,10 @@ const program = { pid: z.number(), program: z.string() };
 /** Milliseconds since the epoch. */
 const at = z.number();
 
-const missedPath = z.object({ path: z.string(), ...program, at });
+/** The thread that made the call, by its pid on the host. Missing in earlier events. */
+const thread = z.number().optional();
+
+const missedPath = z.object({ path: z.string(), ...program, thread, at });
 
 const failedCall = z.object({
   /** Name of the system call. */
@@ -17,6 +20,7 @@ const failedCall = z.object({
   /** Path or address that the call named; null if it named none. */
   object: z.string().nullable(),
   ...program,
+  thread,
   at,
 });
 

@@ -32,6 +32,16 @@ const connect = (port: number) => `use IO::Socket::INET; IO::Socket::INET->new("
 const listen = (port: number) =>
   `use IO::Socket::INET; IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1", LocalPort => ${port})`;
 
+const threadThatProbes = `
+import os, threading, time
+def probe():
+    while True:
+        os.path.exists("/etc/login.defs")
+        time.sleep(0.01)
+threading.Thread(target=probe, daemon=True).start()
+time.sleep(0.3)
+os._exit(3)`;
+
 /** Programs that fail for another reason than the one that they tell of. */
 const misleading: Readonly<Record<string, () => Command>> = {
   "a missing file, and then a bad argument": () =>
@@ -52,6 +62,14 @@ const misleading: Readonly<Record<string, () => Command>> = {
     "echo '12:51:25.245 # Failed opening Unix socket: bind: Permission denied' >&2; exit 1",
   "a probe, and then a usage": () => perl('-e "/etc/login.defs"; die "usage: app FILE\\n"'),
   "a signal that it survives": () => perl('$SIG{SEGV} = sub {}; kill "SEGV", $$; die "bad input\\n"'),
+  "a thread that looks for what is missing": () => ({
+    command: "python3",
+    args: ["-c", threadThatProbes],
+  }),
+  "a path that it looked for a while before": () =>
+    perl('-e "/etc/login.defs"; select(undef, undef, undef, 0.5); exit 3'),
+  "a summary of tests": () =>
+    perl(`print STDERR "1 failed: test_port (Address already in use: 127.0.0.1:${used})\\n"; exit 1`),
   "a helper that crashes and is not needed": () => "perl -e 'kill SEGV => $$'; echo 'bad input' >&2; exit 4",
 };
 

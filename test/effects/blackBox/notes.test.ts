@@ -12,6 +12,7 @@ function noteOf(kind: number, text: Buffer | string, { number = openat, result =
     ...[
       [noteLayout.run, 5],
       [noteLayout.pid, 7],
+      [noteLayout.thread, 8],
       [noteLayout.uid, 1000],
       [noteLayout.number, number],
     ],
@@ -29,7 +30,7 @@ const read = (bytes: Buffer) => readNote(bytes, 5, "x64");
 describe("a note", () => {
   it("of a call has its name, its error and the process", () => {
     expect(read(noteOf(noteKinds.plain, ""))).toEqual({
-      ...{ kind: "call", timeNs: 123n, pid: 7, program: "perl", call: "openat", error: "ENOENT" },
+      ...{ kind: "call", timeNs: 123n, pid: 7, thread: 8, program: "perl", call: "openat", error: "ENOENT" },
     });
     expect(read(noteOf(noteKinds.plain, "", { number: 500 }))).toMatchObject({ call: "call 500" });
   });

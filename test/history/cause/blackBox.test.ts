@@ -4,8 +4,8 @@ import type { FailedCall, SentSignal } from "../../../src/effects/blackBox/notes
 import { lookedFor, recordOf } from "../../../src/history/cause/blackBox.ts";
 
 const call = (timeNs: number, more: Partial<FailedCall> = {}): FailedCall => ({
-  ...{ kind: "call", timeNs: BigInt(timeNs), pid: 7, program: "perl", call: "openat", error: "ENOENT" },
-  ...more,
+  ...{ kind: "call", timeNs: BigInt(timeNs), pid: 7, thread: more.pid ?? 7, program: "perl" },
+  ...{ call: "openat", error: "ENOENT", ...more },
 });
 const signal = (timeNs: number, more: Partial<SentSignal> = {}): SentSignal => ({
   ...{ kind: "signal", timeNs: BigInt(timeNs), pid: 11, program: "bash", uid: 0, signal: 15 },
@@ -51,13 +51,21 @@ describe("the record of the black box", () => {
       [{ path: "/etc/app.conf", note: missed }],
       context,
     );
-    expect(record.missed).toEqual([{ path: "/etc/app.conf", pid: 7, program: "perl", at: 1_001 }]);
+    expect(record.missed).toEqual([{ path: "/etc/app.conf", pid: 7, thread: 7, program: "perl", at: 1_001 }]);
     expect(record.calls).toHaveLength(12);
     expect(record.calls.slice(-2)).toEqual([
       ...[
-        { call: "connect", error: "ECONNREFUSED", object: "10.0.0.1:19", pid: 7, program: "perl", at: 1_029 },
+        {
+          call: "connect",
+          error: "ECONNREFUSED",
+          object: "10.0.0.1:19",
+          pid: 7,
+          thread: 7,
+          program: "perl",
+          at: 1_029,
+        },
       ],
-      ...[{ call: "write", error: "ENOSPC", object: null, pid: 7, program: "perl", at: 1_040 }],
+      ...[{ call: "write", error: "ENOSPC", object: null, pid: 7, thread: 7, program: "perl", at: 1_040 }],
     ]);
     expect(record.signals).toHaveLength(4);
     expect(record.signals.at(-1)).toEqual({

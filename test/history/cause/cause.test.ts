@@ -515,6 +515,16 @@ it("an end that was asked for, or that was no failure, has no cause", () => {
   expect(hasFailed(failed, taskWith())).toBe(true);
 });
 
+it("a signal for a write, which the kernel sends in the process's own name, is not the process's", () => {
+  const context = taskWith({ resourceLimits: [{ resource: "RLIMIT_FSIZE", soft: 1_000, hard: 1_000 }] });
+  const own: Sender = { pid: main, program: "head", user: "root", isOwn: true };
+  const by = (signal: number, sender: Sender) =>
+    named("", { context, end: killedBy(signal), ...recorded({ signals: [sent(signal, sender)] }) });
+  expect(by(25, own)).toBe("file_size: a file got larger than its limit: ulimit fsize = 1000 bytes");
+  expect(by(13, own)).not.toContain("sent by pid");
+  expect(by(25, systemd)).toBe("signal: ended by SIGXFSZ, sent by pid 4711 (systemd), user root");
+});
+
 it("the advice of a cause is whole, however long its text would be", () => {
   const path = `/srv/${"x".repeat(300)}`;
   const denied: Refusal = { ...refused, object: path };

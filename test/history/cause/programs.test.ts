@@ -12,7 +12,8 @@
  * - `link`: a symbolic link in the task's root, whose target is missing; with ` -> ` and the target if the host has that
  * - `owned`: a folder of root; `volume`: where the task has a volume
  * - `missed`: a path of the host that the record has as missed; `calls`: other failed calls of the record, each with
- *   the call, the errno and the object or `-`; `by`: the process of both, by default the main one
+ *   the call, the errno and the object or `-`; `by`: the process of both, by default the main one;
+ *   `thread`: the thread, by default the process's first; `before`: how many milliseconds before the end
  * - `denied`: the last denial of the sandbox, a right and its object
  * - `listening`: `nobody`, or the program that listens at the port that the output names
  * - `disk`: `full` or `free`; `refused_processes`: how many processes a limit has refused
@@ -80,7 +81,9 @@ const main = contextOf({ name: "", lines: [], all: () => [], one: () => undefine
 function recordOf({ all, one }: Case): BlackBoxRecord | undefined {
   const [missed, calls] = [all("missed"), all("calls")];
   if (missed.length + calls.length === 0) return undefined;
-  const by = { pid: Number(one("by") ?? main), program: "app", at: endedAt - 9 };
+  const pid = Number(one("by") ?? main);
+  const thread = Number(one("thread") ?? pid);
+  const by = { pid, thread, program: "app", at: endedAt - Number(one("before") ?? 9) };
   return {
     missed: missed.map((path) => ({ path, ...by })),
     calls: calls.map((each) => {
