@@ -100,15 +100,13 @@ export function recorded(run: WorldRun, reservedMb: number, index: number): RunU
   const endMs = Math.round(durationMs * endShare);
   // What the clock shows at a moment of the run.
   const clock = (ms: number) => begunAt + ms - (ms > durationMs / 2 ? run.setBackMs : 0);
-  const used = (ms: number) => {
-    const part = Math.min(run.uses.length - 1, Math.floor((ms / durationMs) * run.uses.length));
-    const bytes = Math.min(run.uses[part] ?? 0, limitMb ?? Number.POSITIVE_INFINITY) * mib;
-    return bytes * (1 - (swapped ?? 0));
-  };
-  const peak = (ms: number) => {
-    const parts = run.uses.map((_, part) => (part / run.uses.length) * durationMs);
-    return Math.max(...parts.filter((begin) => begin <= ms).map(used), used(Math.min(ms, endMs)));
-  };
+  const inParts = run.uses.map(
+    (use) => Math.min(use, limitMb ?? Number.POSITIVE_INFINITY) * mib * (1 - (swapped ?? 0)),
+  );
+  const partAt = (ms: number) =>
+    Math.min(run.uses.length - 1, Math.floor((ms / durationMs) * run.uses.length));
+  const used = (ms: number) => inParts[partAt(ms)] ?? 0;
+  const peak = (ms: number) => Math.max(...inParts.slice(0, partAt(ms) + 1));
   const sample = (ms: number, atEnd = false): UsageSample =>
     usageSample({
       time: clock(ms),
