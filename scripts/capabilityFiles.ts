@@ -14,7 +14,7 @@ const capabilities = {
     named: /disk_?limit|limitedDisk|\b(?:Node|Run)Disk\b|diskFilled|projectQuota/i,
     own: /\/disk\b|disk[A-Z.]|limitedDisks|projectQuota/,
   },
-  journald: { named: /journald|journalNamespace|journalSocket/i, own: /\/journald\.|logs\/journal/ },
+  journald: { named: /journald|journalNamespace|journalSocket/i, own: /\/journald\.|effects\/logs\// },
   "own logger": { named: /\blogBounds|ownLog|startLogger|loggerStart/i, own: /effects\/logs\/|plan\/logger/ },
   "black box": { named: /black_?box/i, own: /black_?box/i },
   "delegated cgroups": { named: /cgroup_?delegate|delegatedCgroup|makeDelegated/i, own: /delegated/i },

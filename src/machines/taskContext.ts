@@ -1,5 +1,7 @@
 /** The context of the machine: what it knows about a task, folded from the task's events alone. Pure. */
+
 import { z } from "zod";
+import { destinationOf } from "../effects/logs/destination.ts";
 import { diskHistory } from "./events/disk.ts";
 import { stopInProgress } from "./events/ending.ts";
 import { nameHistories } from "./events/names.ts";
@@ -91,7 +93,7 @@ export function evolve<T extends EventType>(context: TaskContext, event: EventOf
  * driver writes the files: the agent's collector may be late, so that nobody knows the places.
  */
 export function ownOutput({ request, sandbox, exit }: TaskContext) {
-  if (request === null || request.logBounds === null || !sandbox?.output) return undefined;
+  if (destinationOf(request).to !== "files" || !sandbox?.output) return undefined;
   return { from: sandbox.output, until: exit?.output ?? null };
 }
 

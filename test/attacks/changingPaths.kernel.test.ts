@@ -48,7 +48,7 @@ async function seenBy(path: string, meanwhile: () => void): Promise<string> {
   using roots = new LateTemplates("/run", meanwhile);
   const folder = temporaryFolder("/run");
   const prepared = await prepareRun(
-    { ...requestOf(config), logBounds: null, journal: null, options: parseTaskOptions(task, options) },
+    { ...requestOf(config), output: { to: "agent" }, options: parseTaskOptions(task, options) },
     {
       ...{ options, roots, facts: probeHost(), denials: { problem: "off" } },
       folder: { run: folder, newRunFolder: () => `${folder}/run-of-task` },

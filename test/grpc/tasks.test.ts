@@ -65,8 +65,7 @@ describe("StartTask", () => {
         allocDir: `/data/alloc/${allocId}`,
         stdoutPath: "/dev/null",
         stderrPath: "/dev/null",
-        logBounds: null,
-        journal: null,
+        output: { to: "agent" },
         resources: {
           cpuMhz: 500,
           memoryMb: 64,

@@ -177,7 +177,8 @@ const prepareRunOf =
     const cgroup = checkCgroup(request.resources.cgroup);
     const checked = kernel.cgroups.get(cgroup);
     const oomKills = readOomKills(cgroup) ?? 0;
-    const own = request.logBounds === null ? undefined : openOwnLogs(request, request.logBounds.maxFiles);
+    const { output } = request;
+    const own = output.to === "files" ? openOwnLogs(request, output.bounds.maxFiles) : undefined;
     if (own !== undefined) current().fds.close(own.folder);
     const files = runFiles(services.folder.newRunFolder(request.taskId));
     makeRunFiles(files.folder);

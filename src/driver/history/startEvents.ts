@@ -3,6 +3,7 @@ import type { DriverError } from "../../base/errors.ts";
 import { type DelegatedCgroups, delegatedCgroupsOf } from "../../effects/cgroup/delegatedCgroups.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
+import { recordDestination } from "../../effects/logs/destination.ts";
 import { changedOptions, hclName } from "../../effects/options/hclOptions.ts";
 import { defaultTaskOptions, type TaskOptions, taskSchema } from "../../effects/parts.ts";
 import type { EventData } from "../../machines/events.ts";
@@ -41,8 +42,7 @@ export function requestedEvent(
     allocDir: request.allocDir,
     stdoutPath: request.stdoutPath,
     stderrPath: request.stderrPath,
-    logBounds: request.logBounds && { ...request.logBounds },
-    journal: request.journal && { ...request.journal },
+    ...recordDestination(request.output),
     plugin: { ...plugin },
   };
 }

@@ -15,6 +15,7 @@ import {
 import { readOomKills } from "../../effects/cgroup/cgroup.ts";
 import { egressLists } from "../../effects/egress/egress.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
+import { destinationOf } from "../../effects/logs/destination.ts";
 import { defaultTaskOptions, type TaskOptions } from "../../effects/parts.ts";
 import { bootId } from "../../effects/processes/processIdentity.ts";
 import { profileNames, seccompProfile } from "../../effects/seccomp/profileOptions.ts";
@@ -72,11 +73,11 @@ function ownEvents(
     throw new DriverError("HANDLE_INVALID", `the handle of task ${taskId} belongs to task ${state.taskId}`);
   const { cgroupDelegate = false } = state;
   const options = request.options ?? { ...defaultTaskOptions(), cgroupDelegate };
-  const { logBounds = null, journal = null } = state;
+  const output = destinationOf(state);
   // All events have the time of the start, the only time in the handle.
   const at = state.startedAt;
   return [
-    taskEvent("requested", at, withoutSecrets({ ...request, logBounds, journal, options }, plugin)),
+    taskEvent("requested", at, withoutSecrets({ ...request, output, options }, plugin)),
     taskEvent("fingerprinted", at, { ...fingerprintedEvent(facts), bootId: state.bootId }),
     taskEvent("sandboxed", at, {
       command: options.command,

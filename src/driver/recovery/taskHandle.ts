@@ -4,6 +4,7 @@ import { Packr } from "msgpackr";
 import { z } from "zod";
 import { DriverError } from "../../base/errors.ts";
 import type { TaskId } from "../../base/taskId.ts";
+import { destinationInHandle, handOnDestination } from "../../effects/logs/destination.ts";
 import type { TaskSnapshot } from "../../machines/taskMachine.ts";
 import { delegatedCgroups } from "../history/startEvents.ts";
 
@@ -25,10 +26,7 @@ const handleSchema = z.object({
   oomKills: z.number().int().nonnegative(),
   /** As in the event `sandboxed`. */
   runCgroup: z.string().nullable(),
-  /** Set if the driver writes the log files. */
-  logBounds: z.object({ maxFiles: z.number(), maxFileBytes: z.number() }).optional(),
-  /** Set if journald takes the output. */
-  journal: z.object({ identifier: z.string(), namespace: z.string().nullable() }).optional(),
+  ...destinationInHandle,
   /** Set if the task has a subtree of cgroups of its own. */
   cgroupDelegate: z.literal(true).optional(),
 });
@@ -56,8 +54,7 @@ export function handleOf(taskId: TaskId, { context }: TaskSnapshot): HandleState
     startedAt,
     oomKills: sandbox.oomKills,
     runCgroup: sandbox.runCgroup,
-    ...(request.logBounds && { logBounds: request.logBounds }),
-    ...(request.journal && { journal: request.journal }),
+    ...handOnDestination(request),
     ...(delegatedCgroups(context) && { cgroupDelegate: true as const }),
   };
 }

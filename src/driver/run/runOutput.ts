@@ -9,7 +9,7 @@ import { hasErrno, messageOf } from "../../base/errors.ts";
 import { waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
 import { errnoName } from "../../effects/kernel/kernelError.ts";
 import { pipeFill } from "../../effects/kernel/libc.ts";
-import { loggerOf, relayOf, streamsFrom } from "../../effects/launch/launchPlan.ts";
+import { destinationOf } from "../../effects/logs/destination.ts";
 import { connectJournal } from "../../effects/logs/journalSocket.ts";
 import {
   addOwnLine,
@@ -28,6 +28,7 @@ import {
   startRelay,
 } from "../../effects/logs/loggerStart.ts";
 import { tellCut } from "../../effects/logs/logPipes.ts";
+import { loggerOf, relayOf, streamsFrom } from "../../effects/logs/runCollector.ts";
 import { isSameProcess, type ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { killProcess } from "../../effects/processes/signals.ts";
 import { runFiles, watchExit } from "../../effects/run/runFiles.ts";
@@ -183,7 +184,7 @@ export class RunOutput implements RunPart {
   async #replace(services: OutputServices): Promise<void> {
     const { context } = this.#task.snapshot;
     try {
-      const isRelayed = context.request?.journal != null;
+      const isRelayed = relayedRun(context) !== undefined;
       const logger = await (isRelayed ? this.#startRelay(services) : startAnother(context, services));
       this.#refusal = undefined;
       if (logger !== undefined) await this.#task.record("loggerReplaced", { logger });
@@ -205,9 +206,9 @@ export class RunOutput implements RunPart {
     this.#waiting ??= pipeOf(context.process.init);
     const pipe = this.#waiting;
     if (pipe === undefined) return undefined;
-    const { files, request, journal } = run;
+    const { files, request, stream } = run;
     const { cgroup } = request.resources;
-    const logFolder = connectJournal(journal, cgroup);
+    const logFolder = connectJournal(stream, cgroup);
     try {
       const place = delegatedCgroups(context)?.init ?? cgroup;
       await startRelay(relayOf(request, files), { stdoutRead: pipe, logFolder }, place, folder.run);
@@ -373,9 +374,10 @@ function pipeOf(init: ProcessIdentity): number | undefined {
 
 /** A run whose output journald takes. */
 function relayedRun({ request, sandbox }: TaskContext) {
-  const journal = request?.journal ?? null;
-  if (request === null || journal === null || sandbox === null) return undefined;
-  return { request, journal, files: runFiles(sandbox.runFolder) };
+  if (request === null || sandbox === null) return undefined;
+  const output = destinationOf(request);
+  if (output.to !== "journald") return undefined;
+  return { request, stream: output.stream, files: runFiles(sandbox.runFolder) };
 }
 
 type RelayedRun = NonNullable<ReturnType<typeof relayedRun>>;
@@ -395,9 +397,10 @@ function hasAll(context: TaskContext): boolean {
 
 /** A run whose log files the driver writes. */
 function ownRun({ request, sandbox }: TaskContext) {
-  const bounds = request?.logBounds ?? undefined;
-  if (request === null || bounds === undefined || sandbox === null) return undefined;
-  return { request, bounds, files: runFiles(sandbox.runFolder) };
+  if (request === null || sandbox === null) return undefined;
+  const output = destinationOf(request);
+  if (output.to !== "files") return undefined;
+  return { request, bounds: output.bounds, files: runFiles(sandbox.runFolder) };
 }
 
 function isComplete(record: LogRecord | undefined): boolean {

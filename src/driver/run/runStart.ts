@@ -97,15 +97,14 @@ export class RunStart {
     const start = this.#stage;
     const request = "request" in start ? start.request : undefined;
     if (request !== undefined) {
-      const { stderrPath, allocDir, logBounds, journal } = request;
-      const writer = logBounds !== null ? "driver" : journal !== null ? "agent or driver" : "agent";
-      logStartError(stderrPath, allocDir, error, writer);
+      const { stderrPath, allocDir, output } = request;
+      logStartError(stderrPath, allocDir, error, output.to);
     }
     const cleanUp = async () => {
       // Only after a failure in the driver itself. Otherwise nothing of the launch is left.
       if (start.stage === "prepared") await start.prepared.undo();
       // The relay is in the task's cgroup.
-      if (request !== undefined && request.journal !== null) await endOutput(task.snapshot.context);
+      if (request?.output.to === "journald") await endOutput(task.snapshot.context);
       // The agent removes the cgroup as soon as it has the answer.
       await cleanUpRun(task.snapshot);
     };

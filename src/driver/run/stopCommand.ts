@@ -1,7 +1,9 @@
 /** Runs the stop command of a task: a command of the job that asks the task to stop, before the stop's signal. */
+
 import { text } from "node:stream/consumers";
 import { DriverError, lineOf, messageOf } from "../../base/errors.ts";
 import { TaskOutput } from "../../effects/exec/taskOutput.ts";
+import { destinationOf } from "../../effects/logs/destination.ts";
 import { isSameProcess } from "../../effects/processes/processIdentity.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
@@ -69,7 +71,7 @@ async function startIntoLog(
   }
   using output = new TaskOutput({
     ...request,
-    isOwn: request.logBounds !== null || request.journal !== null,
+    isOwn: destinationOf(request).to !== "agent",
     owner: sandbox,
     init: process.init,
   });

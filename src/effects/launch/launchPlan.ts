@@ -6,23 +6,19 @@ import { capabilityName, capabilityNumbers } from "../kernel/capabilities.ts";
 import { knownRules, type NamespaceRule } from "../landlock/rules.ts";
 import { mountAround } from "../layout/layout.ts";
 import type { LimitedResource } from "../limits/ulimits.ts";
-import type { OwnLogFolder } from "../logs/logFiles.ts";
-import { type Logger, newStream } from "../logs/logger.ts";
 import { allocLogFolders } from "../logs/logPipes.ts";
-import type { LogBounds } from "../logs/options.ts";
-import type { Relay } from "../logs/relay.ts";
+import type { OpenedOutput } from "../logs/openOutput.ts";
+import { collectorOf } from "../logs/runCollector.ts";
 import { launchHostname, launchNetwork } from "../network/network.ts";
 import type { EarlyPlan, LatePlan } from "../plan/plan.ts";
 import { type MountPoints, prepareMounts } from "../root/mountPoints.ts";
 import { type TaskRoot, taskRoot } from "../root/taskRoot.ts";
-import type { RunFiles } from "../run/runFiles.ts";
 import { systemCallFilter } from "../seccomp/systemCallFilter.ts";
 import type { FilterOptions, SeccompProfile } from "../seccomp/taskFilter.ts";
 import type { KnownPaths } from "../unveil/knownPaths.ts";
 import { keptCapabilities } from "../users/capabilities.ts";
 import { buildEarlyPlan, buildLatePlan } from "./buildPlan.ts";
 import type { Sandbox } from "./sandbox.ts";
-import type { TaskRequest } from "./taskRequest.ts";
 import type { TaskProcess } from "./taskSteps.ts";
 
 /**
@@ -56,7 +52,7 @@ export interface EarlyChoice {
   readonly known: KnownPaths;
   readonly landlockAbi: number;
   /** Where the task's output begins in the driver's own log files. */
-  readonly logsBegin?: OwnLogFolder["begin"];
+  readonly logsBegin?: NonNullable<OpenedOutput["own"]>["begin"];
 }
 
 /**
@@ -103,50 +99,10 @@ export function planEarly(sandbox: Sandbox, points: MountPoints, choice: EarlyCh
     tmpBytes: task.tmpSize === undefined ? undefined : task.tmpSize * 2 ** 20,
     statusFile: files.status,
     aliveFifo: files.alive,
-    logger:
-      request.logBounds && choice.logsBegin
-        ? loggerOf(request, request.logBounds, files, streamsFrom(choice.logsBegin))
-        : undefined,
-    relay: request.journal === null ? undefined : relayOf(request, files),
+    ...collectorOf(request, files, choice.logsBegin),
     knownRules: knownRules(rules.entries, known, landlockAbi),
   });
   return { root, early, runCgroup, delegated, known };
-}
-
-/** The relay of a run's output to journald. */
-export function relayOf(
-  run: Pick<TaskRequest, "taskName" | "allocId">,
-  { logRecord, loggerAlive }: RunFiles,
-): Relay {
-  return { name: collectorName(run), recordFile: logRecord, aliveFifo: loggerAlive };
-}
-
-/** `exec2-log: 6f2d4a9e/web` in `ps`. */
-function collectorName({ taskName, allocId }: Pick<TaskRequest, "taskName" | "allocId">): string {
-  return `exec2-log: ${shortName({ allocId, taskName })}`;
-}
-
-/** The driver's own logger of a run. */
-export function loggerOf(
-  { taskName, allocId }: Pick<TaskRequest, "taskName" | "allocId">,
-  { maxFiles, maxFileBytes }: LogBounds,
-  { logRecord, loggerAlive }: RunFiles,
-  streams: Logger["streams"],
-): Logger {
-  return {
-    name: collectorName({ allocId, taskName }),
-    recordFile: logRecord,
-    aliveFifo: loggerAlive,
-    base: taskName,
-    maxFiles,
-    maxFileBytes,
-    streams,
-  };
-}
-
-/** @param begin where the output of a run begins */
-export function streamsFrom({ stdout, stderr }: OwnLogFolder["begin"]): Logger["streams"] {
-  return { stdout: { ...newStream, index: stdout.file }, stderr: { ...newStream, index: stderr.file } };
 }
 
 /**

@@ -26,9 +26,9 @@ import { scopesFor } from "../landlock/rights.ts";
 import { type AddedRules, addRules, type OpenedFiles } from "../landlock/rules.ts";
 import { createRuleset } from "../landlock/ruleset.ts";
 import { checkTaskFolders } from "../layout/taskFolderCheck.ts";
-import { connectJournal } from "../logs/journalSocket.ts";
-import { type OwnLogFolder, openOwnLogs, outputPositions } from "../logs/logFiles.ts";
-import { LastLine, makeOwnLogPipe, openLogPipe, tellJournal } from "../logs/logPipes.ts";
+import { outputPositions } from "../logs/logFiles.ts";
+import { LastLine, tellDestination } from "../logs/logPipes.ts";
+import { type OpenedOutput, openOutput } from "../logs/openOutput.ts";
 import { writeEtcFiles } from "../names/taskEtcFiles.ts";
 import { checkNetworkNamespace } from "../network/networkNamespace.ts";
 import { describePlan } from "../plan/describePlan.ts";
@@ -131,7 +131,7 @@ export async function prepareRun(
   const data = await sandboxed(limits, oomKills, disk.limit);
   // Init is in the cgroup by now, and keeps it from being removed.
   if (taskCgroupId(cgroup) !== cgroupId) throw replacedCgroup(cgroup);
-  if (request.journal !== null) tellJournal(request, request.journal);
+  tellDestination(request);
   const prepared = undoing.move();
   return { launch, lastLine, env: sandbox.env, sandboxed: data, undo: () => prepared.disposeAsync() };
 }
@@ -243,7 +243,7 @@ export async function beginRun(sandbox: Sandbox, services: PreparingServices, cg
         egress: sandbox.egress,
         ...(disk && { disk }),
         oomKills,
-        output: request.journal === null ? (own?.begin ?? outputPositions(request)) : null,
+        output: request.output.to === "journald" ? null : (own?.begin ?? outputPositions(request)),
         runFolder: files.folder,
         runCgroup: runCgroup ? `${runCgroup.parent}/${runCgroup.name}` : null,
         init: await launch.init(),
@@ -264,50 +264,6 @@ async function idmappedVolumes(
   if (!mounts.some(({ isIdmapped }) => isIdmapped)) return undefined;
   const { IdmappedVolumes } = await import("../root/idmappedVolumes.ts");
   return await IdmappedVolumes.open(mounts, { user, options, runnerFolder: folder.run });
-}
-
-/** The task's standard output and error, and what the driver's own logger needs. */
-interface OpenedOutput {
-  readonly stdout: number;
-  readonly stderr: number;
-  /** Undefined if the agent collects the output, or nobody. */
-  readonly own?: Partial<Pick<OwnLogFolder, "begin">> & {
-    readonly stdoutRead: number;
-    readonly stderrRead: number;
-    readonly logFolder: number;
-  };
-}
-
-/** @param keep closes a descriptor later */
-function openOutput(
-  { logBounds, journal, ...request }: TaskRequest,
-  user: { readonly uid: number; readonly gid: number },
-  keep: (descriptor: number) => number,
-): OpenedOutput {
-  const openPipe = () => {
-    const { read, write } = makeOwnLogPipe(user);
-    return { read: keep(read), write: keep(write) };
-  };
-  if (journal !== null) {
-    const logFolder = keep(connectJournal(journal, request.resources.cgroup));
-    // One pipe, so that journald has the lines of both streams in order.
-    const { read, write } = openPipe();
-    return { stdout: write, stderr: write, own: { stdoutRead: read, stderrRead: read, logFolder } };
-  }
-  if (logBounds === null) {
-    return {
-      stdout: keep(openLogPipe(request.stdoutPath, request.allocDir, user)),
-      stderr: keep(openLogPipe(request.stderrPath, request.allocDir, user)),
-    };
-  }
-  const { folder, begin } = openOwnLogs(request, logBounds.maxFiles);
-  keep(folder);
-  const [stdout, stderr] = [openPipe(), openPipe()];
-  return {
-    stdout: stdout.write,
-    stderr: stderr.write,
-    own: { stdoutRead: stdout.read, stderrRead: stderr.read, logFolder: folder, begin },
-  };
 }
 
 interface BegunLaunch extends EarlySandbox {

@@ -24,7 +24,8 @@ import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constant
 import { fcntlSetFlags, openat2, pipe2 } from "../kernel/libc.ts";
 import type { RootMode, TaskFolders } from "../layout/layout.ts";
 import { folderInTask } from "../layout/taskFolderCheck.ts";
-import { type JournalStream, journalCommand } from "./journal.ts";
+import type { Destination } from "./destination.ts";
+import { journalCommand } from "./journal.ts";
 import { addOwnLine, type LogPlace } from "./logFiles.ts";
 
 /**
@@ -75,30 +76,28 @@ export function makeOwnLogPipe(owner: { readonly uid: number; readonly gid: numb
 /**
  * Adds a line to a task's log that says why the task was not started, for people who read only the log. The
  * agent gets the error itself. Without a reader, or without room in the pipe, no line is written.
- * @param writer who writes the log files: without the agent there is no pipe
+ * @param to where the task's output goes: only the agent has a pipe
  * @returns false if the line could not be added
  */
 export function logStartError(
   path: string,
   allocDir: string,
   error: DriverError,
-  writer: LogWriter = "agent",
+  to: Destination["to"] = "agent",
 ): boolean {
-  return path !== "/dev/null" && addLine({ allocDir, pipe: path }, lineOf(error), writer);
+  return path !== "/dev/null" && addLine({ allocDir, pipe: path }, lineOf(error), to);
 }
 
-/** Who writes a task's log files. */
-export type LogWriter = "agent" | "driver" | "agent or driver";
-
 /** @returns false if the line could not be added */
-function addLine({ allocDir, pipe }: LogPlace, text: string, writer: LogWriter, repeats = true): boolean {
+function addLine({ allocDir, pipe }: LogPlace, text: string, to: Destination["to"], repeats = true): boolean {
   const line = `${text.slice(0, LINE_CHARACTERS)}\n`;
   try {
-    if (writer !== "driver") writeToFifo(pipe, allocDir, line);
+    if (to !== "files") writeToFifo(pipe, allocDir, line);
     else addOwnLine({ allocDir, pipe }, line, { repeats });
     return true;
   } catch {
-    return writer === "agent or driver" && addLine({ allocDir, pipe }, text, "driver", repeats);
+    // Of a task whose output is in journald, the agent may have made the pipes, or not.
+    return to === "journald" && addLine({ allocDir, pipe }, text, "files", repeats);
   }
 }
 
@@ -115,26 +114,26 @@ function writeToFifo(path: string, allocDir: string, line: string): void {
  * Says in a task's log files where its output is, if journald takes it: through the agent's pipe if the agent has
  * made one, and in a file of the driver's else. Nothing else of the run comes there.
  */
-export function tellJournal(
-  {
-    stdoutPath,
-    stderrPath,
-    allocDir,
-    resources,
-  }: LogPipes & { readonly resources: { readonly cgroup: string } },
-  journal: JournalStream,
-): void {
-  const text = `[exec2: the output of this task is in journald: ${journalCommand(journal, resources.cgroup)}]`;
-  addLine({ allocDir, pipe: stdoutPath }, text, "agent or driver", false);
+export function tellDestination({ output, resources, ...pipes }: OutputRequest): void {
+  if (output.to !== "journald") return;
+  const command = journalCommand(output.stream, resources.cgroup);
+  const text = `[exec2: the output of this task is in journald: ${command}]`;
+  addLine({ allocDir: pipes.allocDir, pipe: pipes.stdoutPath }, text, "journald", false);
   // The agent's collector has read all that comes.
-  endLogs({ stdoutPath, stderrPath, allocDir });
+  endLogs(pipes);
 }
 
-/** Says in a task's log files, beside the line of {@link tellJournal}, that the end of its output may be missing. */
+/** Says in a task's log files, beside the line of {@link tellDestination}, that the end of its output may be missing. */
 export function tellCut({ stdoutPath, allocDir }: LogPipes): void {
   const text =
     "[exec2: the end of this output may be missing: the process that passed it to journald was killed]";
-  addLine({ allocDir, pipe: stdoutPath }, text, "agent or driver", false);
+  addLine({ allocDir, pipe: stdoutPath }, text, "journald", false);
+}
+
+/** What a request says of the task's output. */
+export interface OutputRequest extends LogPipes {
+  readonly output: Destination;
+  readonly resources: { readonly cgroup: string };
 }
 
 /** The paths of a task's log pipes, `/dev/null` if its logs are disabled, and its allocation's private folder. */

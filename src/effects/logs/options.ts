@@ -14,7 +14,8 @@ import {
   wholeNumber,
 } from "../options/fields.ts";
 import { hclName } from "../options/hclOptions.ts";
-import { allowsJournald, type JournalStream, journalIdentifier } from "./journal.ts";
+import type { Destination } from "./destination.ts";
+import { allowsJournald, journalIdentifier } from "./journal.ts";
 
 const collectors = ["agent", "driver", "journald"] as const;
 
@@ -92,18 +93,9 @@ export interface LogRequest {
   readonly stderrPath: string;
 }
 
-/** How much of a stream of output is kept. */
-export interface LogBounds {
-  readonly maxFiles: number;
-  readonly maxFileBytes: number;
-}
-
-/** Where a task's output goes. */
+/** Where a task's output goes, and the paths of its log files' pipes. */
 export interface LogDestination extends Pick<LogRequest, "stdoutPath" | "stderrPath"> {
-  /** Set if the driver writes the log files; null if the agent does, or nobody. */
-  readonly logBounds: LogBounds | null;
-  /** Set if journald takes the output. Then the log files only say so. */
-  readonly journal: JournalStream | null;
+  readonly output: Destination;
 }
 
 /**
@@ -117,7 +109,7 @@ export function logDestination(
   plugin: Values["plugin"],
 ): LogDestination {
   const { stdoutPath, stderrPath } = request;
-  const asAgentSays = { stdoutPath, stderrPath, logBounds: null, journal: null };
+  const asAgentSays = { stdoutPath, stderrPath, output: { to: "agent" } } as const;
   const isDisabled = stdoutPath === "/dev/null";
   const agentCollects = plugin.logCollection === "agent";
   if (task.logCollection === "agent" && !agentCollects) {
@@ -134,11 +126,10 @@ export function logDestination(
   if (collector === "journald") {
     refuseUnlessAllowed("logCollection", true, "allowJournald", { allowJournald: allowsJournald(plugin) });
     const identifier = journalIdentifier(request.jobId, request.taskName);
-    const journal = { identifier, namespace: plugin.journalNamespace ?? null };
+    const stream = { identifier, namespace: plugin.journalNamespace ?? null };
     return {
       ...(agentCollects && !isDisabled ? { stdoutPath, stderrPath } : paths),
-      logBounds: null,
-      journal,
+      output: { to: "journald", stream },
     };
   }
   if (!isDisabled && agentCollects) {
@@ -151,7 +142,7 @@ export function logDestination(
     maxFileBytes:
       limitWithin("logMaxFileSize", task.logMaxFileSize, plugin.logMaxFileSize, formatMebibytes) * 2 ** 20,
   };
-  return { ...paths, logBounds: bounds, journal: null };
+  return { ...paths, output: { to: "files", bounds } };
 }
 
 function conflict(why: string, { hint }: { readonly hint: string }): DriverError {

@@ -21,7 +21,7 @@ import {
  * @throws DriverError `UNSUPPORTED` for a kind of network or mount that the driver does not support
  * @throws DriverError `CONFIG_INVALID` for a device with invalid permissions
  */
-export function requestOf(config: TaskConfig): Omit<TaskRequest, "options" | "logBounds" | "journal"> {
+export function requestOf(config: TaskConfig): Omit<TaskRequest, "options" | "output"> {
   return {
     taskId: toTaskId(config.id),
     taskName: config.name,

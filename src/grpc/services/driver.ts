@@ -85,7 +85,7 @@ function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log: Logger
         taskId: toTaskId(taskId || config.id),
         driverState,
         get request() {
-          return { ...requestOf(config), logBounds: null, journal: null, options: options() };
+          return { ...requestOf(config), output: { to: "agent" } as const, options: options() };
         },
       };
       await driver.recoverTask(handle, { stdoutPath, stderrPath, allocDir });
@@ -150,7 +150,7 @@ async function settledForStart(config: TaskConfig, plugin: PluginOptions): Promi
       config.stderrPath,
       config.allocDir,
       error,
-      plugin.logCollection === "agent" ? "agent" : "driver",
+      plugin.logCollection === "agent" ? "agent" : "files",
     );
     throw error;
   }

@@ -20,6 +20,7 @@ import { asFileUser } from "../../effects/kernel/fileUser.ts";
 import { readKernelFile } from "../../effects/kernel/kernelFiles.ts";
 import { tryOpenat2 } from "../../effects/kernel/libc.ts";
 import { foldersIn } from "../../effects/layout/layout.ts";
+import { destinationOf } from "../../effects/logs/destination.ts";
 import { LogFiles, type LogPlace, type LogPosition, logPlaces } from "../../effects/logs/logFiles.ts";
 import { remoteMountOnTheWay } from "../../effects/paths/hostMounts.ts";
 import { isAtOrBelow, isInProc } from "../../effects/paths/paths.ts";
@@ -117,7 +118,8 @@ async function outputOf(
   const start = context.sandbox?.output ?? null;
   if (oomKilled || signal === KILLED || start === null) return {};
   // The driver's own logger has written everything by now.
-  if (context.request?.logBounds == null) await delay(Math.max(0, collectorMs - (Date.now() - endedAt)));
+  const isWritten = destinationOf(context.request).to === "files";
+  if (!isWritten) await delay(Math.max(0, collectorMs - (Date.now() - endedAt)));
   const places = logPlaces(context.request);
   const read = () => {
     const [stderr, stdout] = (["stderr", "stdout"] as const).map((stream) =>
@@ -126,7 +128,7 @@ async function outputOf(
     return laterEnd(stderr, stdout, readEnd);
   };
   const output = read();
-  if (output !== undefined || !isRecorded || context.request?.logBounds != null) return output ?? {};
+  if (output !== undefined || !isRecorded || isWritten) return output ?? {};
   // On a busy host the collector is late. A program that only seems to say nothing must not get a cause for it.
   await delay(silentMs);
   return read() ?? {};

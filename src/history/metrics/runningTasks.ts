@@ -5,6 +5,7 @@ import type { IoCounters } from "../../effects/cgroup/cgroupFigures.ts";
 import { limitedFolders } from "../../effects/disk/diskFill.ts";
 import { type DiskUsage, usageOf } from "../../effects/disk/diskLimits.ts";
 import type { ProjectUsage } from "../../effects/disk/projectQuota.ts";
+import { destinationOf } from "../../effects/logs/destination.ts";
 import { logPlaces } from "../../effects/logs/logFiles.ts";
 import {
   type OutputFigures,
@@ -100,7 +101,7 @@ function cgroupOf({ request, process }: TaskContext): string | undefined {
 }
 
 function outputOf({ request, sandbox }: TaskContext): OutputFigures | undefined {
-  if (request === null || request.logBounds === null || sandbox === null) return undefined;
+  if (destinationOf(request).to !== "files" || sandbox === null) return undefined;
   try {
     return readOutputFigures(runFiles(sandbox.runFolder).logRecord, logPlaces(request));
   } catch {

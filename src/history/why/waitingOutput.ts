@@ -1,6 +1,8 @@
 /** What a running task's output waits for, as this host shows it at the moment. No event tells it. */
+
 import { closeSync } from "node:fs";
 import { pipeFill } from "../../effects/kernel/libc.ts";
+import { destinationOf } from "../../effects/logs/destination.ts";
 import { readEndsOf, readLogRecord } from "../../effects/logs/loggerStart.ts";
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { runFiles } from "../../effects/run/runFiles.ts";
@@ -16,7 +18,7 @@ const wholeWrite = 4096;
  * @returns no sentence unless the task runs, the driver writes its log files, and nobody does at the moment
  */
 export function waitingOutput({ request, sandbox, process }: TaskContext): Sentence[] {
-  if (request === null || request.logBounds === null || sandbox === null || process === null) return [];
+  if (destinationOf(request).to !== "files" || sandbox === null || process === null) return [];
   if (process.bootId !== bootId()) return [];
   try {
     const record = readLogRecord(runFiles(sandbox.runFolder).logRecord);

@@ -354,7 +354,7 @@ function checkLogs(file: JobFile, place: TaskPlace, plugin: PluginOptions): Foun
   const request = { taskName: task.name, jobId: "", allocDir: "/alloc", stdoutPath: pipe, stderrPath: pipe };
   let isOwn = false;
   checkOptions(file, `${at}.config`, config, () => {
-    isOwn = logDestination(request, parseTaskOptions(config, plugin), plugin).logBounds !== null;
+    isOwn = logDestination(request, parseTaskOptions(config, plugin), plugin).output.to === "files";
   });
   const without = ["max_files", "max_file_size"].filter(
     (key) => isOwn && file.ignored.has(`${at}.logs.${key}`),

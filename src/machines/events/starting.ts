@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { groupedBy } from "../../base/groupedBy.ts";
+import { recordedDestination } from "../../effects/logs/destination.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { defineEvent, type EventMessage, MASK } from "./defineEvent.ts";
@@ -58,10 +59,7 @@ const requested = defineEvent({
     allocDir: z.string(),
     stdoutPath: z.string(),
     stderrPath: z.string(),
-    /** How much of each stream the driver keeps, if it writes the log files; null if the agent does, or nobody. */
-    logBounds: z.object({ maxFiles: z.number(), maxFileBytes: z.number() }).nullable(),
-    /** What names the task's output in the journal, if journald takes it. */
-    journal: z.object({ identifier: z.string(), namespace: z.string().nullable() }).nullable(),
+    ...recordedDestination,
     plugin: pluginProcess,
   }),
   // A failed start may be requested again: nothing of the first attempt stays.

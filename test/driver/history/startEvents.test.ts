@@ -15,7 +15,7 @@ function requestOf(
   env: TaskRequest["env"] = {},
   digestOf?: (data: string) => string,
 ): EventData<"requested"> {
-  const request = { ...sample, env, options } as unknown as TaskRequest;
+  const request = { ...sample, output: { to: "agent" }, env, options } as unknown as TaskRequest;
   return requestedEvent(request, "digest", sample.plugin, digestOf);
 }
 

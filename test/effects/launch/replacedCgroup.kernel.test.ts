@@ -29,7 +29,7 @@ test.each([false, true])(
     });
     const folder = temporaryFolder("/run");
     const preparing = prepareRun(
-      { ...requestOf(config), logBounds: null, journal: null, options: parseTaskOptions(task, options) },
+      { ...requestOf(config), output: { to: "agent" }, options: parseTaskOptions(task, options) },
       {
         ...{ options, roots, facts: probeHost(), denials: { problem: "off" } },
         folder: { run: folder, newRunFolder: () => `${folder}/run-of-task` },

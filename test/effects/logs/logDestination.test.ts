@@ -20,16 +20,20 @@ const disabled = { ...request, stdoutPath: "/dev/null", stderrPath: "/dev/null" 
 
 describe("logDestination", () => {
   test("leaves the output to the agent where the agent collects", () => {
-    const expected = { stdoutPath, stderrPath, logBounds: null, journal: null };
+    const expected = { stdoutPath, stderrPath, output: { to: "agent" } };
     expect(logDestination(request, {}, agents)).toEqual(expected);
     expect(logDestination(request, { logCollection: "agent" }, agents)).toEqual(expected);
   });
 
   test("lets the driver write the files where the plugin says so", () => {
-    const logBounds = { maxFiles: 10, maxFileBytes: 10 * mib };
-    expect(logDestination(request, {}, plugin)).toEqual({ stdoutPath, stderrPath, logBounds, journal: null });
+    const bounds = { maxFiles: 10, maxFileBytes: 10 * mib };
+    expect(logDestination(request, {}, plugin)).toEqual({
+      stdoutPath,
+      stderrPath,
+      output: { to: "files", bounds },
+    });
     expect(logDestination(request, { logCollection: "driver" }, plugin)).toEqual({
-      ...{ stdoutPath, stderrPath, logBounds, journal: null },
+      ...{ stdoutPath, stderrPath, output: { to: "files", bounds } },
     });
   });
 
@@ -38,8 +42,7 @@ describe("logDestination", () => {
     expect(logDestination(disabled, {}, options)).toEqual({
       stdoutPath,
       stderrPath,
-      logBounds: null,
-      journal: null,
+      output: { to: "agent" },
     });
   });
 
@@ -47,12 +50,11 @@ describe("logDestination", () => {
     "keeps it if the task itself asks the driver, where an agent would",
     (options) => {
       const task = { logCollection: "driver", logMaxFiles: 2, logMaxFileSize: 1 } as const;
-      const logBounds = { maxFiles: 2, maxFileBytes: mib };
+      const bounds = { maxFiles: 2, maxFileBytes: mib };
       expect(logDestination(disabled, task, options)).toEqual({
         stdoutPath,
         stderrPath,
-        logBounds,
-        journal: null,
+        output: { to: "files", bounds },
       });
     },
   );
@@ -81,35 +83,38 @@ describe("logDestination", () => {
 
   describe("to journald", () => {
     const asks = { logCollection: "journald" } as const;
-    const journal = { identifier: "shop.web", namespace: null };
+    const stream = { identifier: "shop.web", namespace: null };
 
     test.each([
       ["where the plugin says so", {}, { ...plugin, ...asks }],
       ["where the plugin allows it and the agent collects", asks, { ...agents, allowJournald: true }],
       ["where the plugin allows it and the driver collects", asks, { ...plugin, allowJournald: true }],
     ])("sends the output %s", (_, task, options) => {
-      const expected = { stdoutPath, stderrPath, logBounds: null, journal };
+      const expected = { stdoutPath, stderrPath, output: { to: "journald", stream } };
       expect(logDestination(request, task, options)).toEqual(expected);
     });
 
     test("sends that of a job that has logs disabled only if the task asks for it", () => {
       const options = { ...plugin, ...asks };
-      expect(logDestination(disabled, {}, options).journal).toBeNull();
-      const expected = { stdoutPath, stderrPath, logBounds: null, journal };
+      expect(logDestination(disabled, {}, options).output).toEqual({ to: "agent" });
+      const expected = { stdoutPath, stderrPath, output: { to: "journald", stream } };
       expect(logDestination(disabled, asks, options)).toEqual(expected);
       expect(logDestination(disabled, asks, { ...agents, allowJournald: true })).toEqual(expected);
     });
 
     test("leaves a task that asks the driver for log files to the driver", () => {
-      const logBounds = { maxFiles: 10, maxFileBytes: 10 * mib };
+      const bounds = { maxFiles: 10, maxFileBytes: 10 * mib };
       const options = { ...plugin, ...asks };
-      const expected = { stdoutPath, stderrPath, logBounds, journal: null };
+      const expected = { stdoutPath, stderrPath, output: { to: "files", bounds } };
       expect(logDestination(request, { logCollection: "driver" }, options)).toEqual(expected);
     });
 
     test("sends it to the plugin's journal namespace", () => {
       const options = { ...plugin, ...asks, journalNamespace: "nomad" };
-      expect(logDestination(request, {}, options).journal).toEqual({ ...journal, namespace: "nomad" });
+      expect(logDestination(request, {}, options).output).toEqual({
+        to: "journald",
+        stream: { ...stream, namespace: "nomad" },
+      });
     });
 
     test.each([plugin, agents])("sends nothing that the plugin does not allow", (options) => {

@@ -1,6 +1,8 @@
 /** The API for tasks' output: pages, search, and following. Only for tasks of this host. */
+
 import type { ServerResponse } from "node:http";
 import { DriverError } from "../../../base/errors.ts";
+import { destinationOf } from "../../../effects/logs/destination.ts";
 import {
   LogFiles,
   LogSpan,
@@ -142,7 +144,7 @@ export class LogRequests {
     const stream = query.get("stream") === "stdout" ? "stdout" : "stderr";
     const id = query.get("id") ?? "";
     const { request, sandbox } = this.#begunAs(id);
-    const begin = request?.logBounds == null ? undefined : sandbox?.output?.[stream];
+    const begin = destinationOf(request).to === "files" ? sandbox?.output?.[stream] : undefined;
     return new TaskLog(
       logPlaces(request)[stream],
       begin === undefined ? undefined : this.#spanFrom(begin, id, stream),
