@@ -143,6 +143,15 @@ export function packagingFile(name: string): string {
 }
 
 /**
+ * What sets a client up: its configuration, the settings of its unit, and a role for Ansible, which finds the others
+ * beside its folder.
+ */
+export function setupFiles(): Content {
+  const paths = filesIn("packaging/ansible").map((path) => relative("packaging", path));
+  return new Map(["agent.hcl", "exec2.conf", ...paths].map((path) => [path, packagingFile(path)]));
+}
+
+/**
  * The documentation for operators and the examples, by their paths in the checkout. Links to files that a
  * release does not have, such as tests, are their text alone.
  */

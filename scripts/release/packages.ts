@@ -12,6 +12,7 @@ import {
   ownLicence,
   packagingFile,
   pages,
+  setupFiles,
   writeContent,
 } from "./content.ts";
 
@@ -60,7 +61,7 @@ export function buildDeb(input: PackageInput, folder: string): string {
     [`usr/share/doc/${name}/copyright`, copyrightText(ownLicence())],
     [`usr/share/doc/${name}/LICENCES.gz`, gzipped(licences)],
     [`usr/share/doc/${name}/changelog.gz`, gzipped(changelogText(date))],
-    [`usr/share/doc/${name}/examples/agent.hcl`, packagingFile("agent.hcl")],
+    ...[...setupFiles()].map(([path, bytes]) => [`usr/share/doc/${name}/examples/${path}`, bytes] as const),
     [`usr/share/lintian/overrides/${name}`, packagingFile("lintian-overrides")],
   ]);
   const scripts = ["postinst", "prerm", "postrm"];
@@ -99,7 +100,7 @@ export function buildArchive(input: PackageInput, folder: string): string {
     [`completions/${name}.bash`, completions.bash],
     [`completions/_${name}`, completions.zsh],
     [`completions/${name}.fish`, completions.fish],
-    ["agent.hcl", packagingFile("agent.hcl")],
+    ...setupFiles(),
     ["LICENCES", licences],
     ...pages(),
   ]);

@@ -1,6 +1,9 @@
-/** The kernel's list of security modules, as docs/install.md and `doctor` extend it: neither turns a module off. */
+/**
+ * docs/install.md: the kernel's list of security modules, as the page and `doctor` extend it, turns no module off; the
+ * unit's settings are the release's.
+ */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parsePluginOptions } from "../../src/driver/options/pluginOptions.ts";
@@ -46,6 +49,13 @@ const listOf = (text: string) =>
     .exec(text)?.[1]
     ?.split(",")
     .filter((name) => name !== "capability");
+
+it("the settings of the agent's unit are those of the release", () => {
+  const script = blocksOf("docs/install.md").find(({ text }) => text.includes("nomad.service.d"))?.text ?? "";
+  expect(script).toContain(
+    `<<'END'\n${readFileSync(join(import.meta.dirname, "../../packaging/exec2.conf"), "utf8")}END\n`,
+  );
+});
 
 describe("the list of security modules", () => {
   it.each(Object.entries(lists))("with %s keeps every module, behind landlock", (_, modules) => {

@@ -5,20 +5,12 @@
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import {
-  appendFileSync,
-  copyFileSync,
-  existsSync,
-  globSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, existsSync, globSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vitest";
 import { type Agent, pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
-import { makeDebian, runIn } from "../../support/host/debian.ts";
+import { makeDebian, makeNextVersion, runIn } from "../../support/host/debian.ts";
 import { inRoot as entering } from "../../support/host/emptyRoot.ts";
 import { leaveOut, requireTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -84,7 +76,7 @@ describe("the package", { timeout: 300_000 }, () => {
 
   it("is upgraded and downgraded under a running task, which ends with its own exit code", async (context) => {
     const { folder, install } = needed(context);
-    makeNextVersion(folder);
+    makeNextVersion(join(folder, "package.deb"), join(folder, "next.deb"));
     for (const [from, to] of [
       ["package.deb", "next.deb"],
       ["next.deb", "package.deb"],
@@ -166,21 +158,6 @@ function needed(context: TestContext): Needed {
   const folder = root;
   const install = (name = "package.deb") => void runIn(folder, "dpkg", "--install", `/${name}`);
   return { deb, folder, install };
-}
-
-/**
- * Makes `next.deb`: the same package with a higher version. Its executable has one more byte at the end. This
- * byte has no effect.
- */
-function makeNextVersion(folder: string): void {
-  const stage = join(temporaryFolder(), "next");
-  execFileSync("dpkg-deb", ["--raw-extract", join(folder, "package.deb"), stage]);
-  const control = join(stage, "DEBIAN/control");
-  writeFileSync(control, readFileSync(control, "utf8").replace(/^(Version: \d+:).*$/m, "$199.0.0"));
-  appendFileSync(join(stage, executable), "\0");
-  execFileSync("dpkg-deb", ["--root-owner-group", "-Znone", "--build", stage, join(folder, "next.deb")], {
-    stdio: "ignore",
-  });
 }
 
 /** Launches a plugin in the root, through the link in the plugin folder, as an agent does. */
