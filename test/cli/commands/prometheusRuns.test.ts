@@ -1,88 +1,20 @@
-/** `size --prometheus` and its server: a stand-in that answers as Prometheus' pages on its HTTP API say. */
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+/** `size --prometheus` and its server. */
 import { expect, it, onTestFinished, vi } from "vitest";
 import { prometheusRuns } from "../../../src/cli/commands/size/prometheusRuns.ts";
+import {
+  jobInMetrics,
+  type Reply,
+  send,
+  servePrometheus,
+  vector,
+} from "../../support/metrics/fakePrometheus.ts";
 
 const now = 1_800_000_000_000;
 const mib = 2 ** 20;
-
-interface Asked {
-  readonly method: string | undefined;
-  readonly path: string | undefined;
-  readonly authorization: string | undefined;
-  readonly type: string | undefined;
-  readonly query: string;
-  readonly time: string;
-}
-
-type Reply = (query: string, response: ServerResponse) => void;
-
-/** @param reply to each query */
-async function serve(reply: Reply): Promise<{ readonly url: string; readonly asked: Asked[] }> {
-  const asked: Asked[] = [];
-  const server = createServer(async (request, response) => {
-    const form = new URLSearchParams(await bodyOf(request));
-    const { method, url: path, headers } = request;
-    const [query, time] = [form.get("query") ?? "", form.get("time") ?? ""];
-    asked.push({
-      method,
-      path,
-      authorization: headers.authorization,
-      type: headers["content-type"],
-      query,
-      time,
-    });
-    reply(query, response);
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => void server.close().closeAllConnections());
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
-}
-
-async function bodyOf(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk);
-  return Buffer.concat(chunks).toString();
-}
-
-function send(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { "Content-Type": "application/json" });
-  response.end(typeof body === "string" ? body : JSON.stringify(body));
-}
-
-const vector = (result: unknown[], more: object = {}) => ({
-  ...{ status: "success", data: { resultType: "vector", result } },
-  ...more,
-});
-
-/** As many allocations as given, each with a peak of 213 of 600 MiB. */
-function job(count: number): Reply {
-  const ids = Array.from({ length: count }, (_, index) => `a-${index}`);
-  return (query, response) => {
-    const own = ids.filter((id) => !query.includes("alloc_id=~") || new RegExp(`["|]${id}["|]`).test(query));
-    const each = (value: number, more: object = {}) =>
-      own.map((id) => ({
-        metric: { alloc_id: id, task: "web", ...more },
-        value: [now / 1000, String(value)],
-      }));
-    if (query.includes("exec2_task_ends_total")) send(response, 200, vector([]));
-    else if (query.startsWith("max by (alloc_id, task, nomad_job"))
-      send(
-        response,
-        200,
-        vector(each(1, { nomad_job: "shop", nomad_group: "g", nomad_namespace: "default" })),
-      );
-    else if (query.includes("memory_peak")) send(response, 200, vector(each(213 * mib)));
-    else if (/memory_(?:limit|reserved)/.test(query)) send(response, 200, vector(each(600 * mib)));
-    else send(response, 200, vector([]));
-  };
-}
-
 const window = { since: 86_400_000, now };
 
 it("asks for the job's tasks, and then for their figures, by POST", async () => {
-  const { url, asked } = await serve(job(2));
+  const { url, asked } = await servePrometheus(jobInMetrics(2));
   const { runs, killed } = await prometheusRuns(`${url}/`, undefined, "shop", window);
   expect(killed).toBe(0);
   expect(runs).toHaveLength(2);
@@ -97,27 +29,27 @@ it("asks for the job's tasks, and then for their figures, by POST", async () => 
 });
 
 it("asks for many allocations in several queries", async () => {
-  const { url, asked } = await serve(job(600));
+  const { url, asked } = await servePrometheus(jobInMetrics(600));
   expect((await prometheusRuns(url, undefined, "shop", window)).runs).toHaveLength(600);
   expect(asked.filter(({ query }) => query.includes("memory_peak"))).toHaveLength(3);
 });
 
 it("has no runs of a job that the server does not know", async () => {
-  const { url } = await serve(job(0));
+  const { url } = await servePrometheus(jobInMetrics(0));
   expect((await prometheusRuns(url, undefined, "shop", window)).runs).toEqual([]);
 });
 
 it("sends a token, or user and password, in a header, and never shows them", async () => {
   const refuse: Reply = (_, response) => send(response, 401, "Unauthorized");
   const withUser = (url: string) => url.replace("//", "//ada:s3cret@");
-  const { url, asked } = await serve(refuse);
+  const { url, asked } = await servePrometheus(refuse);
   const refusal = await prometheusRuns(withUser(url), undefined, "shop", window).catch(String);
   expect(asked[0]?.authorization).toBe(`Basic ${Buffer.from("ada:s3cret").toString("base64")}`);
   expect(refusal).toContain(
     `Prometheus at ${url}/api/v1/query answers with status 401. Set PROMETHEUS_TOKEN`,
   );
   expect(refusal).not.toContain("s3cret");
-  const other = await serve(refuse);
+  const other = await servePrometheus(refuse);
   await prometheusRuns(withUser(other.url), "t0ken", "shop", window).catch(String);
   expect(other.asked[0]?.authorization).toBe("Bearer t0ken");
 });
@@ -147,7 +79,7 @@ it.each<[string, Reply, RegExp]>([
   ],
   ["a broken answer", (_, response) => void response.writeHead(200).socket?.destroy(), /cannot be asked: /],
 ])("%s is an error", async (_, reply, message) => {
-  const { url } = await serve(reply);
+  const { url } = await servePrometheus(reply);
   await expect(prometheusRuns(url, undefined, "shop", window)).rejects.toMatchObject({
     ...{ code: "PROMETHEUS_FAILED", message: expect.stringMatching(message) },
   });
@@ -163,7 +95,7 @@ it("nobody at the address is an error, and so is an address that is none", async
 });
 
 it("tells what the server warns of, once", async () => {
-  const { url } = await serve((_, response) =>
+  const { url } = await servePrometheus((_, response) =>
     send(response, 200, vector([], { warnings: ["a store is gone"] })),
   );
   const written: string[] = [];

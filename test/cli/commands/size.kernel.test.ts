@@ -1,6 +1,7 @@
 /** `size` over histories that `run` leaves in the log, and over bundles. */
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { jobInMetrics, servePrometheus } from "../../support/metrics/fakePrometheus.ts";
 import { call, shellJob } from "../../support/screen/commandLine.ts";
 
 const always = ["--since", "36500d"];
@@ -38,6 +39,20 @@ describe("size", () => {
     expect(old).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/^TASK_NOT_FOUND: .* of the last 1 s; the last one ended at /),
+    });
+  });
+
+  it("takes runs from Prometheus, and proposes something only with --measured", async () => {
+    const { url } = await servePrometheus(jobInMetrics(30));
+    const cautious = await call(["size", "shop", "--prometheus", url]);
+    expect(cautious).toMatchObject({ code: 0, stderr: "" });
+    expect(cautious.stdout).toMatch(/^web of group g, job shop: 30 runs, /);
+    expect(cautious.stdout).not.toContain("resources {");
+    const measured = await call(["size", "shop", "--prometheus", url, "--measured"]);
+    expect(measured.stdout).toContain("-   memory = 600\n+   memory = 256\n");
+    const nothing = await servePrometheus(jobInMetrics(0));
+    expect(await call(["size", "shop", "--prometheus", nothing.url])).toMatchObject({
+      ...{ code: 1, stderr: expect.stringContaining("TASK_NOT_FOUND: Prometheus has no task of a job shop") },
     });
   });
 });
