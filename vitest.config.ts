@@ -26,6 +26,7 @@ const inBrowser = [
   "test/inspector/logs/logPanel.test.ts",
   "test/inspector/page.test.ts",
   "test/inspector/realTasks.kernel.test.ts",
+  "test/inspector/statelyPage.test.ts",
   "test/inspector/token.test.ts",
   "test/inspector/transfer.test.ts",
   "test/inspector/usagePanel.test.ts",

@@ -9,6 +9,9 @@ import { taskMachine } from "../src/machines/taskMachine.ts";
 
 const page = join(import.meta.dirname, "../src/inspector/page");
 
+/** Entry points by the names of their scripts. */
+const pages = { page: "main.tsx", stately: "stately/main.tsx" };
+
 /** The order matters, because later rules override earlier ones. */
 const styles = [
   "base",
@@ -26,17 +29,24 @@ const styles = [
   "print",
 ];
 
-export async function buildInspectorPage(folder: string): Promise<void> {
+/** @returns the packages whose code is in the pages' scripts */
+export async function buildInspectorPage(folder: string): Promise<ReadonlySet<string>> {
   await mkdir(folder, { recursive: true });
-  await build({
-    input: { page: join(page, "main.tsx") },
-    platform: "browser",
-    output: { dir: folder, format: "esm", minify: true, codeSplitting: false },
-  });
-  for (const name of ["index.html", "icon.svg"]) await copyFile(join(page, name), join(folder, name));
+  const modules: string[] = [];
+  for (const [name, entry] of Object.entries(pages)) {
+    const { output } = await build({
+      input: { [name]: join(page, entry) },
+      platform: "browser",
+      output: { dir: folder, format: "esm", minify: true, codeSplitting: false },
+    });
+    modules.push(...output[0].moduleIds);
+  }
+  for (const name of ["index.html", "stately.html", "icon.svg"])
+    await copyFile(join(page, name), join(folder, name));
   const sheets = styles.map((name) => readFile(join(page, "style", `${name}.css`), "utf8"));
   await writeFile(join(folder, "page.css"), (await Promise.all(sheets)).join(""));
   await writeFile(join(folder, "chart.json"), JSON.stringify(await chartLayout()));
+  return new Set(modules.flatMap((id) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(id)?.[1] ?? []));
 }
 
 /**

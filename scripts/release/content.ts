@@ -14,8 +14,18 @@ import { stateEntryPattern } from "../../src/store/folder/stateEntries.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** Development packages that are nevertheless in the executable, as part of the inspector's page. */
-export const packagesOfThePage = ["preact"];
+/** Development packages that are nevertheless in the executable, as part of the inspector's pages. */
+export const packagesOfThePage = [
+  "@statelyai/inspect",
+  "copy-anything",
+  "fast-safe-stringify",
+  "is-what",
+  "isomorphic-ws",
+  "partysocket",
+  "preact",
+  "safe-stable-stringify",
+  "superjson",
+];
 
 /** Files by their paths in the release. */
 export type Content = ReadonlyMap<string, string | Buffer>;

@@ -72,6 +72,23 @@ describe("the relay", () => {
   });
 });
 
+it("the relay sends of a task or an allocation only its actors, each with the machine's definition", async () => {
+  const { server, record, ask } = await startInspector();
+  const [web, side, other] = [idOf(1), idOf(1, "side"), idOf(2)];
+  for (const id of [web, side, other]) await record(id, life("ended"));
+  await eventually(async () => expect(JSON.parse((await ask("/api/tasks")).body)).toHaveLength(3));
+  for (const [of, ids] of [
+    [web, [web]],
+    [web.split("/")[0] ?? "", [web, side]],
+  ] as const) {
+    const received = receive(`${await server.relay()}&history&of=${encodeURIComponent(of)}`);
+    await eventually(() => expect(statesOf(received, ids.at(-1) ?? "").at(-1)).toBe("destroyed"));
+    expect(new Set(received.map(({ sessionId }) => sessionId))).toEqual(new Set(ids));
+    const actors = received.filter(({ type }) => type === "@xstate.actor");
+    expect(actors.map((actor) => "definition" in actor)).toEqual(ids.map(() => true));
+  }
+});
+
 describe("the relay of a whole log", () => {
   it("starts each actor in its first state, keeps chronological order, and sends the definition once", async () => {
     const { server, record, ask } = await startInspector();

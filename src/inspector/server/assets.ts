@@ -13,6 +13,11 @@ const types: Readonly<Record<string, string>> = {
   ".svg": "image/svg+xml",
 };
 
+/** The page that opens Stately's inspector stays connected to its window, by which the two exchange messages. */
+const headers: Readonly<Record<string, Answer["headers"]>> = {
+  "stately.html": { "Cross-Origin-Opener-Policy": "same-origin-allow-popups" },
+};
+
 /**
  * Loads the files, by the path of their URL.
  * @throws DriverError `UNSUPPORTED` if the page was not built
@@ -22,7 +27,7 @@ export function loadAssets(): ReadonlyMap<string, Answer> {
   return new Map(
     files.map(([name, body]) => {
       const type = types[extname(name)] ?? "application/octet-stream";
-      return [name === "index.html" ? "/" : `/${name}`, { type, body }];
+      return [name === "index.html" ? "/" : `/${name}`, { type, body, headers: headers[name] ?? {} }];
     }),
   );
 }

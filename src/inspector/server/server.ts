@@ -12,6 +12,8 @@ import { LiveStream } from "./liveStream.ts";
 import { LogRequests } from "./logs/logRequests.ts";
 import { LogWatch } from "./logWatch.ts";
 import { InspectorMetrics } from "./metrics.ts";
+import { type Receiver, relay, wantedBy } from "./relay.ts";
+import { receiverOf } from "./relayStream.ts";
 import { type Answer, jsonAnswer, send, textAnswer } from "./responses.ts";
 import { answerOf, type Sources } from "./routes.ts";
 import { TaskIndex } from "./taskIndex.ts";
@@ -44,6 +46,8 @@ export class InspectorServer {
   readonly #sources: Sources;
   readonly #assets: ReadonlyMap<string, Answer>;
   readonly #pages = new Set<LiveStream>();
+  /** Pages for Stately's inspector. */
+  readonly #relayed = new Set<Receiver>();
   readonly #http: Server;
   readonly #connections: Connections;
   readonly #idleMemory = new IdleMemory();
@@ -106,8 +110,8 @@ export class InspectorServer {
 
   /** Serves clients of `@statelyai/inspect`, too. @returns the address for them */
   async relay(): Promise<string> {
-    const { relayPath, relayTasks } = await import("./relay.ts");
-    this.#closeRelay ??= relayTasks(this.#http, {
+    const { relayPath, serveSockets } = await import("./relaySockets.ts");
+    this.#closeRelay ??= serveSockets(this.#http, {
       access: this.access,
       connections: this.#connections,
       index: this.index,
@@ -146,6 +150,10 @@ export class InspectorServer {
     this.#connections.admit(request.socket);
     if (target?.pathname === "/api/live" && request.method === "GET") {
       this.#follow(response);
+      return;
+    }
+    if (target?.pathname === "/api/stately" && request.method === "GET") {
+      this.#relayTo(response, target.searchParams);
       return;
     }
     if (target?.pathname === "/api/log/live" && request.method === "GET") {
@@ -199,6 +207,18 @@ export class InspectorServer {
     const page = new LiveStream(response, this.index, this.#watch.status());
     this.#pages.add(page);
     response.on("close", () => this.#pages.delete(page));
+  }
+
+  /** Sends the page for Stately's inspector what it passes on. */
+  #relayTo(response: ServerResponse, query: URLSearchParams): void {
+    if (this.#relayed.size >= maxPages) {
+      send(response, textAnswer("Too many pages are open.\n", 503));
+      return;
+    }
+    const page = receiverOf(response);
+    this.#relayed.add(page);
+    page.gone.addEventListener("abort", () => this.#relayed.delete(page));
+    void relay(page, this.index, wantedBy(query));
   }
 
   /** Ensures that {@link #look} is called within the given time. */

@@ -2,7 +2,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { buildInspectorPage } from "../../../scripts/inspectorPage.ts";
 import { licences, packagesOfThePage } from "../../../scripts/release/content.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const root = join(import.meta.dirname, "../../..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -68,6 +70,10 @@ describe("the licence", () => {
 
   it.each(others)("of $name allows its use", ({ license = "none" }) => {
     expect(choicesOf(license).some((terms) => terms.every((term) => forTools.includes(term)))).toBe(true);
+  });
+
+  it("is asked of each package in the inspector's pages", async () => {
+    expect([...(await buildInspectorPage(temporaryFolder()))].sort()).toEqual(packagesOfThePage);
   });
 
   it("of each package in a release is in the release's list, with its text", () => {

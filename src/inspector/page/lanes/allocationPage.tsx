@@ -8,6 +8,7 @@ import { useKeys, useNow } from "../hooks.ts";
 import type { PartProperties } from "../live.ts";
 import { Mark } from "../mark.tsx";
 import { goTo } from "../navigation.ts";
+import { StatelyLink } from "../stately/statelyLink.tsx";
 import { Facts, Scroll } from "../table.tsx";
 import { LanesCard } from "./lanesCard.tsx";
 import { useAllocation } from "./useAllocation.ts";
@@ -36,6 +37,7 @@ export function AllocationPage({ live: { rows, status, isComplete }, subject: al
           Allocation
           <code>{view.allocation}</code>
         </h1>
+        <StatelyLink path={["allocation", view.allocation]} />
         <Facts
           kind="strip"
           facts={[

@@ -13,6 +13,7 @@ import { type PartProperties, useAnswer } from "../live.ts";
 import { LogPanel } from "../logs/logPanel.tsx";
 import { choose, chosenNow, goTo, useChoice } from "../navigation.ts";
 import { SaveDrawing } from "../saveDrawing.tsx";
+import { StatelyLink } from "../stately/statelyLink.tsx";
 import { Chart, useChartLayout } from "./chart.tsx";
 import { Moment } from "./moment.tsx";
 import { Sandbox } from "./sandbox.tsx";
@@ -54,6 +55,7 @@ export function TaskPage({ live: { rows, status, isComplete, eventTypes }, subje
         <section class="card machine" aria-label="State machine">
           <h2 class="with-tools">
             State machine
+            <StatelyLink path={["task", id]} />
             <SaveDrawing
               what="the chart"
               name={`${row.task}-chart`}
