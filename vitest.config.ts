@@ -50,6 +50,7 @@ const tenSeconds = [
   "test/attacks/combinations.kernel.test.ts",
   "test/attacks/logFolder.kernel.test.ts",
   "test/attacks/neighbours.kernel.test.ts",
+  "test/attacks/records.kernel.test.ts",
   "test/cli/commands/archive.kernel.test.ts",
   "test/cli/commands/bundles.kernel.test.ts",
   "test/cli/commands/diff.kernel.test.ts",

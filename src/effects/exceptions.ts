@@ -3,10 +3,19 @@
  * and attacks are tried under each of them and under each two (test/attacks/combinations.kernel.test.ts): an
  * option that opens something and is not here fails the tests. Pure.
  */
-import type { SandboxOptions } from "./parts.ts";
-
 /** What an attack breaks through. */
-export type Boundary = "files" | "processes" | "command lines" | "ipc" | "kernel" | "network" | "resources";
+export type Boundary =
+  | "files"
+  /** What belongs to other users and groups of the host. */
+  | "accounts"
+  | "processes"
+  | "command lines"
+  | "ipc"
+  | "kernel"
+  | "network"
+  | "resources"
+  /** What the driver tells of all tasks. */
+  | "records";
 
 export interface Exception {
   /** The option as the plugin block has it. */
@@ -48,15 +57,47 @@ export const exceptions = {
     meaning:
       "with `root = \"host\"`, the task sees the host's tree. It connects to every socket that its user may write to, changes modes and owners of its user's files, opens device nodes in unveiled folders, and with `/dev` unveiled by the operator it may take all of the host's terminals",
   },
+  root: {
+    option: "root",
+    opens: ["files", "resources"],
+    meaning: 'with `"host"`, the same for all tasks that do not say `root = "private"`',
+  },
   allowRoot: {
     option: "allow_root",
-    opens: ["files"],
+    opens: ["files", "accounts"],
     meaning:
       "the task is the host's root, restricted by Landlock, its capabilities, its private root and the filter ([users](configuration.md#users)). Where something is unveiled, it is root's",
   },
+  allowedUsers: {
+    option: "allowed_users",
+    opens: ["accounts"],
+    meaning:
+      "a task is an account of the host, with all that is unveiled and that account's. Without the option it may be any but root",
+  },
+  groupsByTask: {
+    option: "groups_by_task",
+    opens: ["accounts"],
+    meaning: "a task has further groups, with what is unveiled and these groups'",
+  },
+  sharedDynamicIds: {
+    option: "shared_dynamic_ids",
+    opens: ["accounts", "resources"],
+    meaning:
+      'with `"warn"`, tasks of two allocations may have one user, own the same files where something is unveiled, and use up what the kernel counts for a user',
+  },
+  allowIdmappedVolumes: {
+    option: "allow_idmapped_volumes",
+    opens: ["accounts"],
+    meaning: "a task owns the files of the owner of a volume that the job may use, unless that is root",
+  },
+  idmappedRootVolumes: {
+    option: "idmapped_root_volumes",
+    opens: ["accounts"],
+    meaning: "the same for root's files in these volumes",
+  },
   allowCaps: {
     option: "allow_caps",
-    opens: ["files", "processes", "kernel", "network", "resources"],
+    opens: ["files", "accounts", "processes", "kernel", "network", "resources"],
     meaning:
       "capabilities beyond the default ones apply to all that the task can reach: `net_admin` and `net_raw` to the host's network, `dac_override` to every unveiled folder, `sys_ptrace` and `kill` to the processes that its namespaces show. With `sys_nice` it gets processors before all others",
   },
@@ -65,6 +106,16 @@ export const exceptions = {
     opens: ["files", "processes", "kernel", "resources"],
     meaning:
       "the job lifts groups of the filter, or all of it with `unconfined`. `@handle` with `dac_read_search` reads every file of a file system, `@other_process` in the host's pid namespace limits other processes of the user, `@aio` takes the host's asynchronous requests",
+  },
+  seccomp: {
+    option: "seccomp",
+    opens: ["files", "processes", "kernel", "resources"],
+    meaning: "with `unconfined`, or a profile that lifts groups, the same for all tasks that name no profile",
+  },
+  seccompProfiles: {
+    option: "seccomp_profiles",
+    opens: ["files", "processes", "kernel", "resources"],
+    meaning: "what a profile lifts is lifted where `seccomp` or `allow_seccomp` has the profile",
   },
   allowHostPid: {
     option: "allow_host_pid",
@@ -89,6 +140,18 @@ export const exceptions = {
     meaning:
       "tasks write to `alloc/logs`, where agents before Nomad 2.0.1 follow symlinks as root (CVE-2026-6959)",
   },
-} as const satisfies Partial<Record<keyof SandboxOptions, Exception>>;
+  metrics: {
+    option: "metrics",
+    opens: ["records"],
+    meaning:
+      "at a port, a task in the host's network reads which tasks run and what they use, unless `egress_denied` has loopback. A unix socket is root's",
+  },
+  traces: {
+    option: "traces",
+    opens: ["records"],
+    meaning:
+      "if the collector is on loopback, a task in the host's network that listens in its place gets the traces of all tasks",
+  },
+} as const satisfies Readonly<Record<string, Exception>>;
 
 export type ExceptionKey = keyof typeof exceptions;

@@ -3,7 +3,7 @@
  * `combinations.kernel.test.ts` are fewer, but have so many exceptions each that one of them may hide what two
  * others open.
  */
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { startAgent } from "../support/agent/agent.ts";
 import { everyTwo, groupsOf, unexplainedUnder } from "../support/attacks/combinations.ts";
 
@@ -16,6 +16,8 @@ it.each(groups)(
   "attacks break only through what one of two options opens: %s",
   { timeout },
   async (_, group) => {
-    expect(await unexplainedUnder(await startAgent({ options: group.options }), group)).toEqual({});
+    const agent = await startAgent({ options: group.options });
+    onTestFinished(async () => void (await agent.close()));
+    expect(await unexplainedUnder(agent, group)).toEqual({});
   },
 );

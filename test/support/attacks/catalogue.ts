@@ -28,7 +28,20 @@ export interface Target {
   readonly shmKey: number;
   /** The allocation's folder of another task, which runs as the attacker's user. */
   readonly neighbourFolder: string;
+  /** Files beside {@link ownFile}: one that only the account `games` may read, and one that only the group `audio` may. */
+  readonly accountFile: string;
+  readonly groupFile: string;
+  /** Folders with a file `own`, which only their owners may read: a user without an account, and root. */
+  readonly volumes: { readonly others: string; readonly roots: string };
+  /** The event log of the attacked plugin. */
+  readonly eventLog: string;
 }
+
+/** Where the plugins of attacks serve metrics, one after the other. */
+export const metricsPlaces = {
+  port: 20_000 + (process.pid % 10_000),
+  socket: `/run/exec2-attacks-${process.pid}.sock`,
+} as const;
 
 export interface Attack {
   readonly against: "host" | "task";
@@ -68,6 +81,13 @@ const ofUser = (name: SystemCall, args: () => readonly (number | string)[]): Att
 });
 
 const onKernel = (perl: string): Attack => ({ against: "host", boundary: "kernel", perl: () => perl });
+
+const readsMetrics = (address: string) => `
+  my $address = ${address};
+  socket(my $s, sockaddr_family($address), SOCK_STREAM, 0) or return 0;
+  connect($s, $address) or return 0;
+  syswrite($s, "GET /metrics HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n");
+  join("", <$s>) =~ /^exec2_/m`;
 
 const catalogue = {
   "reads root's file by its path": {
@@ -136,6 +156,42 @@ const catalogue = {
     against: "task",
     boundary: "files",
     perl: ({ neighbourFolder }) => `open(my $f, ">>", "${neighbourFolder}/alloc/data/planted")`,
+  },
+  "reads a file of an account of the host": {
+    against: "host",
+    boundary: "accounts",
+    perl: ({ accountFile }) => `open(my $f, "<", "${accountFile}") or return 0; <$f>`,
+  },
+  "reads a file of a group of the host": {
+    against: "host",
+    boundary: "accounts",
+    perl: ({ groupFile }) => `open(my $f, "<", "${groupFile}") or return 0; <$f>`,
+  },
+  "reads a file of a volume's owner": {
+    against: "host",
+    boundary: "accounts",
+    // In a task, volumes are below its folder.
+    perl: ({ volumes }) => `
+      for my $folder ("$own/others", "$own/roots", "${volumes.others}", "${volumes.roots}") {
+        open(my $f, "<", "$folder/own") or next;
+        return <$f>;
+      }
+      0`,
+  },
+  "reads the event log": {
+    against: "host",
+    boundary: "files",
+    perl: ({ eventLog }) => `open(my $f, "<", "${eventLog}") or return 0; read($f, my $bytes, 16)`,
+  },
+  "reads the metrics of all tasks at their port": {
+    against: "host",
+    boundary: "records",
+    perl: () => readsMetrics(`pack_sockaddr_in(${metricsPlaces.port}, inet_aton("127.0.0.1"))`),
+  },
+  "reads the metrics of all tasks on their socket": {
+    against: "host",
+    boundary: "files",
+    perl: () => readsMetrics(`pack_sockaddr_un("${metricsPlaces.socket}")`),
   },
   "sees the cgroups of all tasks": {
     against: "task",

@@ -4,15 +4,17 @@
 import { type Boundary, exceptions } from "../../../src/effects/exceptions.ts";
 import { numberOf } from "../../../src/effects/kernel/capabilities.ts";
 import { readKernelFile } from "../../../src/effects/kernel/kernelFiles.ts";
+import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
 import type { Resources } from "../../../src/grpc/generated/nomad/driver.ts";
-import type { PluginConnection } from "../../../src/grpc/pluginClient.ts";
+import type { Agent } from "../agent/agent.ts";
 import { type Allocation, makeAllocation } from "../agent/allocation.ts";
+import { volumeMount } from "../agent/requests.ts";
 import { hasJournald } from "../host/journal.ts";
 import { type AttackName, attackNames, attacks, type Target } from "./catalogue.ts";
 import { attackedJournal } from "./journal.ts";
 import { factors, type Level, permissive } from "./options.ts";
 import { pairwise } from "./pairs.ts";
-import { makeTarget } from "./target.ts";
+import { eventLogOf, makeTarget } from "./target.ts";
 import { tryAttacks } from "./tryAttacks.ts";
 
 export interface Combination {
@@ -37,11 +39,11 @@ export function combinations(host?: "every capability"): Combination[] {
 }
 
 /**
- * Every two levels with the defaults of all other factors, so that few exceptions explain what works. Levels for
- * which this process lacks a capability are left out.
+ * Every two levels with the defaults of all other factors, so that few exceptions explain what works. Minor levels are
+ * left out, and those for which this process lacks a capability.
  */
 export function everyTwo(): Combination[] {
-  const fitting = fittingLevels();
+  const fitting = fittingLevels().map((levels) => levels.filter(([, { isMinor }]) => !isMinor));
   const single = alone(fitting.map((levels) => levels.length)).filter((row) =>
     row.some((level) => level > 0),
   );
@@ -72,8 +74,10 @@ type NamedLevel = readonly [name: string, level: Level];
 function fittingLevels(host?: "every capability"): NamedLevel[][] {
   return Object.values(factors).map((levels) =>
     Object.entries(levels).filter(
-      ([, { needs, journald }]) =>
-        (needs === undefined || host !== undefined || hasCapability(needs)) && (!journald || hasJournald()),
+      ([, { needs, abi = 0, journald }]) =>
+        (needs === undefined || host !== undefined || hasCapability(needs)) &&
+        (abi === 0 || landlockAbi() >= abi) &&
+        (!journald || hasJournald()),
     ),
   );
 }
@@ -103,7 +107,17 @@ export function openedBy({ levels }: Combination): Set<Boundary> {
 
 /** The plugin's options of a combination. */
 export function pluginOptions({ levels }: Combination): Readonly<Record<string, unknown>> {
-  return Object.assign({}, permissive, ...levels.map(({ plugin }) => plugin ?? {}));
+  return merged([permissive, ...levels.map(({ plugin }) => plugin ?? {})]);
+}
+
+/** Options together: the elements of lists, and the last of other values. */
+function merged(all: readonly Readonly<Record<string, unknown>>[]): Record<string, unknown> {
+  const result: Record<string, unknown> = {};
+  for (const [name, value] of all.flatMap(Object.entries<unknown>)) {
+    const before = result[name];
+    result[name] = Array.isArray(before) && Array.isArray(value) ? [...before, ...value] : value;
+  }
+  return result;
 }
 
 /** Where the attacking task runs. */
@@ -120,17 +134,19 @@ export interface Place {
  * @param targetFor what the attacks of a user are aimed at
  * @returns the attacks that worked
  */
-export async function workingAttacks(
-  agent: PluginConnection,
+async function workingAttacks(
+  agent: Agent,
   { levels }: Combination,
   { slice = ".", resources }: Place = {},
   targetFor: (user?: Allocation["user"]) => Promise<Target> = makeTarget,
 ): Promise<AttackName[]> {
-  const target = await targetFor(levels.find((level) => level.user !== undefined)?.user);
+  const made = await targetFor(levels.find((level) => level.user !== undefined)?.user);
+  const target = { ...made, eventLog: eventLogOf(agent) };
   const allocation = makeAllocation({ slice, user: target.user });
   for (const { prepare } of levels) prepare?.(allocation);
-  const job = Object.assign({}, ...levels.map((level) => level.job?.(target) ?? {}));
-  const mounts = levels.flatMap((level) => level.mounts?.() ?? []);
+  const job = merged(levels.map((level) => level.job?.(target) ?? {}));
+  const { others, roots } = target.volumes;
+  const mounts = [volumeMount(others, "local/others"), volumeMount(roots, "local/roots")];
   const differing = { mounts, ...(resources && { resources: resources(allocation) }) };
   const journal = levels.some(({ journald }) => journald) ? await attackedJournal() : undefined;
   const outcomes = await tryAttacks(agent, allocation, job, attackNames, target, differing, journal);
@@ -140,14 +156,14 @@ export async function workingAttacks(
 /**
  * Tries all attacks under the combinations of a group, two at a time.
  * @param agent a plugin with the group's options
- * @returns for each combination under which attacks worked that it does not explain, these attacks
+ * @returns for each combination the attacks that worked
  */
-export async function unexplainedUnder(
-  agent: PluginConnection,
+export async function triedUnder(
+  agent: Agent,
   { members }: Group,
   place?: Place,
-): Promise<Record<string, AttackName[]>> {
-  const found: Record<string, AttackName[]> = {};
+): Promise<[Combination, AttackName[]][]> {
+  const found: [Combination, AttackName[]][] = [];
   const left = members.values();
   const work = async () => {
     // A target takes as long to make as a task takes to run. Dynamic users must differ at the same time.
@@ -157,13 +173,22 @@ export async function unexplainedUnder(
       targets.set(user?.name, target);
       return target;
     };
-    for (const combination of left) {
-      const attacks = unexplained(combination, await workingAttacks(agent, combination, place, targetFor));
-      if (attacks.length > 0) found[combination.name] = attacks;
-    }
+    for (const combination of left)
+      found.push([combination, await workingAttacks(agent, combination, place, targetFor)]);
   };
   await Promise.all([work(), work()]);
   return found;
+}
+
+/** As {@link triedUnder}. @returns for each combination under which attacks worked that it does not explain, these */
+export async function unexplainedUnder(
+  agent: Agent,
+  group: Group,
+  place?: Place,
+): Promise<Record<string, AttackName[]>> {
+  const tried = await triedUnder(agent, group, place);
+  const entries = tried.map(([each, worked]) => [each.name, unexplained(each, worked)] as const);
+  return Object.fromEntries(entries.filter(([, attacks]) => attacks.length > 0));
 }
 
 /** Attacks that worked although no exception of the combination opens their boundary. */

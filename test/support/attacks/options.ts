@@ -1,13 +1,13 @@
 /** The operator's options that concern the sandbox, and what a job makes of each. */
+import { existsSync } from "node:fs";
 import type { ExceptionKey } from "../../../src/effects/exceptions.ts";
 import type { CapabilityName } from "../../../src/effects/kernel/capabilities.ts";
-import type { Mount } from "../../../src/grpc/generated/nomad/driver.ts";
 import type { Allocation } from "../agent/allocation.ts";
-import { volumeMount } from "../agent/requests.ts";
-import { hostFolder, idmappedFolders } from "../host/temporaryFolder.ts";
-import { cgroupRoot, folderOf, type Target } from "./catalogue.ts";
+import { idmappedFolders } from "../host/temporaryFolder.ts";
+import { cgroupRoot, folderOf, metricsPlaces, type Target } from "./catalogue.ts";
 import { hostileRoot, plantHostileRoot } from "./hostileRoot.ts";
 import { attackedNamespace } from "./journal.ts";
+import { games } from "./target.ts";
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -17,16 +17,18 @@ export interface Level {
   readonly exception?: ExceptionKey;
   /** A capability that the driver itself needs for it. */
   readonly needs?: CapabilityName;
+  /** Landlock's ABI that it needs. */
+  readonly abi?: number;
   /** The plugin's options that have another effect than a permission. */
   readonly plugin?: Options;
   readonly job?: (target: Target) => Options;
-  /** Volumes of the task. */
-  readonly mounts?: () => readonly Mount[];
   readonly user?: Allocation["user"];
   /** Set if journald takes the task's output. */
   readonly journald?: true;
   /** Makes what the job needs in its allocation. */
   readonly prepare?: (allocation: Allocation) => void;
+  /** Set if it is not in the combinations of only two: it restricts, or another level is another way to the same. */
+  readonly isMinor?: true;
 }
 
 /**
@@ -47,6 +49,8 @@ export const permissive: Options = {
   groups_by_task: ["*", "0-4294967294"],
   allow_journald: true,
   allow_cgroup_delegate: true,
+  // All attacks are aimed at what has the attacker's user.
+  shared_dynamic_ids: "warn",
 };
 
 const capable = (...names: readonly string[]): Level => ({
@@ -58,6 +62,13 @@ const calls = (...names: readonly string[]): Level => ({
   job: () => ({ seccomp_allow: names }),
 });
 
+const everywhere = ["0.0.0.0/0", "::/0"];
+const ofPerl = [
+  ...["/bin", "/lib", "/lib64", "/usr"].filter((path) => existsSync(path)).map((path) => `rx:${path}`),
+  "r:/etc/ld.so.cache",
+  "rw:/dev/null",
+];
+
 /** The levels of each factor by their names. The first one is the default. */
 export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> = {
   user: {
@@ -67,6 +78,18 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
       exception: "allowRoot",
       user: { name: "root", uid: 0, gid: 0 },
       job: () => ({ cap_drop: ["all"] }),
+    },
+    "an account by allowed_users": {
+      exception: "allowedUsers",
+      plugin: { allowed_users: [games.name] },
+      user: games,
+    },
+  },
+  groups: {
+    none: {},
+    "one of the host by groups_by_task": {
+      exception: "groupsByTask",
+      job: () => ({ groups: ["audio"] }),
     },
   },
   unveil: {
@@ -89,10 +112,16 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
       job: () => ({ unveil_sets: ["terminals"] }),
     },
     "/dev by unveil_paths": { exception: "unveilPaths", plugin: { unveil_paths: ["rw:/dev"] } },
+    "what Perl needs, without unveil_defaults": {
+      isMinor: true,
+      plugin: { unveil_defaults: false, unveil_sets: [{ perl: ofPerl }] },
+      job: () => ({ unveil_sets: ["perl"] }),
+    },
   },
   root: {
     private: {},
     "the host's by allow_host_root": { exception: "allowHostRoot", job: () => ({ root: "host" }) },
+    "the host's by root": { isMinor: true, exception: "root", plugin: { root: "host" } },
     "a hostile folder by allow_root_dir": {
       job: () => ({ root_dir: hostileRoot, root_dir_writable: true }),
       prepare: plantHostileRoot,
@@ -112,6 +141,13 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
     "@handle and @keyring": calls("@handle", "@keyring"),
     "@other_process and @aio": calls("@other_process", "@aio"),
     unconfined: { exception: "allowSeccomp", job: () => ({ seccomp: "unconfined" }) },
+    "unconfined by seccomp": { isMinor: true, exception: "seccomp", plugin: { seccomp: "unconfined" } },
+    "a profile of seccomp_profiles": {
+      isMinor: true,
+      exception: "seccompProfiles",
+      plugin: { seccomp_profiles: [{ lenient: ["+@handle", "+@keyring", "+@other_process", "+@aio"] }] },
+      job: () => ({ seccomp: "lenient" }),
+    },
   },
   pids: {
     private: {},
@@ -132,28 +168,41 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
     "read-only": {},
     writable_logs: { exception: "writableLogs", plugin: { writable_logs: true } },
   },
+  // Every task has volumes of others.
   volumes: {
-    none: {},
+    "as they are": {},
     "one of another user by allow_idmapped_volumes": {
-      job: () => ({ idmapped_volumes: ["local/idmapped"] }),
-      mounts: () => [
-        volumeMount(hostFolder({ uid: 20_001, gid: 20_001 }, idmappedFolders), "local/idmapped"),
-      ],
+      exception: "allowIdmappedVolumes",
+      job: () => ({ idmapped_volumes: ["local/others"] }),
+    },
+    "one of root by idmapped_root_volumes": {
+      exception: "idmappedRootVolumes",
+      plugin: { idmapped_root_volumes: [idmappedFolders] },
+      job: () => ({ idmapped_volumes: ["local/roots"] }),
     },
   },
   "log collection": {
     "the agent's": {},
-    "the driver's": { plugin: { log_collection: "driver" } },
+    "the driver's": { plugin: { log_collection: "driver", log_max_files: 2, log_max_file_size: 1 } },
     "journald's": {
       journald: true,
       plugin: { log_collection: "journald", journal_namespace: attackedNamespace },
+    },
+    "journald's by allow_journald": {
+      ...{ isMinor: true, journald: true },
+      plugin: { journal_namespace: attackedNamespace },
+      job: () => ({ log_collection: "journald" }),
     },
   },
   tmp: { "the task's": {}, "the host's by private_tmp": { plugin: { private_tmp: false } } },
   egress: {
     anywhere: {},
     // Everything that the attacks of the catalogue connect to, so that only the list's own doing differs.
-    "a list of everything": { job: () => ({ egress: ["0.0.0.0/0", "::/0"] }) },
+    "a list of everything": { job: () => ({ egress: everywhere }) },
+    "a list of everything by egress, without addresses of egress_denied": {
+      isMinor: true,
+      plugin: { egress: everywhere, egress_denied: ["192.0.2.0/24"] },
+    },
   },
   limits: {
     "the agent's": {},
@@ -163,47 +212,55 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
       job: () => ({ ulimit: [{ memlock: "unlimited", rtprio: "99", nice: "40" }] }),
     },
   },
+  metrics: {
+    none: {},
+    "at a port": { exception: "metrics", plugin: { metrics: `127.0.0.1:${metricsPlaces.port}` } },
+    "on a socket": { isMinor: true, plugin: { metrics: metricsPlaces.socket } },
+  },
+  restrictions: {
+    none: {},
+    "fewer variables, and own files of identity": {
+      isMinor: true,
+      plugin: { denied_envvars: ["LANG", "*_TOKEN"], identity_files: true },
+    },
+    "fewer users": {
+      isMinor: true,
+      plugin: {
+        ...{ denied_host_uids: "1000-1999", denied_host_gids: "1000-1999" },
+        dynamic_user_ids: "80000-99999",
+      },
+    },
+    "TCP ports": { isMinor: true, abi: 4, plugin: { connect_tcp: [443], bind_tcp: [0, 8080] } },
+    "UDP ports": { isMinor: true, abi: 10, plugin: { connect_udp: [53], bind_udp: [0] } },
+    "less of the host": {
+      isMinor: true,
+      plugin: {
+        ...{ pids_limit: 64, swap_limit: 16, io_max: [{ read: "200MB" }], hugepages: { "2MB": 2 } },
+        ...{ disk_limit: 1_000, disk_limit_missing: "warn" },
+      },
+    },
+    "other records": {
+      isMinor: true,
+      plugin: {
+        ...{ denials: "off", black_box: "auto", usage_interval: "1s", exit_message: "output" },
+        history: [{ keep: "1h", max_size_mb: "64" }],
+      },
+    },
+  },
 };
 
 /**
- * The plugin's options that no factor has, each with the reason why it opens nothing for a job. A new option
- * of the plugin's block has to be here or above (options.test.ts).
+ * What of the plugin's block no combination has, each key with tests of its own, by their files and the beginnings of
+ * their titles. The others are in {@link factors} (options.test.ts).
  */
-export const closing: Readonly<Record<string, string>> = {
-  deniedEnvvars: "takes variables away",
-  unveilDefaults: "without them, a task has fewer paths",
-  root: "the job's root, by default",
-  idmappedRootVolumes: "which volumes belong to a job: the operator names root's here",
-  identityFiles: "files of the task's own",
-  dynamicUserIds: "which ids are dynamic users'",
-  sharedDynamicIds: "the users of two tasks, which are the same one in all these attacks",
-  allowedUsers: "which accounts of the host a job may run as: it takes users away",
-  deniedHostUids: "takes users away",
-  deniedHostGids: "takes groups away",
-  // All tasks run with it, but no level has a job that names groups.
-  groupsByTask: "further groups, which have what the host gives them",
-  pidsLimit: "a limit",
-  ioMax: "a limit",
-  hugepages: "a limit",
-  swapLimit: "a limit",
-  diskLimit: "a limit",
-  diskLimitMissing: "whether a start without its limit is refused",
-  egress: "a limit",
-  egressDenied: "a limit",
-  connectTcp: "a limit",
-  bindTcp: "a limit",
-  connectUdp: "a limit",
-  bindUdp: "a limit",
-  seccomp: "the job's profile, by default",
-  seccompProfiles: "names for what seccomp_allow names, too",
-  denials: "what is recorded",
-  blackBox: "what is recorded",
-  logMaxFiles: "a limit",
-  logMaxFileSize: "a limit",
-  history: "a limit",
-  usageInterval: "what is recorded",
-  metrics: "where the plugin itself is asked for figures",
-  exitMessage: "what the agent is told of an end",
-  traces: "whether the plugin itself sends what is recorded",
-  stateDir: "where the driver keeps its own files",
-};
+export const ownTests = {
+  // Not among the attacks, because it takes two allocations with the user of one.
+  sharedDynamicIds: [
+    "test/attacks/sharedUser.kernel.test.ts",
+    "takes what the kernel counts for a user from all who share the user",
+  ],
+  // Traces are sent two seconds after a task's end.
+  traces: ["test/attacks/records.kernel.test.ts", "traces go to who listens at the collector's address"],
+  // Every plugin of the attacks has one of its own, whose event log they try to read.
+  stateDir: ["test/support/attacks/options.test.ts", "no option of a job reaches"],
+} as const satisfies Readonly<Record<string, readonly [file: string, title: string]>>;

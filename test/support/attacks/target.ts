@@ -5,13 +5,20 @@ import { once } from "node:events";
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { onTestFinished } from "vitest";
+import { defaultStateDir } from "../../../src/base/defaultStateDir.ts";
 import { systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
+import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { type Allocation, makeAllocation } from "../agent/allocation.ts";
-import { hostFolder } from "../host/temporaryFolder.ts";
+import { hostFolder, idmappedFolders } from "../host/temporaryFolder.ts";
 import type { Target } from "./catalogue.ts";
 
 const number = (call: "name_to_handle_at" | "prctl") =>
   systemCallNumber(call, process.arch === "arm64" ? "arm64" : "x64");
+
+/** An account and a group of every Debian, and a user without an account. */
+export const games = { name: "games", uid: 5, gid: 60 } as const;
+const audio = 29;
+const stranger = { uid: 20_001, gid: 20_001 } as const;
 
 /**
  * @param attacker the attacker's user, who owns whatever of the target only a user's rights would protect;
@@ -19,18 +26,13 @@ const number = (call: "name_to_handle_at" | "prctl") =>
  */
 export async function makeTarget(attacker?: Allocation["user"]): Promise<Target> {
   const { user, folder: neighbourFolder, taskFolder } = makeAllocation(attacker && { user: attacker });
-  const { uid, gid } = user;
-  const neighboursOwn = `${taskFolder}/secrets/own`;
-  writeFileSync(neighboursOwn, "own", { mode: 0o600 });
-  chownSync(neighboursOwn, uid, gid);
+  fileOf(user, `${taskFolder}/secrets/own`);
   const folder = hostFolder();
   const closed = `${folder}/closed`;
   mkdirSync(closed, { mode: 0o700 });
   const secretFile = `${closed}/secret`;
   writeFileSync(secretFile, "secret", { mode: 0o600 });
-  const ownFile = `${folder}/own`;
-  writeFileSync(ownFile, "");
-  chownSync(ownFile, uid, gid);
+  const ownFile = fileOf(user, `${folder}/own`);
   const socket = `${folder}/socket`;
   const abstractSocket = `exec2-target-${randomUUID()}`;
   for (const path of [socket, `\0${abstractSocket}`]) await listen(path);
@@ -39,8 +41,30 @@ export async function makeTarget(attacker?: Allocation["user"]): Promise<Target>
     ...{ user, secretFile, ownFile, socket, abstractSocket, neighbourFolder },
     secretHandle: handleOf(secretFile),
     shmKey: makeSharedMemory(user),
+    accountFile: fileOf(games, `${folder}/account`),
+    groupFile: fileOf({ uid: stranger.uid, gid: audio }, `${folder}/group`, 0o640),
+    volumes: { others: volumeOf(stranger), roots: volumeOf({ uid: 0, gid: 0 }) },
+    eventLog: eventLogOf({ stateDir: defaultStateDir }),
     pid: await startProcess(user),
   };
+}
+
+export function eventLogOf({ stateDir }: { readonly stateDir: string }): string {
+  return `${stateFolderPaths(stateDir).events}/data.mdb`;
+}
+
+type Owner = Pick<Allocation["user"], "uid" | "gid">;
+
+function volumeOf(owner: Owner): string {
+  const folder = hostFolder(owner, idmappedFolders);
+  fileOf(owner, `${folder}/own`);
+  return folder;
+}
+
+function fileOf({ uid, gid }: Owner, path: string, mode = 0o600): string {
+  writeFileSync(path, "own", { mode });
+  chownSync(path, uid, gid);
+  return path;
 }
 
 async function listen(path: string): Promise<void> {

@@ -1,8 +1,16 @@
 /** Runs attacks on the host, without the driver: there they work, or they would show nothing. Needs root. */
 import { execFileSync } from "node:child_process";
+import { startAgent } from "../agent/agent.ts";
 import { type Allocation, makeAllocation } from "../agent/allocation.ts";
-import { type AttackName, attackNames, attackOutcomes, attackScript, attacks } from "./catalogue.ts";
-import { makeTarget } from "./target.ts";
+import {
+  type AttackName,
+  attackNames,
+  attackOutcomes,
+  attackScript,
+  attacks,
+  metricsPlaces,
+} from "./catalogue.ts";
+import { eventLogOf, makeTarget } from "./target.ts";
 
 /**
  * Tries all attacks as a dynamic user, and as root those that have not worked.
@@ -19,7 +27,12 @@ async function outcomesAs(
   allocation: Allocation,
   names: readonly AttackName[],
 ): Promise<ReadonlyMap<AttackName, string>> {
-  return attackOutcomes(runAs(allocation, attackScript(names, await makeTarget(allocation.user))));
+  const start = (metrics: string) => startAgent({ options: { metrics } });
+  const agents = [await start(`127.0.0.1:${metricsPlaces.port}`), await start(metricsPlaces.socket)] as const;
+  const target = { ...(await makeTarget(allocation.user)), eventLog: eventLogOf(agents[0]) };
+  const outcomes = attackOutcomes(runAs(allocation, attackScript(names, target)));
+  for (const agent of agents) await agent.close();
+  return outcomes;
 }
 
 /** Runs a Perl script as the allocation's user, with the host's files. Its mounts end with it. */
