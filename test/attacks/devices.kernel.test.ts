@@ -30,7 +30,7 @@ test("nodes in a folder that a job unveils work only in the host's root", async 
   for (const [name, numbers] of Object.entries(nodes))
     execFileSync("mknod", ["-m", "666", `${folder}/${name}`, "c", ...numbers.map(String)]);
   const { uid, gid } = makeAllocation().user;
-  const asUser = spawnSync("sh", ["-c", opening(folder)], { uid, gid, encoding: "utf8" }).stdout;
+  const asUser = spawnSync("sh", ["-c", opening(folder)], { uid, gid, cwd: "/", encoding: "utf8" }).stdout;
   expect(asUser).toContain("full\n");
   for (const options of [{ unveil_by_task: true }, { unveil_allowed: [`rw:${folder}`] }]) {
     const agent = await startAgent({ options: { ...options, allow_host_root: true } });
@@ -55,7 +55,7 @@ net/fuse 10 229
 net/tun 10 200
 net/full 1 7
 END
-exec "$@"`;
+cd / && exec "$@"`;
 
 test.each(["private", "host"])("a folder of /dev opens no device in the root %s", async (root) => {
   const inMemory = (options: object) =>
