@@ -21,6 +21,7 @@ const inBrowser = [
   // Each view of the page, in each width and theme.
   "test/inspector/everyView.test.ts",
   "test/inspector/failures.test.ts",
+  "test/inspector/fleetPage.test.ts",
   "test/inspector/keyboard.test.ts",
   "test/inspector/lanes/lanesPage.test.ts",
   "test/inspector/logs/logPanel.test.ts",

@@ -1,6 +1,7 @@
 /** Why allocations of a fleet failed: groups of equal failures, and what sets them apart from good allocations. Pure. */
 import { formatCount } from "../units/counts.ts";
 import { type FleetAllocation, parentOf } from "./allocation.ts";
+import { chanceText } from "./chanceText.ts";
 import { factsOfAllocation, factsOfNode, factText, wherePhrase } from "./facts.ts";
 import type { Failure } from "./failure.ts";
 import { certainty, type Difference, type Ranking, rank } from "./ranking.ts";
@@ -149,13 +150,4 @@ const maxSame = 3;
 /** `37 of 39 there; 0 of 373 elsewhere`. */
 function countsText({ failed, cases, otherFailed, otherCases }: Difference): string {
   return `${formatCount(failed)} of ${formatCount(cases)} there; ${formatCount(otherFailed)} of ${formatCount(otherCases)} elsewhere`;
-}
-
-/** `1 in 5`, `1 in 4,060`, `1 in 10^12`. @param lnChance its natural logarithm */
-export function chanceText(lnChance: number): string {
-  if (lnChance > Math.log(0.5)) return "likely";
-  const inverse = Math.exp(-lnChance);
-  return inverse < 1e6
-    ? `1 in ${formatCount(Math.round(inverse))}`
-    : `1 in 10^${Math.floor(-lnChance / Math.LN10)}`;
 }

@@ -1,8 +1,9 @@
 /** What is found in a fleet: planted causes, and none where none is planted. */
 import { describe, expect, it } from "vitest";
 import { allocationOf } from "../../src/fleet/allocation.ts";
+import { chanceText } from "../../src/fleet/chanceText.ts";
 import { allocationStub, nodeStub } from "../../src/fleet/stubs.ts";
-import { chanceText, explainFleet, type FleetWhy } from "../../src/fleet/why.ts";
+import { explainFleet, type FleetWhy } from "../../src/fleet/why.ts";
 import { type MadeCluster, madeCluster, recordedCluster } from "../support/nomad/cluster.ts";
 import type { Cluster } from "../support/nomad/fakeNomad.ts";
 

@@ -9,6 +9,7 @@ import { DropZone } from "./bundle/openBundle.tsx";
 import { useSource } from "./bundle/source.ts";
 import { ComparePage } from "./compare/comparePage.tsx";
 import { Empty } from "./empty.tsx";
+import { FleetPage } from "./fleetPage.tsx";
 import { AllocationPage } from "./lanes/allocationPage.tsx";
 import { EventsPage } from "./list/eventsPage.tsx";
 import { Failures } from "./list/failures.tsx";
@@ -33,6 +34,7 @@ const parts: Readonly<Record<string, Part>> = {
   failures: { title: "Failures", inHeader: true, show: Failures },
   events: { title: "Events", inHeader: true, show: EventsPage },
   node: { title: "Node", inHeader: true, show: NodePage },
+  fleet: { title: "Fleet", inHeader: true, show: FleetPage },
   compare: { title: "Compare", inHeader: true, show: ComparePage },
   bundle: { title: "Bundle", inHeader: true, show: BundlePage },
   allocation: { title: "Allocation", inHeader: false, show: AllocationPage },
@@ -83,7 +85,7 @@ function Header({ part, live: { link, status } }: HeaderProperties) {
       </a>
       <nav aria-label="Parts of the page">
         {Object.entries(parts)
-          .filter(([, { inHeader }]) => inHeader)
+          .filter(([name, { inHeader }]) => inHeader && (name !== "fleet" || status?.fleet))
           .map(([name, { title }]) => (
             <a
               key={name}

@@ -1,6 +1,7 @@
 /** The API of the page. All answers are masked as in bundles. */
 
 import { DriverError } from "../../base/errors.ts";
+import { partsOfTaskId } from "../../base/taskId.ts";
 import { probeHost } from "../../effects/host/hostFacts.ts";
 import { bundleLines } from "../../history/replay/bundle/exportBundle.ts";
 import {
@@ -14,6 +15,7 @@ import { readHistory } from "../../history/replay/storedHistory.ts";
 import { parseEdits } from "../../history/replay/whatIf.ts";
 import { sequenceDiagram } from "../../history/why/sequenceDiagram.ts";
 import { usageFigures } from "../../history/why/usage.ts";
+import type { Status } from "../views/answers.ts";
 import { diffView, whatIfView } from "../views/diffView.ts";
 import { nodeView } from "../views/nodeView.ts";
 import { phraseOf } from "../views/phrase.ts";
@@ -21,6 +23,7 @@ import { momentView, stepNames, type TaskSteps, usageView } from "../views/taskV
 import type { Allocations } from "./allocations.ts";
 import { bundleView, type DroppedBundles } from "./droppedBundles.ts";
 import { searchEvents } from "./eventSearch.ts";
+import type { FleetReading } from "./fleetReading.ts";
 import type { LogRequests } from "./logs/logRequests.ts";
 import type { LogWatch } from "./logWatch.ts";
 import type { OpenHistory } from "./openHistory.ts";
@@ -29,6 +32,8 @@ import type { TaskIndex } from "./taskIndex.ts";
 
 export interface Sources extends TaskSources {
   readonly watch: LogWatch;
+  /** Undefined if no cluster is read. */
+  readonly fleet?: FleetReading | undefined;
   /** The dropped bundles, each with its own index. */
   readonly dropped: DroppedBundles;
 }
@@ -44,7 +49,12 @@ interface TaskSources {
 type Route = (sources: Sources, query: URLSearchParams, isWanted: () => boolean) => Answer | Promise<Answer>;
 
 const routes: Readonly<Record<string, Route>> = {
-  "/api/status": ({ watch }) => jsonAnswer(watch.status()),
+  "/api/status": (sources) => jsonAnswer(statusOf(sources)),
+  "/api/fleet": async ({ fleet, index }) => {
+    if (fleet === undefined) return notFound("The inspector reads no cluster: inspect --fleet reads one.");
+    const known = new Set(index.rows().map(({ id }) => partsOfTaskId(id)?.allocId));
+    return jsonAnswer(await fleet.answer((allocation) => known.has(allocation)));
+  },
   "/api/tasks": ({ index }) => jsonAnswer(index.rows()),
   "/api/node": ({ index, watch }) => jsonAnswer(nodeView(index, probeHost(), watch.status(), Date.now())),
   "/api/bundle/about": ({ dropped }, query) => {
@@ -136,6 +146,13 @@ const routes: Readonly<Record<string, Route>> = {
   "/api/bundle": ({ index }, query) =>
     withHistory(index, query, (history) => textAnswer(bundleOf(index, history))),
 };
+
+export function statusOf({ watch, fleet }: Pick<Sources, "watch" | "fleet">): Status {
+  const status = watch.status();
+  if (fleet === undefined) return status;
+  // Who looks at a cluster need not be on one of its nodes.
+  return { ...status, fleet: true, problems: status.problems.filter(({ kind }) => kind !== "missing") };
+}
 
 /** Maximum number of tasks whose usage is sent in one answer: each is a file to read. */
 const maxFigures = 100;

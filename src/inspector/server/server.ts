@@ -8,6 +8,7 @@ import { Access, metricsPath, targetOf } from "./access.ts";
 import { Allocations } from "./allocations.ts";
 import { loadAssets } from "./assets.ts";
 import { bytesOf, DroppedBundles, maxBundleBytes, tooLarge } from "./droppedBundles.ts";
+import { FleetReading, type FleetSource } from "./fleetReading.ts";
 import { LiveStream } from "./liveStream.ts";
 import { LogRequests } from "./logs/logRequests.ts";
 import { LogWatch } from "./logWatch.ts";
@@ -15,7 +16,7 @@ import { InspectorMetrics } from "./metrics.ts";
 import { type Receiver, relay, wantedBy } from "./relay.ts";
 import { receiverOf } from "./relayStream.ts";
 import { type Answer, jsonAnswer, send, textAnswer } from "./responses.ts";
-import { answerOf, type Sources } from "./routes.ts";
+import { answerOf, type Sources, statusOf } from "./routes.ts";
 import { TaskIndex } from "./taskIndex.ts";
 
 export interface InspectorOptions {
@@ -25,6 +26,8 @@ export interface InspectorOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
+  /** A cluster whose failures are shown, too. */
+  readonly fleet?: FleetSource | undefined;
 }
 
 /**
@@ -59,13 +62,14 @@ export class InspectorServer {
   #sentStatus = "";
   #closeRelay: (() => void) | undefined;
 
-  private constructor(path: string) {
+  private constructor(path: string, fleet: FleetSource | undefined) {
     this.#assets = loadAssets();
     this.#watch = new LogWatch(path, this.index, (withinMs) => this.#lookWithin(withinMs));
     this.#metrics = new InspectorMetrics(this.index, this.#watch);
     this.#sources = {
       index: this.index,
       watch: this.#watch,
+      fleet: fleet && new FleetReading(fleet),
       allocations: new Allocations(this.index),
       logs: new LogRequests(this.index, () => this.#watch.isBundle),
       dropped: new DroppedBundles(),
@@ -86,8 +90,8 @@ export class InspectorServer {
   /**
    * @throws DriverError `UNSUPPORTED` if the page was not built, or the address is not available
    */
-  static async start({ path, host, port }: InspectorOptions): Promise<InspectorServer> {
-    const server = new InspectorServer(path);
+  static async start({ path, host, port, fleet }: InspectorOptions): Promise<InspectorServer> {
+    const server = new InspectorServer(path, fleet);
     await server.#look();
     await new Promise<void>((resolve, reject) => {
       server.#http.once("error", reject).listen(port, host, resolve);
@@ -204,7 +208,7 @@ export class InspectorServer {
       send(response, textAnswer("Too many pages are open.\n", 503));
       return;
     }
-    const page = new LiveStream(response, this.index, this.#watch.status());
+    const page = new LiveStream(response, this.index, statusOf(this.#sources));
     this.#pages.add(page);
     response.on("close", () => this.#pages.delete(page));
   }
@@ -239,7 +243,7 @@ export class InspectorServer {
       .catch(() => undefined)
       .then(() => this.#watch.look())
       .finally(() => {
-        const status = this.#watch.status();
+        const status = statusOf(this.#sources);
         const text = JSON.stringify(status);
         if (text === this.#sentStatus) return;
         this.#sentStatus = text;

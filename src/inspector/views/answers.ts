@@ -38,6 +38,8 @@ export interface Status {
   readonly plugins: readonly number[];
   /** Whether all events that the logs had when they were opened have been read. */
   readonly ready: boolean;
+  /** Whether the inspector reads a cluster, too. */
+  readonly fleet?: boolean;
 }
 
 /** An event that contains all words of a search. */

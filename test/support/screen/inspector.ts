@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import type { FleetSource } from "../../../src/inspector/server/fleetReading.ts";
 import { InspectorServer } from "../../../src/inspector/server/server.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
@@ -26,12 +27,13 @@ export interface Reply {
   readonly body: string;
 }
 
-export async function startInspector(): Promise<Inspected> {
+/** @param fleet a cluster that the inspector reads, too */
+export async function startInspector(fleet?: FleetSource): Promise<Inspected> {
   process.setMaxListeners(0);
   const path = temporaryFolder();
   const log = join(path, "events");
   const store = await openEventStore(log);
-  const server = await InspectorServer.start({ path, host: "127.0.0.1", port: 0 });
+  const server = await InspectorServer.start({ path, host: "127.0.0.1", port: 0, fleet });
   onTestFinished(async () => {
     await server.close();
     await store.close();

@@ -1,10 +1,6 @@
 /** The answer of `fleet why` as text. Pure. */
-import {
-  chanceText,
-  type DescribedDifference,
-  type FailureGroup,
-  type FleetWhy,
-} from "../../../fleet/why.ts";
+import { chanceText } from "../../../fleet/chanceText.ts";
+import type { DescribedDifference, FailureGroup, FleetWhy } from "../../../fleet/why.ts";
 import { countOf, formatCount } from "../../../units/counts.ts";
 import { formatTime } from "../../../units/times.ts";
 import { visible } from "../../../units/visible.ts";

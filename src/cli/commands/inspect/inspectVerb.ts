@@ -1,4 +1,6 @@
 import { InvalidArgumentError } from "commander";
+import { DriverError } from "../../../base/errors.ts";
+import type { FleetSource } from "../../../inspector/server/fleetReading.ts";
 import { type AddVerb, stateDirOption } from "../verb.ts";
 
 interface Options {
@@ -6,6 +8,9 @@ interface Options {
   readonly listen: string;
   readonly stately?: boolean;
   readonly stateDir: string;
+  /** Id of a job; true for all jobs. */
+  readonly fleet?: string | boolean;
+  readonly namespace?: string;
 }
 
 export const addInspect: AddVerb = (program, exit) => {
@@ -22,6 +27,8 @@ export const addInspect: AddVerb = (program, exit) => {
     .option("-p, --port <port>", "port to listen on; 0 for any free port", parsePort, 4650)
     .option("--listen <address>", "address to listen on", "127.0.0.1")
     .option("--stately", "also print an address for @statelyai/inspect (WebSocket)")
+    .option("--fleet [id]", "show the failures of a Nomad cluster, too, of one job or of all: see fleet")
+    .option("--namespace <name>", "with --fleet: namespace of the job; '*' for all that the token may read")
     .option(...stateDirOption)
     .addHelpText(
       "after",
@@ -32,10 +39,13 @@ connection is not encrypted.
 Examples:
   nomad-driver-exec2 inspect
   nomad-driver-exec2 inspect --port 0 --stately
-  nomad-driver-exec2 inspect bundle.jsonl`,
+  nomad-driver-exec2 inspect bundle.jsonl
+  nomad-driver-exec2 inspect --fleet web`,
     )
     .action(async (bundle: string | undefined, options: Options) => {
-      const { port, listen: host, stately = false, stateDir } = options;
+      const { port, listen: host, stately = false, stateDir, fleet, namespace } = options;
+      if (namespace !== undefined && fleet === undefined)
+        throw new DriverError("CONFIG_INVALID", "--namespace is for inspect --fleet");
       const { showInspector } = await import("./showInspector.ts");
       if (bundle !== undefined) {
         // A missing log may appear later, but a file that is not a bundle never becomes one.
@@ -45,9 +55,19 @@ Examples:
         const { requireAccess } = await import("../../requireRoot.ts");
         requireAccess(stateDir);
       }
-      exit(await showInspector({ path: bundle ?? stateDir, host, port, stately }));
+      const source = fleet === undefined ? undefined : await fleetSource(fleet, namespace);
+      exit(await showInspector({ path: bundle ?? stateDir, host, port, stately, fleet: source }));
     });
 };
+
+async function fleetSource(fleet: string | boolean, namespace: string | undefined): Promise<FleetSource> {
+  const { nomadAddress } = await import("../../../fleet/nomadAddress.ts");
+  const { NomadApi } = await import("../../../fleet/nomadApi.ts");
+  const { readFleet } = await import("../../../fleet/readFleet.ts");
+  const api = new NomadApi(nomadAddress(process.env, { namespace }));
+  const job = typeof fleet === "string" ? fleet : undefined;
+  return { scope: { job: job ?? null, namespace: api.address.namespace }, read: () => readFleet(api, job) };
+}
 
 function parsePort(text: string): number {
   const port = Number(text);

@@ -1,6 +1,7 @@
 /** `inspect`: serves the page, and the relay for Stately's tools, until the program is interrupted. */
 import { once } from "node:events";
 import { keepYoungGenerationSmall } from "../../../effects/processes/ownMemory.ts";
+import type { FleetSource } from "../../../inspector/server/fleetReading.ts";
 import { InspectorServer } from "../../../inspector/server/server.ts";
 import { catchInterrupts } from "../../../localAgent/task/interrupts.ts";
 
@@ -10,6 +11,7 @@ export interface InspectOptions {
   readonly port: number;
   /** Whether to serve clients of `@statelyai/inspect`, too. */
   readonly stately: boolean;
+  readonly fleet?: FleetSource | undefined;
 }
 
 /** @returns the exit code */
@@ -19,7 +21,7 @@ export async function showInspector({ stately, ...options }: InspectOptions): Pr
   const server = await InspectorServer.start(options);
   const interrupts = catchInterrupts();
   try {
-    process.stdout.write(`${server.url}\n`);
+    process.stdout.write(`${server.url}${options.fleet === undefined ? "" : "#/fleet"}\n`);
     if (stately) process.stdout.write(`${await server.relay()}\n`);
     if (!interrupts.stop.aborted) await once(interrupts.stop, "abort");
   } finally {
