@@ -1,9 +1,11 @@
 /**
  * Makes an OpenTelemetry trace of a task's events: one span for the whole task, and below it one span for
  * each state and each command. All ids derive from the task's id, so sending a history again changes nothing.
- * Pure.
+ * Attributes that are not the driver's own have the names of the semantic conventions:
+ * https://opentelemetry.io/docs/specs/semconv/. Pure.
  */
 import { createHash } from "node:crypto";
+import { posix } from "node:path";
 import { allocationOf, taskName } from "../../base/taskId.ts";
 import { summarize, traitsOf } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
@@ -40,6 +42,8 @@ export interface SpanEvent {
 export interface TaskTrace {
   /** 32 hex digits. */
   readonly id: string;
+  /** Name of the node where the task ran; null if it is unknown. */
+  readonly node: string | null;
   readonly spans: readonly TraceSpan[];
 }
 
@@ -77,6 +81,7 @@ export function taskTrace(id: string, events: readonly StoredEvent[]): TaskTrace
   const states = periodsOf(lived).map((period) => stateSpan(period, id, rootId));
   return {
     id: digits(`trace ${id}`, 32),
+    node: context.request?.nodeName ? visible(context.request.nodeName) : null,
     spans: [root, ...states, ...commandSpans(lived, id, rootId)],
   };
 }
@@ -124,7 +129,7 @@ function commandSpans(moments: readonly Moment[], stream: string, parent: string
   return moments
     .flatMap(({ event, seq }): TraceSpan[] => {
       if (event?.type !== "execStarted") return [];
-      const { exec, command } = event.data;
+      const { exec, command, process } = event.data;
       const end = ends.get(exec)?.event;
       const code = end?.type === "execExited" ? end.data.exitCode : undefined;
       return [
@@ -134,7 +139,13 @@ function commandSpans(moments: readonly Moment[], stream: string, parent: string
           parent,
           from: event.time,
           to: Math.max(event.time, end?.time ?? event.time),
-          attributes: { "exec2.event": seq, ...(code === undefined ? {} : { "process.exit.code": code }) },
+          attributes: {
+            "exec2.event": seq,
+            "process.pid": process.pid,
+            ...executable(command),
+            ...(code === undefined ? {} : { "process.exit.code": code }),
+            ...(code === undefined || code === 0 ? {} : { "error.type": String(code) }),
+          },
           events: [],
           error: code === undefined || code === 0 ? null : `exit code ${code}`,
         },
@@ -144,7 +155,7 @@ function commandSpans(moments: readonly Moment[], stream: string, parent: string
 }
 
 function attributesOf(stream: string, context: TaskContext): SpanAttributes {
-  const { request, exit, sandbox } = context;
+  const { request, exit, sandbox, process } = context;
   const texts = {
     "nomad.alloc.id": allocationOf(stream),
     "nomad.task.name": taskName(stream),
@@ -153,12 +164,26 @@ function attributesOf(stream: string, context: TaskContext): SpanAttributes {
     "nomad.group.name": request?.groupName,
     "nomad.namespace": request?.namespace,
     "nomad.node.name": request?.nodeName,
-    "process.executable.path": sandbox?.command,
+    ...(sandbox && executable(sandbox.command)),
     "exec2.result": resultOf(context) ?? undefined,
+    "error.type": errorType(context),
   };
   const known = Object.entries(texts).flatMap(([name, text]) => (text ? [[name, visible(text)]] : []));
   const code = exit === null || exit.exitCode < 0 ? {} : { "process.exit.code": exit.exitCode };
-  return { ...Object.fromEntries(known), ...code };
+  return { ...Object.fromEntries(known), ...(process && { "process.pid": process.task.pid }), ...code };
+}
+
+function executable(command: string) {
+  const path = visible(command);
+  return { "process.executable.path": path, "process.executable.name": posix.basename(path) };
+}
+
+/** One of few values: an error code, the kind of a known cause, or the result. */
+function errorType(context: TaskContext): string | undefined {
+  const { failure, exit } = context;
+  if (errorOf(context) === null) return undefined;
+  const kind = exit?.cause?.kind;
+  return failure?.code ?? (kind === undefined || kind === "unknown" ? resultOf(context) : kind) ?? undefined;
 }
 
 function errorOf(context: TaskContext): string | null {

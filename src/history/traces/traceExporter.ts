@@ -3,9 +3,15 @@
  * variables OTEL_EXPORTER_OTLP_*, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES. The library is loaded only
  * if traces are sent.
  */
+import { createHash } from "node:crypto";
 import { type HrTime, SpanKind, SpanStatusCode, TraceFlags } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
-import { detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
+import {
+  detectResources,
+  envDetector,
+  type Resource,
+  resourceFromAttributes,
+} from "@opentelemetry/resources";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { DriverError } from "../../base/errors.ts";
 import { trustBundledRoots } from "../../base/rootCertificates.ts";
@@ -20,10 +26,8 @@ export class TraceExporter {
   /** The collector's address, without a password. */
   readonly address: string;
   readonly #exporter = new OTLPTraceExporter();
-  readonly #resource = resourceFromAttributes({
-    "service.name": "nomad-driver-exec2",
-    "service.version": version,
-  }).merge(detectResources({ detectors: [envDetector] }));
+  /** By the name of the node, which is null if it is unknown. */
+  readonly #resources = new Map<string | null, Resource>();
 
   /** @throws DriverError `CONFIG_INVALID` for variables whose values the library would ignore */
   constructor(env: Environment) {
@@ -36,7 +40,7 @@ export class TraceExporter {
    * @throws DriverError `TRACES_NOT_SENT`
    */
   async send(traces: readonly TaskTrace[]): Promise<void> {
-    const spans = traces.flatMap(({ id, spans: of }) => of.map((span) => this.#readable(id, span)));
+    const spans = traces.flatMap((trace) => trace.spans.map((span) => this.#readable(trace, span)));
     const { promise, resolve } = Promise.withResolvers<Error | undefined>();
     this.#exporter.export(spans, ({ code, error }) =>
       resolve(code === 0 ? undefined : (error ?? new Error("no reason is given"))),
@@ -52,8 +56,21 @@ export class TraceExporter {
     await this.#exporter.shutdown();
   }
 
+  /** The standard variables override what the driver says. */
+  #resourceOf(node: string | null): Resource {
+    const known = this.#resources.get(node);
+    if (known !== undefined) return known;
+    const made = resourceFromAttributes({
+      "service.name": "nomad-driver-exec2",
+      "service.version": version,
+      ...(node !== null && { "host.name": node, "service.instance.id": instanceId(node) }),
+    }).merge(detectResources({ detectors: [envDetector] }));
+    this.#resources.set(node, made);
+    return made;
+  }
+
   #readable(
-    traceId: string,
+    { id: traceId, node }: TaskTrace,
     { name, id, parent, from, to, attributes, events, error }: TraceSpan,
   ): ReadableSpan {
     const contextOf = (spanId: string) => ({ traceId, spanId, traceFlags: TraceFlags.SAMPLED });
@@ -75,13 +92,25 @@ export class TraceExporter {
         time: timeOf(time),
         attributes: text === "" ? {} : { "exec2.text": text },
       })),
-      resource: this.#resource,
+      resource: this.#resourceOf(node),
       instrumentationScope: scope,
       droppedAttributesCount: 0,
       droppedEventsCount: 0,
       droppedLinksCount: 0,
     };
   }
+}
+
+/**
+ * The same for a node whoever sends its traces: a UUID of version 5 in OpenTelemetry's namespace,
+ * https://opentelemetry.io/docs/specs/semconv/registry/attributes/service/.
+ */
+function instanceId(node: string): string {
+  const namespace = Buffer.from("4d63009a8d0f11eeaad74c796ed8e320", "hex");
+  const bytes = createHash("sha1").update(namespace).update(node).digest().subarray(0, 16);
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x50;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
 /** Seconds and nanoseconds. */

@@ -48,6 +48,8 @@ describe("a collector of another project", () => {
         resource: {
           "service.name": "nomad-driver-exec2",
           "service.version": expect.any(String),
+          "service.instance.id": expect.any(String),
+          "host.name": "node-1",
           "deployment.environment": "test",
         },
       })),

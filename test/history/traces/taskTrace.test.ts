@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { taskTrace } from "../../../src/history/traces/taskTrace.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
-import { allLives, event, life, requestWith } from "../../support/history/history.ts";
+import { allLives, event, life, portInUse, requestWith } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 
 const stream = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20/web/0a1b2c3d";
@@ -49,6 +49,28 @@ describe("a task's trace", () => {
     expect(traceOf(life("lost"))?.spans[0]?.error).not.toBeNull();
     expect(traceOf(life("ended").slice(0, 4))).toBeUndefined();
     expect(traceOf([])).toBeUndefined();
+  });
+
+  it("says by the semantic conventions which process it is about, and of which type an error is", () => {
+    const rootOf = (events: readonly TaskEvent[]) => traceOf(events)?.spans[0]?.attributes ?? {};
+    const ended = rootOf(life("ended"));
+    expect(ended).toMatchObject({ "process.pid": 201, "process.executable.name": "python3" });
+    expect(String(ended["process.executable.path"])).toMatch(/^\/.*\/python3$/);
+    expect(ended).not.toHaveProperty(["error.type"]);
+    const failing = (cause: typeof portInUse | null) => [
+      ...life("ended").slice(0, 4),
+      event("exited", { exitCode: 1, cause }),
+      event("destroyed"),
+    ];
+    expect(rootOf(failing(null))["error.type"]).toBe("failed");
+    expect(rootOf(failing(portInUse))["error.type"]).toBe("port_in_use");
+    expect(rootOf(life("failed"))["error.type"]).toBe("LAUNCH_FAILED");
+    const checked = traceOf([...life("ended").slice(0, 4), ...commands, ...life("ended").slice(4)]);
+    expect(checked?.spans.at(-1)?.attributes).toMatchObject({
+      "process.executable.name": "check",
+      "process.pid": 210,
+      "error.type": "2",
+    });
   });
 
   it("is the same however often it is made, and has no argument of a command", () => {

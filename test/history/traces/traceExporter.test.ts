@@ -13,6 +13,9 @@ import { startCollector } from "../../support/traces/collector.ts";
 
 const stream = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20/web/0a1b2c3d";
 
+/** `uuid5(UUID("4d63009a-8d0f-11ee-aad7-4c796ed8e320"), "node-1")` of Python's uuid. */
+const instanceOfNode1 = "5b4e05aa-518b-5b01-9a05-08462269eec4";
+
 function exporterWith(env: Readonly<Record<string, string>>): TraceExporter {
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
   onTestFinished(() => void vi.unstubAllEnvs());
@@ -45,7 +48,12 @@ describe("a trace", () => {
       expect(collector.spans[index]).toMatchObject({
         ...{ id, name, parent: parent ?? "", from, to, attributes, traceId: trace.id },
         status: { code: error === null ? 0 : 2, message: error ?? "" },
-        resource: { "service.name": "nomad-driver-exec2", "deployment.environment": "test" },
+        resource: {
+          "service.name": "nomad-driver-exec2",
+          "service.instance.id": instanceOfNode1,
+          "host.name": "node-1",
+          "deployment.environment": "test",
+        },
       });
     }
   });
@@ -58,14 +66,14 @@ describe("a trace", () => {
       OTEL_EXPORTER_OTLP_TRACES_HEADERS: "x-tenant=shop",
       OTEL_EXPORTER_OTLP_TRACES_COMPRESSION: "gzip",
       OTEL_SERVICE_NAME: "tasks",
-      OTEL_RESOURCE_ATTRIBUTES: "service.name=other,host.name=node-1",
+      OTEL_RESOURCE_ATTRIBUTES: "service.name=other,host.name=elsewhere",
     });
     await exporter.send([traceOf("ended")]);
     expect(exporter.address).toBe(`${collector.address}/mine/v1/traces`);
     expect(collector.requests).toMatchObject([
       { path: "/mine/v1/traces", headers: { "x-tenant": "shop", "content-encoding": "gzip" } },
     ]);
-    expect(collector.spans[0]?.resource).toMatchObject({ "service.name": "tasks", "host.name": "node-1" });
+    expect(collector.spans[0]?.resource).toMatchObject({ "service.name": "tasks", "host.name": "elsewhere" });
   });
 
   it("goes to a collector whose certificate the variable names, and to no other collector", async (context) => {
