@@ -36,7 +36,11 @@ describe("a pure file", () => {
   it("of the inspector's page imports only modules that run in a browser", () => {
     const page = [...graph.keys()].filter((path) => path.startsWith("src/inspector/page/"));
     expect(page.length).toBeGreaterThan(20);
-    expect(page.flatMap((path) => foreign(graph, path, ({ from }) => /^preact\b/.test(from)))).toEqual([]);
+    expect(
+      page.flatMap((path) =>
+        foreign(graph, path, ({ from }) => /^(?:preact\b|@statelyai\/inspect$)/.test(from)),
+      ),
+    ).toEqual([]);
   });
 });
 
@@ -122,8 +126,8 @@ const layers: Readonly<Record<string, string>> = {
   localAgent: "driver effects grpc store",
   learn: "driver effects localAgent",
   "inspector/views": "fleet history machines store",
-  "inspector/page": "fleet history inspector/views machines",
   "inspector/stately": "machines",
+  "inspector/page": "fleet history inspector/stately inspector/views machines",
   inspector: "effects fleet history http inspector/stately inspector/views machines store",
   cli: "driver effects fleet grpc history inspector learn localAgent machines store",
   executable: "effects",

@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
+import { packagesOfThePage } from "../../../scripts/release/content.ts";
 import { billOfMaterials, checksumsOf, provenance, sign } from "../../../scripts/release/statements.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -16,7 +17,7 @@ describe("the bill of materials", () => {
   it("has every package that the driver needs, and those of the page", (context) => {
     const { names } = billFor(context);
     const needed = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.optionalDependencies)];
-    expect(names).toEqual(expect.arrayContaining([...needed, "preact", "node", "openssl"]));
+    expect(names).toEqual(expect.arrayContaining([...needed, ...packagesOfThePage, "node", "openssl"]));
   });
 
   it("has no package for development or for other systems", (context) => {
@@ -24,7 +25,7 @@ describe("the bill of materials", () => {
     // A development dependency that the driver also needs is not only a tool.
     const tools = Object.keys(manifest.devDependencies).filter(
       (name) =>
-        name !== "preact" &&
+        !packagesOfThePage.includes(name) &&
         !name.startsWith("@types/") &&
         lock.packages[`node_modules/${name}`].dev === true,
     );

@@ -106,7 +106,7 @@ export function openedBy({ levels }: Combination): Set<Boundary> {
 }
 
 /** The plugin's options of a combination. */
-export function pluginOptions({ levels }: Combination): Readonly<Record<string, unknown>> {
+function pluginOptions({ levels }: Combination): Readonly<Record<string, unknown>> {
   return merged([permissive, ...levels.map(({ plugin }) => plugin ?? {})]);
 }
 
