@@ -148,6 +148,8 @@ const long = [
   "test/grpc/generated.test.ts",
   // The executable is built once more.
   "test/scripts/executable/sameBytes.test.ts",
+  // It takes rpm, which only this and a release need.
+  "test/scripts/release/rpm.test.ts",
 ];
 
 /** Pure tests that replace modules, which the other files of a shared process would keep. */

@@ -58,6 +58,8 @@ export const needs = [
   },
   { has: ["zsh"], from: "zsh", by: ["long"], to: "completions" },
   { has: ["fish"], from: "fish", by: ["long"], to: "completions" },
+  { has: ["rpm", "rpmbuild"], from: "rpm", by: ["long"], to: "the package for RPM" },
+  { has: ["rpmlint"], from: "rpmlint", by: ["long"], to: "the package for RPM" },
   { has: ["lintian"], from: "lintian", by: ["long"], to: "the Debian package" },
   { has: ["debootstrap"], from: "debootstrap", by: ["long"], to: "install the package in a small Debian" },
   // It takes some 460 MB.
@@ -118,7 +120,7 @@ export function packageOf(needed) {
  */
 export function releasePackages(architectures) {
   const others = architectures.filter((each) => each !== process.arch);
-  return Object.assign({ "dpkg-deb": "dpkg" }, ...others.map((each) => emulation[each]));
+  return Object.assign({ "dpkg-deb": "dpkg", rpmbuild: "rpm" }, ...others.map((each) => emulation[each]));
 }
 
 const emulation = {

@@ -1,5 +1,5 @@
 /**
- * Makes dist/release: a Debian package and an archive for each architecture, the bill of materials, the
+ * Makes dist/release: a Debian package, one for RPM and an archive for each architecture, the bill of materials, the
  * provenance, and the checksums of all of them. The same sources give the same bytes. `RELEASE_KEY`, the path
  * of an SSH key, signs the checksums. Installs nothing on this machine.
  *
@@ -16,7 +16,7 @@ import { targetOf } from "./executable/targets.ts";
 import { missingFrom, releasePackages } from "./hostPackages.mjs";
 import { buildInspectorPage } from "./inspectorPage.ts";
 import { licences } from "./release/content.ts";
-import { buildArchive, buildDeb } from "./release/packages.ts";
+import { buildArchive, buildDeb, buildRpm } from "./release/packages.ts";
 import { billOfMaterials, checksumsOf, provenance, sign } from "./release/statements.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -52,7 +52,7 @@ for (const arch of architectures) {
     compression: args.includes("--quick") ? 0 : 6,
   };
   files.push(buildDeb(input, folder));
-  if (!args.includes("--deb")) files.push(buildArchive(input, folder));
+  if (!args.includes("--deb")) files.push(buildRpm(input, folder), buildArchive(input, folder));
 }
 if (!args.includes("--deb")) {
   const bom = join(folder, `nomad-driver-exec2-${version}.cdx.json`);
@@ -69,7 +69,9 @@ if (key) sign(checksums, key);
 
 /** Ends the process before the build if a tool or the key is missing. */
 function requireTools(): void {
-  const packages = { ...releasePackages(architectures), ...(key && { "ssh-keygen": "openssh-client" }) };
+  const { rpmbuild, ...others } = releasePackages(architectures);
+  const ofRpm = rpmbuild !== undefined && !args.includes("--deb") ? { rpmbuild } : {};
+  const packages = { ...others, ...ofRpm, ...(key && { "ssh-keygen": "openssh-client" }) };
   const { needed, names } = missingFrom(packages);
   if (key && !existsSync(key)) fail(`the key ${key} (RELEASE_KEY) does not exist`);
   if (names.length > 0) {

@@ -1,8 +1,8 @@
-/** Makes the packages of a release: the Debian package, and an archive for other distributions. */
+/** Makes the packages of a release: for Debian, for RPM, and an archive for other distributions. */
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { version } from "../../src/base/version.ts";
 import {
@@ -31,8 +31,8 @@ const epoch = 1;
 const { DEBFULLNAME = "nomad-driver-exec2", DEBEMAIL = "nobody@nomad-driver-exec2.invalid" } = process.env;
 const maintainer = `${DEBFULLNAME} <${DEBEMAIL}>`;
 
-const description = `Nomad task driver that runs commands in a Landlock sandbox
- A plugin for Nomad clients. Landlock decides which paths a task can reach,
+const summary = "Nomad task driver that runs commands in a Landlock sandbox";
+const description = ` A plugin for Nomad clients. Landlock decides which paths a task can reach,
  cgroups v2 how much it may use, namespaces what it sees; every task runs as a
  user of its own. What happens to each task is kept in an event log.`;
 
@@ -44,24 +44,17 @@ export interface PackageInput {
   readonly licences: string;
   /** Date of the package, in seconds since the epoch. No file in it is newer. */
   readonly date: number;
-  /** Level of xz(1) and gzip(1), 0 to 9. */
+  /** Level of xz(1) and gzip(1), 0 to 9. RPM's is at least 1. */
   readonly compression: number;
 }
 
 /** Makes the Debian package with dpkg's tools: deb(5). @returns its path in the folder */
 export function buildDeb(input: PackageInput, folder: string): string {
-  const { architecture, executable, licences, date, compression } = input;
-  const { man, completions } = documentation(date);
-  const content: Content = new Map<string, string | Buffer>([
-    [`usr/share/man/man1/${name}.1.gz`, gzipped(man)],
-    [`usr/share/bash-completion/completions/${name}`, completions.bash],
-    [`usr/share/zsh/vendor-completions/_${name}`, completions.zsh],
-    [`usr/share/fish/vendor_completions.d/${name}.fish`, completions.fish],
-    ...[...pages()].map(([path, bytes]) => [`usr/share/doc/${name}/${path}`, bytes] as const),
+  const { architecture, executable, date, compression } = input;
+  const content = new Map([
+    ...installedFiles(input, "zsh/vendor-completions"),
     [`usr/share/doc/${name}/copyright`, copyrightText(ownLicence())],
-    [`usr/share/doc/${name}/LICENCES.gz`, gzipped(licences)],
     [`usr/share/doc/${name}/changelog.gz`, gzipped(changelogText(date))],
-    ...[...setupFiles()].map(([path, bytes]) => [`usr/share/doc/${name}/examples/${path}`, bytes] as const),
     [`usr/share/lintian/overrides/${name}`, packagingFile("lintian-overrides")],
   ]);
   const scripts = ["postinst", "prerm", "postrm"];
@@ -88,6 +81,118 @@ export function buildDeb(input: PackageInput, folder: string): string {
       },
     );
   });
+}
+
+/** The files of both kinds of packages, but for the executable. @param zsh where zsh looks for completions */
+function installedFiles({ licences, date }: PackageInput, zsh: string): Content {
+  const { man, completions } = documentation(date);
+  return new Map<string, string | Buffer>([
+    [`usr/share/man/man1/${name}.1.gz`, gzipped(man)],
+    [`usr/share/bash-completion/completions/${name}`, completions.bash],
+    [`usr/share/${zsh}/_${name}`, completions.zsh],
+    [`usr/share/fish/vendor_completions.d/${name}.fish`, completions.fish],
+    ...[...pages()].map(([path, bytes]) => [`usr/share/doc/${name}/${path}`, bytes] as const),
+    ...[...setupFiles()].map(([path, bytes]) => [`usr/share/doc/${name}/examples/${path}`, bytes] as const),
+    [`usr/share/doc/${name}/LICENCES.gz`, gzipped(licences)],
+  ]);
+}
+
+/** Makes the package for RPM with rpmbuild(8). @returns its path in the folder */
+export function buildRpm(input: PackageInput, folder: string): string {
+  const { executable, date, compression } = input;
+  const architecture = rpmNames[input.architecture] ?? input.architecture;
+  const content = new Map([
+    ...installedFiles(input, "zsh/site-functions"),
+    [`usr/share/licenses/${name}/LICENSE`, ownLicence()],
+  ]);
+  return staged(folder, `${name}-${version}-1.${architecture}.rpm`, (stage, path) => {
+    const tree = join(stage, "tree");
+    writeContent(tree, content);
+    copyProgram(executable, join(tree, "usr/bin"));
+    const spec = join(stage, `${name}.spec`);
+    writeFileSync(spec, specText([...content.keys()], tree, date));
+    const macros = {
+      _topdir: stage,
+      _rpmdir: folder,
+      _rpmfilename: basename(path),
+      // The machine of the build, its time and its processors would be in the package.
+      _buildhost: "localhost",
+      use_source_date_epoch_as_buildtime: "1",
+      build_mtime_policy: "clamp_to_source_date_epoch",
+      _binary_payload: `w${Math.max(1, compression)}.xzdio`,
+      _build_id_links: "none",
+    };
+    const defined = Object.entries(macros).flatMap(([macro, value]) => ["--define", `${macro} ${value}`]);
+    execFileSync("rpmbuild", ["-bb", "--quiet", "--target", `${architecture}-linux`, ...defined, spec], {
+      env: { ...process.env, HOME: stage, SOURCE_DATE_EPOCH: String(date) },
+      stdio: ["ignore", 2, "pipe"],
+    });
+  });
+}
+
+/** Debian's names of architectures, as RPM has them. */
+const rpmNames: Readonly<Record<string, string>> = { amd64: "x86_64", arm64: "aarch64" };
+
+/**
+ * The scripts are Debian's, with the arguments that dpkg gives them: rpm's say how many versions are left.
+ * @param paths of the files in the tree, without the executable
+ */
+function specText(paths: readonly string[], tree: string, date: number): string {
+  const script = (file: string) =>
+    packagingFile(file)
+      .replace(/^#!.*\n/, "")
+      .replaceAll("%", "%%");
+  const lastOne = '[ "$1" -eq 0 ] || exit 0\nset -- remove';
+  return `Name: ${name}
+Epoch: ${epoch}
+Version: ${version}
+Release: 1
+Summary: ${summary}
+License: MIT
+Group: System Environment/Daemons
+Packager: ${maintainer}
+AutoReqProv: no
+Requires: glibc >= 2.34, libgcc, libstdc++ >= 11
+
+# The executable has its program behind its ELF sections: strip(1) would remove it.
+%global debug_package %{nil}
+%global __os_install_post %{nil}
+
+%description
+${description.replaceAll(/^ /gm, "")}
+
+%install
+cp -a ${tree}/. %{buildroot}/
+
+%post
+set -- configure
+${script("postinst")}
+%preun
+${lastOne}
+${script("prerm")}
+%postun
+${lastOne}
+${script("postrm")}
+%files
+%defattr(-,root,root)
+/usr/bin/${name}
+${[...ownFolders(paths)].map((folder) => `%dir "/${folder}"`).join("\n")}
+${paths.map((path) => `"/${path}"`).join("\n")}
+
+%changelog
+* ${dateBy("%a %b %d %Y", date)} ${maintainer} - ${epoch}:${version}-1
+- CHANGELOG.md of the sources lists the changes.
+`;
+}
+
+/** The folders of files that nobody else has: those with the package's name in their path. */
+function ownFolders(paths: readonly string[]): Set<string> {
+  const folders = new Set<string>();
+  for (const path of paths) {
+    for (let folder = dirname(path); folder.includes(`/${name}`); folder = dirname(folder))
+      folders.add(folder);
+  }
+  return folders;
 }
 
 /** Makes the archive. @returns its path in the folder */
@@ -153,20 +258,23 @@ Depends: libc6 (>= 2.34), libgcc-s1 (>= 3.3), libstdc++6 (>= 11)
 Suggests: nomad
 Section: admin
 Priority: optional
-Description: ${description}
+Description: ${summary}
+${description}
 `;
 }
 
 function changelogText(date: number): string {
-  const day = execFileSync("date", ["-u", "-R", "-d", `@${date}`], {
-    encoding: "utf8",
-    env: { LC_ALL: "C" },
-  });
   return `${name} (${epoch}:${version}) unstable; urgency=medium
 
   * CHANGELOG.md of the sources lists the changes.
 
- -- ${maintainer}  ${day}`;
+ -- ${maintainer}  ${dateBy("%a, %d %b %Y %T +0000", date)}`;
+}
+
+/** @param form of date(1) @param date in seconds since the epoch */
+function dateBy(form: string, date: number): string {
+  const args = ["-u", "-d", `@${date}`, `+${form}`];
+  return execFileSync("date", args, { encoding: "utf8", env: { LC_ALL: "C" } }).trimEnd();
 }
 
 /**

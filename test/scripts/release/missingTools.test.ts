@@ -7,7 +7,7 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 const script = join(import.meta.dirname, "../../../scripts/release.ts");
 
 it.each([
-  [{}, "this machine lacks dpkg-deb. On Debian: apt-get install dpkg"],
+  [{}, "this machine lacks dpkg-deb, rpmbuild. On Debian: apt-get install dpkg rpm"],
   [{ RELEASE_KEY: "/no/key" }, "the key /no/key (RELEASE_KEY) does not exist"],
 ])("with %j it names what is missing, and neither installs nor builds anything", (variables, text) => {
   const env = { PATH: temporaryFolder(), ...variables };
