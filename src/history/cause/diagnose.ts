@@ -5,6 +5,7 @@
 
 import { closeSync, constants, fstatSync, readlinkSync, statfsSync } from "node:fs";
 import { readdir, readFile, readlink } from "node:fs/promises";
+import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Secrets } from "../../base/masking.ts";
 import type { Note } from "../../effects/blackBox/notes.ts";
@@ -171,7 +172,7 @@ async function evidenceFor(
   const inodes =
     port === undefined || request?.network.mode !== "host" ? undefined : await listeningInodes(port);
   return {
-    paths: asksForPaths ? paths.flatMap((path) => factsAt(path, context)) : [],
+    paths: asksForPaths ? paths.flatMap((path) => factsFor(kind, path, context)) : [],
     disk: kind === "disk_full" ? fullestDisk(context) : undefined,
     listener: kind === "port_in_use" && inodes ? await listenerOf(inodes) : undefined,
     isListening: inodes && inodes.size > 0,
@@ -191,6 +192,13 @@ async function oomKillOf({ process: own }: TaskContext, endedAt: number): Promis
   const isOwn = (kill: (typeof kills)[number]) =>
     kill.pid === pid && kill.at > startTicks / ticksPerSecond - 1;
   return kills.findLast(isOwn)?.of ?? "none";
+}
+
+/** What is at a path; of a refused one where nothing is, also what is to hold it. */
+function factsFor(kind: Finding["kind"], path: string, context: TaskContext): PathFacts[] {
+  const facts = factsAt(path, context);
+  const isNew = kind === "permission" && facts.some(({ found }) => found === undefined);
+  return isNew ? [...facts, ...factsAt(dirname(path), context)] : facts;
 }
 
 /** What is at a path of the task: in a volume, or at the same path of the host. */

@@ -3,7 +3,7 @@
  * another reason; and a dozen planted failures. No cause may be false, with and without a black box. A task in a private
  * root, by default.
  */
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { EventData } from "../../../src/machines/events.ts";
@@ -108,6 +108,11 @@ const planted: Readonly<Record<string, Planted>> = {
   "a file of root": {
     command: () => 'cat "$NOMAD_SECRETS_DIR/key"',
     prepare: ({ taskFolder }) => writeFileSync(`${taskFolder}/secrets/key`, "x", { mode: 0o600 }),
+    kind: "permission",
+  },
+  "a new file in a folder of root": {
+    command: () => 'touch "$NOMAD_SECRETS_DIR/own/new"',
+    prepare: ({ taskFolder }) => mkdirSync(`${taskFolder}/secrets/own`, { mode: 0o755 }),
     kind: "permission",
   },
   "too many open files": {
