@@ -6,6 +6,7 @@ import { progressBar, progressText } from "../../../src/cli/commands/fleet/progr
 import { madeCluster, recordedCluster } from "../../support/nomad/cluster.ts";
 import { type Cluster, type FakeNomadOptions, type Json, startNomad } from "../../support/nomad/fakeNomad.ts";
 import { compileCache, programEntry } from "../../support/plugin/pluginEntry.ts";
+import { expectToFit } from "../../support/screen/jsonOutput.ts";
 
 const token = "11f2ff0e-5a51-4c2d-b0d3-1d1f3e2a4b5c";
 
@@ -69,6 +70,7 @@ describe("fleet why", () => {
     const cluster = madeCluster({ seed: 1, nodes: 30, allocations: 412, failing: 0, planted });
     const { status, stdout } = await fleet(["why", "web", "--json"], { cluster });
     expect(status).toBe(0);
+    expectToFit("fleet why", stdout);
     expect(JSON.parse(stdout)).toMatchObject({
       ...{ job: "web", namespace: "default", since: null, certainty: 0.999, notes: [] },
       groups: [
@@ -199,6 +201,7 @@ describe("fleet nodes", () => {
       return { Attributes: { ...rest, "driver.exec2.root": "host" } };
     });
     const { stdout } = await fleet(["nodes", "--json"], { cluster });
+    expectToFit("fleet nodes", stdout);
     const { differences } = JSON.parse(stdout);
     const most = ["client-0", "client-1", "client-2"];
     const names = ["client-3"];
