@@ -16,7 +16,7 @@ import { namesOptions } from "./names/options.ts";
 import { namespacesOptions, settleNamespaces } from "./namespaces/options.ts";
 import { networkOptions, settlePorts } from "./network/options.ts";
 import { portOptions } from "./network/ports.ts";
-import { sum, type Values } from "./options/fields.ts";
+import { type PartOptions, sum, type Values } from "./options/fields.ts";
 import { decodeOptions, hclSpecOf } from "./options/hclOptions.ts";
 import { rootOptions, settleRoot } from "./root/options.ts";
 import { seccompOptions } from "./seccomp/options.ts";
@@ -24,42 +24,36 @@ import { checkSeccomp } from "./seccomp/profileOptions.ts";
 import { settleUnveil, unveilOptions } from "./unveil/options.ts";
 import { settleUsers, usersOptions } from "./users/options.ts";
 
-const taskShape = () =>
-  sum([
-    commandOptions.task(),
-    unveilOptions.task(),
-    rootOptions.task(),
-    namesOptions.task(),
-    usersOptions.task(),
-    limitsOptions.task(),
-    namespacesOptions.task(),
-    cgroupOptions.task(),
-    diskOptions.task(),
-    egressOptions.task(),
-    networkOptions.task(),
-    seccompOptions.task(),
-    logsOptions.task(),
-  ]);
+/** In the order of the documentation. */
+const parts = [
+  commandOptions,
+  unveilOptions,
+  rootOptions,
+  namesOptions,
+  usersOptions,
+  limitsOptions,
+  namespacesOptions,
+  cgroupOptions,
+  diskOptions,
+  egressOptions,
+  networkOptions,
+  seccompOptions,
+  logsOptions,
+  denialsOptions,
+  blackBoxOptions,
+] as const;
+
+function shapesOf<Kind extends keyof PartOptions>(kind: Kind) {
+  const shapes: unknown = parts.map((part) => part[kind]());
+  return shapes as Shapes<typeof parts, Kind>;
+}
+
+type Shapes<Parts extends readonly PartOptions[], Kind extends keyof PartOptions> = {
+  readonly [At in keyof Parts]: ReturnType<Parts[At][Kind]>;
+};
 
 /** The plugin's options that concern tasks. */
-export const pluginShape = () =>
-  sum([
-    commandOptions.plugin(),
-    unveilOptions.plugin(),
-    rootOptions.plugin(),
-    namesOptions.plugin(),
-    usersOptions.plugin(),
-    limitsOptions.plugin(),
-    namespacesOptions.plugin(),
-    cgroupOptions.plugin(),
-    diskOptions.plugin(),
-    egressOptions.plugin(),
-    networkOptions.plugin(),
-    seccompOptions.plugin(),
-    logsOptions.plugin(),
-    denialsOptions.plugin(),
-    blackBoxOptions.plugin(),
-  ]);
+export const pluginShape = () => sum(shapesOf("plugin"));
 
 export type SandboxOptions = Values<ReturnType<typeof pluginShape>>;
 
@@ -68,7 +62,7 @@ export type SandboxOptions = Values<ReturnType<typeof pluginShape>>;
  * documentation. It is made at its first use, with everything that is derived from it: the start of a plugin
  * does not need it.
  */
-export const taskSchema = lazy(() => z.object(taskShape()));
+export const taskSchema = lazy(() => z.object(sum(shapesOf("task"))));
 
 export type TaskOptions = Readonly<z.output<ReturnType<typeof taskSchema>>>;
 
