@@ -12,7 +12,7 @@ import type { TaskId } from "../base/taskId.ts";
 import type { NodeTopology } from "../effects/cgroup/nodeTopology.ts";
 import type { TerminalSize } from "../effects/exec/terminal.ts";
 import type { TaskRequest } from "../effects/launch/taskRequest.ts";
-import type { LogPipes } from "../effects/logs/logPipes.ts";
+import type { LogPipes } from "../effects/logs/destination.ts";
 import type { TaskOptions } from "../effects/parts.ts";
 import type { RunUsage } from "../effects/stats/usage.ts";
 import type { PluginOptions } from "./options/pluginOptions.ts";

@@ -1,15 +1,13 @@
 /** The log of a running task, for the output of a command that the driver itself runs in it. */
 import { closeSync, constants, openSync } from "node:fs";
+import type { LogPipes } from "../logs/destination.ts";
 import { readEndsOf } from "../logs/loggerStart.ts";
 import { LastLine, openLogPipe } from "../logs/logPipes.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import type { OutputFiles } from "./commandStdio.ts";
 
 /** Where the output of a run goes. */
-export interface OutputPlace {
-  readonly stdoutPath: string;
-  readonly stderrPath: string;
-  readonly allocDir: string;
+export interface OutputPlace extends LogPipes {
   /** Whether a process of the driver's takes the output from pipes that init keeps. */
   readonly isOwn: boolean;
   readonly owner: { readonly uid: number; readonly gid: number };

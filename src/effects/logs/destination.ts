@@ -2,6 +2,17 @@
 import { z } from "zod";
 import type { JournalStream } from "./journal.ts";
 
+/**
+ * The agent's log pipes, beside the log files: `…/alloc/logs/.web.stdout.fifo`. An agent names them even if it does not
+ * make them. `/dev/null` if the job disables its logs.
+ */
+export interface LogPipes {
+  readonly stdoutPath: string;
+  readonly stderrPath: string;
+  /** The allocation's private folder. */
+  readonly allocDir: string;
+}
+
 /** How much of a stream of output is kept. */
 export interface LogBounds {
   readonly maxFiles: number;

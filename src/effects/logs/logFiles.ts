@@ -21,6 +21,7 @@ import { basename, dirname, relative } from "node:path";
 import { DriverError, hasErrno } from "../../base/errors.ts";
 import { RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constants.ts";
 import { openat2 } from "../kernel/libc.ts";
+import type { LogPipes } from "./destination.ts";
 
 /** Where the files of one stream are, from the task's request. */
 export interface LogPlace {
@@ -30,14 +31,8 @@ export interface LogPlace {
   readonly pipe: string;
 }
 
-interface LogRequest {
-  readonly allocDir: string;
-  readonly stdoutPath: string;
-  readonly stderrPath: string;
-}
-
 /** @throws DriverError `LOG_MISSING` if the request is unknown or names no logs */
-export function logPlaces(request: LogRequest | null): Readonly<Record<"stdout" | "stderr", LogPlace>> {
+export function logPlaces(request: LogPipes | null): Readonly<Record<"stdout" | "stderr", LogPlace>> {
   const { allocDir, stdoutPath, stderrPath } = request ?? {};
   if (!allocDir || !stdoutPath || !stderrPath) throw logMissing();
   if (stdoutPath === "/dev/null") throw new DriverError("LOG_MISSING", "its job has logs disabled");
@@ -48,7 +43,7 @@ export function logPlaces(request: LogRequest | null): Readonly<Record<"stdout" 
  * The ends of a task's log files: where the output of its next run begins. Null if the task has no logs, or if
  * they cannot be looked at. Every start waits for this, so the folder is opened and listed once.
  */
-export function outputPositions({ allocDir, stdoutPath, stderrPath }: LogRequest) {
+export function outputPositions({ allocDir, stdoutPath, stderrPath }: LogPipes) {
   const place = dirname(stdoutPath);
   if (stdoutPath === "/dev/null" || place !== dirname(stderrPath)) return null;
   try {
@@ -82,10 +77,7 @@ export interface OwnLogFolder {
  * @throws DriverError `LOG_PIPE_UNSAFE` if a link or something else is in the folder's place
  * @throws DriverError `LOG_MISSING` if there is no such folder
  */
-export function openOwnLogs(
-  { allocDir, stdoutPath, stderrPath }: LogRequest,
-  maxFiles: number,
-): OwnLogFolder {
+export function openOwnLogs({ allocDir, stdoutPath, stderrPath }: LogPipes, maxFiles: number): OwnLogFolder {
   const path = dirname(stdoutPath);
   const folder = openOwnFolder(allocDir, path);
   try {

@@ -24,7 +24,7 @@ import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constant
 import { fcntlSetFlags, openat2, pipe2 } from "../kernel/libc.ts";
 import type { RootMode, TaskFolders } from "../layout/layout.ts";
 import { folderInTask } from "../layout/taskFolderCheck.ts";
-import type { Destination } from "./destination.ts";
+import type { Destination, LogPipes } from "./destination.ts";
 import { journalCommand } from "./journal.ts";
 import { addOwnLine, type LogPlace } from "./logFiles.ts";
 
@@ -134,13 +134,6 @@ export function tellCut({ stdoutPath, allocDir }: LogPipes): void {
 export interface OutputRequest extends LogPipes {
   readonly output: Destination;
   readonly resources: { readonly cgroup: string };
-}
-
-/** The paths of a task's log pipes, `/dev/null` if its logs are disabled, and its allocation's private folder. */
-export interface LogPipes {
-  readonly stdoutPath: string;
-  readonly stderrPath: string;
-  readonly allocDir: string;
 }
 
 /**

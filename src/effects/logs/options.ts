@@ -14,7 +14,7 @@ import {
   wholeNumber,
 } from "../options/fields.ts";
 import { hclName } from "../options/hclOptions.ts";
-import type { Destination } from "./destination.ts";
+import type { Destination, LogPipes } from "./destination.ts";
 import { allowsJournald, journalIdentifier } from "./journal.ts";
 
 const collectors = ["agent", "driver", "journald"] as const;
@@ -79,18 +79,10 @@ interface Values {
 }
 
 /** What a request says of the task's output. */
-export interface LogRequest {
+export interface LogRequest extends LogPipes {
   readonly taskName: string;
   /** The job that people know, which is not the one of a single periodic or dispatched run. */
   readonly jobId: string;
-  /** The allocation's private folder. */
-  readonly allocDir: string;
-  /**
-   * The agent's log pipes, beside the log files: `…/alloc/logs/.web.stdout.fifo`. An agent names them even if it
-   * does not make them. `/dev/null` if the job disables its logs.
-   */
-  readonly stdoutPath: string;
-  readonly stderrPath: string;
 }
 
 /** Where a task's output goes, and the paths of its log files' pipes. */
