@@ -47,8 +47,11 @@ export function callFor(
   });
 }
 
-/** A program that says nothing, and fails for a call, ends within this time after it, in milliseconds. */
-const silentMs = 100;
+/**
+ * A program that says nothing, and fails for a call, ends within this time after it, in milliseconds. On a busy host it
+ * may take longer: then no cause is named.
+ */
+export const silentMs = 250;
 
 /**
  * The last failed call of a process, if it came right before the end, in its first thread. Of another thread's, nobody

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { silentMs } from "../../../src/history/cause/decisive.ts";
 import { pidOf, waitTask } from "../../support/agent/agent.ts";
 import type { Command } from "../../support/agent/allocation.ts";
 import { describe, onTestFinished, test } from "../support/runner.ts";
@@ -29,10 +30,13 @@ describe("black box", () => {
     assert.partialDeepStrictEqual(await waitTask(agent, config), { exitCode: 3 });
     const sentence = `it last missed ${path}, which the host has, but not its root: unveil = ["r:${path}"]`;
     const { err } = await agent.driver.waitTask({ taskId: config.id });
+    const { cause, blackBox, endedAt } = await eventData(agent, config.id, "exited");
+    const missed = blackBox?.missed.find((each) => each.path === path && each.program === "perl");
+    assert.ok(missed);
+    // Under emulation, a program may take longer to its end than the driver takes for a consequence.
+    if (endedAt - missed.at > silentMs) return assert.equal(cause?.kind, "unknown");
     assert.ok(err.startsWith(sentence), err);
-    const { cause, blackBox } = await eventData(agent, config.id, "exited");
     assert.equal(cause?.text, sentence);
-    assert.ok(blackBox?.missed.some((missed) => missed.path === path && missed.program === "perl"));
     assert.ok(why(agent, config.id).includes(sentence.replace("it", "It")), why(agent, config.id));
   });
 
