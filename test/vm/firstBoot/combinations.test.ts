@@ -1,6 +1,6 @@
 /**
  * All attacks under every two options of the operator, as test/attacks/combinations.kernel.test.ts, on a host with
- * real controllers, and whose root has every capability. Without TEST_LONG, under a third of them.
+ * real controllers, and whose root has every capability. Without TEST_LONG, under a sixth of them.
  */
 import assert from "node:assert/strict";
 import type { Allocation } from "../../support/agent/allocation.ts";
@@ -18,7 +18,7 @@ const place = { slice: shareSlice, resources: (allocation: Allocation) => resour
 const limitFor = (count: number) => 120_000 + count * 60_000;
 
 describe("attacks break only through what an exception opens", () => {
-  for (const group of everyNth(3, groupsOf(combinations("every capability")))) {
+  for (const group of everyNth(6, groupsOf(combinations("every capability")))) {
     test(
       group.name,
       async () => {
