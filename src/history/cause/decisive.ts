@@ -51,7 +51,7 @@ export function callFor(
  * A program that says nothing, and fails for a call, ends within this time after it, in milliseconds. On a busy host it
  * may take longer: then no cause is named.
  */
-export const silentMs = 250;
+export const silentMs = 100;
 
 /**
  * The last failed call of a process, if it came right before the end, in its first thread. Of another thread's, nobody

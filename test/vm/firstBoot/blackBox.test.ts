@@ -28,16 +28,18 @@ describe("black box", () => {
       args: ["-e", 'open(F, "<", $ARGV[0]) or exit 3', path],
     });
     assert.partialDeepStrictEqual(await waitTask(agent, config), { exitCode: 3 });
-    const sentence = `it last missed ${path}, which the host has, but not its root: unveil = ["r:${path}"]`;
+    const sentence = `it last missed ${path}, which the host has, but not its root`;
+    const advice = `unveil = ["r:${path}"]`;
     const { err } = await agent.driver.waitTask({ taskId: config.id });
     const { cause, blackBox, endedAt } = await eventData(agent, config.id, "exited");
     const missed = blackBox?.missed.find((each) => each.path === path && each.program === "perl");
     assert.ok(missed);
     // Under emulation, a program may take longer to its end than the driver takes for a consequence.
     if (endedAt - missed.at > silentMs) return assert.equal(cause?.kind, "unknown");
-    assert.ok(err.startsWith(sentence), err);
+    assert.ok(err.startsWith(`${sentence}: ${advice}`), err);
     assert.equal(cause?.text, sentence);
-    assert.ok(why(agent, config.id).includes(sentence.replace("it", "It")), why(agent, config.id));
+    const said = why(agent, config.id);
+    assert.ok(said.includes(sentence.replace("it", "It")) && said.includes(advice), said);
   });
 
   test("a task that a process of the host kills: why names the process and its user", async () => {
