@@ -76,10 +76,15 @@ describe("a feed", () => {
 
   it("posts all that waits on request, and shows the first actor before any event", () => {
     const { feed, posted } = feedOf(true);
-    for (const message of messagesOf([1, 1, 2])) feed.take(message);
+    const messages = messagesOf([1, 1, 2, 1]);
+    const last = messages.splice(-3);
+    for (const message of messages) feed.take(message);
     expect(posted.map(({ type }) => type)).toEqual(["@xstate.actor"]);
     feed.sendAll();
-    expect(posted).toEqual(messagesOf([1, 1, 2]));
-    expect([feed.sent, feed.waiting]).toEqual([3, 0]);
+    expect(posted).toEqual(messages);
+    // What comes later is sent, too: the click may be quicker than a long history.
+    for (const message of last) feed.take(message);
+    expect(posted).toEqual(messagesOf([1, 1, 2, 1]));
+    expect([feed.sent, feed.waiting]).toEqual([4, 0]);
   });
 });

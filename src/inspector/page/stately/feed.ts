@@ -6,6 +6,8 @@ export class Feed {
   readonly isReplay: boolean;
   readonly #post: (message: StatelyMessage) => void;
   readonly #changed: () => void;
+  /** Whether what comes waits. */
+  #holds: boolean;
   /** What is not sent yet, in order. */
   #queue: StatelyMessage[] = [];
   #sent = 0;
@@ -15,6 +17,7 @@ export class Feed {
   /** @param changed called after each change of the figures */
   constructor(isReplay: boolean, post: (message: StatelyMessage) => void, changed: () => void) {
     this.isReplay = isReplay;
+    this.#holds = isReplay;
     this.#post = post;
     this.#changed = changed;
   }
@@ -36,7 +39,7 @@ export class Feed {
 
   take(message: StatelyMessage): void {
     // An actor is shown in its first state at once, but not one that begins later in the history.
-    const waits = this.isReplay && (this.#queue.length > 0 || message.type !== "@xstate.actor");
+    const waits = this.#holds && (this.#queue.length > 0 || message.type !== "@xstate.actor");
     if (!waits) this.#send(message);
     else {
       this.#queue.push(message);
@@ -50,7 +53,9 @@ export class Feed {
     this.#sendQueued(this.#queue.findIndex(completesEvent) + 1);
   }
 
+  /** Sends all events, also those that come later. */
   sendAll(): void {
+    this.#holds = false;
     this.#sendQueued(this.#queue.length);
   }
 
