@@ -9,13 +9,7 @@ import type { Denial } from "../effects/denial.ts";
 import { capabilitySet, formatCapabilities } from "../effects/kernel/capabilities.ts";
 import { describeDenial, type OwnPlaces } from "../effects/landlock/denial.ts";
 import { limitOptions, type SandboxOptions, type TaskOptions, withinPluginLimits } from "../effects/parts.ts";
-import {
-  cgroupViewPaths,
-  defaultEntries,
-  identityPaths,
-  ownRootFolders,
-  ownRootPaths,
-} from "../effects/unveil/defaultPaths.ts";
+import { defaultEntries, identityPaths, privateRootPaths } from "../effects/unveil/defaultPaths.ts";
 import { isNothing, merged, type PathRight, rightsAt, without } from "../effects/unveil/pathRights.ts";
 import { formatUnveil, isTaskFolder, modeOf, parseUnveil } from "../effects/unveil/unveil.ts";
 import { entriesOfSets } from "../effects/unveil/unveilSets.ts";
@@ -160,14 +154,7 @@ function userRefusals({ uid, gid }: RecordedSandbox, plugin: SandboxOptions): st
 function pathsUnder(task: TaskOptions, plugin: SandboxOptions): PathRight[] {
   const identity = task.identityFiles ?? plugin.identityFiles;
   return merged([
-    ...(plugin.unveilDefaults
-      ? [
-          ...defaultEntries,
-          ...ownRootPaths,
-          ...ownRootFolders,
-          ...(seesOwnCgroup(task) ? cgroupViewPaths : []),
-        ]
-      : []),
+    ...(plugin.unveilDefaults ? privateRootPaths(seesOwnCgroup(task)) : []),
     ...(identity ? identityPaths : []),
     ...plugin.unveilPaths.map((entry) => parseUnveil(entry, "plugin")),
     ...knownSets(task, plugin),

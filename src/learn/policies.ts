@@ -1,16 +1,11 @@
 /** Computes the options of each task from the observed accesses of a run's tasks. Pure. */
 
 import type { PluginOptions } from "../driver/options/pluginOptions.ts";
+import { seesOwnCgroup } from "../effects/cgroup/options.ts";
 import { egressBeyond, egressProblem } from "../effects/egress/egress.ts";
 import type { TaskFolders } from "../effects/layout/layout.ts";
 import { isAtOrBelow } from "../effects/paths/paths.ts";
-import {
-  cgroupViewPaths,
-  defaultEntries,
-  identityPaths,
-  ownRootFolders,
-  ownRootPaths,
-} from "../effects/unveil/defaultPaths.ts";
+import { identityPaths, privateRootPaths } from "../effects/unveil/defaultPaths.ts";
 import type { PathRight } from "../effects/unveil/pathRights.ts";
 import { formatUnveil, modeOf, parseUnveil, unveilProblem } from "../effects/unveil/unveil.ts";
 import { TMP } from "../effects/unveil/unveilRules.ts";
@@ -60,9 +55,7 @@ export function policyOf(
     instances.flatMap(({ accesses }) => accesses),
     {
       paths: [
-        ...(plugin.unveilDefaults
-          ? [...defaultEntries, ...ownRootPaths, ...ownRootFolders, ...cgroupViewPaths]
-          : []),
+        ...(plugin.unveilDefaults ? privateRootPaths(hasCgroupView(task)) : []),
         ...(plugin.unveilDefaults && ownTmp ? [{ path: TMP, mode: anything }] : []),
         ...(hasIdentityFiles(task, plugin) ? identityPaths : []),
         ...configured,
@@ -87,6 +80,14 @@ function pathsOf({ folders, mounts }: OwnPlaces, plugin: PluginOptions): PathRig
 
 function hasIdentityFiles({ config }: Task, plugin: PluginOptions): boolean {
   return config.identity_files === undefined ? plugin.identityFiles : config.identity_files === true;
+}
+
+function hasCgroupView({ config }: Task): boolean {
+  return seesOwnCgroup({
+    cgroupView: config.cgroup_view === "own" ? "own" : "none",
+    cgroupDelegate: config.cgroup_delegate === true,
+    pidMode: config.pid_mode === "host" ? "host" : "private",
+  });
 }
 
 /** The ports and destinations that a task used and that its options' lists lack. */

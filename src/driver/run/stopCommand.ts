@@ -1,5 +1,4 @@
 /** Runs the stop command of a task: a command of the job that asks the task to stop, before the stop's signal. */
-
 import { text } from "node:stream/consumers";
 import { DriverError, lineOf, messageOf } from "../../base/errors.ts";
 import { TaskOutput } from "../../effects/exec/taskOutput.ts";

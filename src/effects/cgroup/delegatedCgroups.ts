@@ -10,6 +10,7 @@
 import * as k from "../kernel/constants.ts";
 import { closeScratchStep, openFolderStep } from "../plan/commonSteps.ts";
 import { descriptors, flags, type Step } from "../plan/plan.ts";
+import { CGROUP } from "../unveil/defaultPaths.ts";
 
 /** Absolute paths of a run's cgroups. */
 export interface DelegatedCgroups {
@@ -33,9 +34,6 @@ export function delegatedCgroupsOf(parent: string, runFolder: string): Delegated
     task: `${parent}/${delegatedPrefixes.task}${run}`,
   };
 }
-
-/** Where the task sees its subtree. */
-export const delegatedMount = "/sys/fs/cgroup";
 
 /**
  * Cgroups that a task may have at once, and how deep: each takes memory of the kernel, and the driver has to remove
@@ -73,20 +71,14 @@ export function enterDelegatedSteps(): Step[] {
     // The kernel does not mount a file system over itself (EBUSY). On most hosts cgroups are at this path, and so they
     // are in the host's root. An empty folder comes between.
     {
-      name: `cover ${delegatedMount}`,
+      name: `cover ${CGROUP}`,
       call: "mount",
-      args: [
-        "tmpfs",
-        delegatedMount,
-        "tmpfs",
-        flags({ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC }),
-        "size=4k",
-      ],
+      args: ["tmpfs", CGROUP, "tmpfs", flags({ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC }), "size=4k"],
     },
     {
-      name: `mount ${delegatedMount}`,
+      name: `mount ${CGROUP}`,
       call: "mount",
-      args: ["cgroup2", delegatedMount, "cgroup2", how, 0],
+      args: ["cgroup2", CGROUP, "cgroup2", how, 0],
     },
   ];
 }

@@ -9,7 +9,6 @@ import { DriverError } from "../../base/errors.ts";
 import type { TaskId } from "../../base/taskId.ts";
 import { planIoOf } from "../cgroup/blockDevices.ts";
 import { type CgroupWrite, cpuShare, planCgroupWrites } from "../cgroup/cgroupPlan.ts";
-import { delegatedMount } from "../cgroup/delegatedCgroups.ts";
 import { planNumaMemory } from "../cgroup/nodeCores.ts";
 import { seesOwnCgroup } from "../cgroup/options.ts";
 import {
@@ -42,6 +41,7 @@ import { RootFolder } from "../root/rootFolder.ts";
 import { type RunFiles, runFiles } from "../run/runFiles.ts";
 import { seccompProfile } from "../seccomp/profileOptions.ts";
 import type { SeccompProfile } from "../seccomp/taskFilter.ts";
+import { CGROUP } from "../unveil/defaultPaths.ts";
 import { JobPaths } from "../unveil/jobPaths.ts";
 import { namesInRootDir, TMP, type UnveilRules, unveilRules } from "../unveil/unveilRules.ts";
 import { type TaskCapabilities, taskCapabilities } from "../users/capabilities.ts";
@@ -154,7 +154,7 @@ export async function planSandbox(
     bound: etcFiles.map(({ path, source }) => ({ target: path, source })),
     root: roots.problem === undefined ? rootModeOf(task, options) : "host",
     tmpInMemory: task.tmpSize !== undefined,
-    delegated: task.cgroupDelegate ? delegatedMount : undefined,
+    delegated: task.cgroupDelegate ? CGROUP : undefined,
     ownCgroup: seesOwnCgroup(task),
     rootDir: rootDir && {
       isWritable: task.rootDirWritable,

@@ -43,15 +43,14 @@ export async function waitingThreads(task: ProcessIdentity): Promise<Waits> {
   const timer = setTimeout(() => late.abort(), maxMs);
   const isLate = new Promise<void>((resolve) => late.signal.addEventListener("abort", () => resolve()));
   try {
-    if (!isSameProcess(task)) return found;
-    await Promise.race([collect(task.pid, found, late.signal), isLate]);
-    return { threads: [...found.threads], more: found.more };
+    if (isSameProcess(task)) await Promise.race([collect(task.pid, found, late.signal), isLate]);
   } catch {
-    return { threads: [...found.threads], more: found.more };
+    // What was found until then is told.
   } finally {
     clearTimeout(timer);
     late.abort();
   }
+  return { threads: [...found.threads], more: found.more };
 }
 
 async function collect(

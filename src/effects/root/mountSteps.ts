@@ -63,7 +63,7 @@ export function mountSteps(input: LaunchMounts): Step[] {
   return [
     // All sources are opened before the first mount, because a mount may hide the source of another mount.
     ...mounts.flatMap(openSteps),
-    ...(seesOwnCgroup(input.root) ? enterNamespaces : enterNamespace),
+    ...(hasCgroupMount(input.root) ? enterNamespaces : enterNamespace),
     ...(input.root.kind === "host" ? becomeSlaves : []),
     ...(input.runCgroup === undefined ? mountProc : []),
     ...(input.root.kind === "private" ? ownRootSteps(input.root) : []),
@@ -277,7 +277,7 @@ const enterNamespaces = shared([
   },
 ]);
 
-function seesOwnCgroup(root: LaunchRoot): boolean {
+function hasCgroupMount(root: LaunchRoot): boolean {
   return root.kind === "private" && root.ownMounts.includes(CGROUP);
 }
 

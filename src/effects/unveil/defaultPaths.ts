@@ -79,7 +79,7 @@ export const ownRootFolders: readonly UnveilEntry[] = ["rwc:/dev/shm", "rw:/dev/
   parseUnveil(entry, "default"),
 );
 
-/** Where a task sees its own cgroup. */
+/** Where a task sees its own cgroup, or its subtree of cgroups. */
 export const CGROUP = "/sys/fs/cgroup";
 
 /**
@@ -95,8 +95,15 @@ export const ownCgroupPaths: readonly UnveilEntry[] = [
 /** The folder of a task's own cgroup in its private root. */
 export const ownCgroupFolder: UnveilEntry = parseUnveil(`r:${CGROUP}`, "default");
 
-/** What `cgroup_view` adds to the default paths of a private root. */
-export const cgroupViewPaths: readonly UnveilEntry[] = [...ownCgroupPaths, ownCgroupFolder];
+/** The default paths of a private root. @param ownCgroup whether the task sees its own cgroup in it */
+export function privateRootPaths(ownCgroup: boolean): readonly UnveilEntry[] {
+  return [
+    ...defaultEntries,
+    ...ownRootPaths,
+    ...ownRootFolders,
+    ...(ownCgroup ? [...ownCgroupPaths, ownCgroupFolder] : []),
+  ];
+}
 
 /** The entries that `identity_files` adds. */
 export const identityPaths: readonly UnveilEntry[] = ["r:/etc/passwd", "r:/etc/group"].map((entry) =>

@@ -204,10 +204,7 @@ export class InspectorServer {
   }
 
   #follow(response: ServerResponse): void {
-    if (this.#pages.size >= maxPages) {
-      send(response, textAnswer("Too many pages are open.\n", 503));
-      return;
-    }
+    if (isFull(this.#pages, response)) return;
     const page = new LiveStream(response, this.index, statusOf(this.#sources));
     this.#pages.add(page);
     response.on("close", () => this.#pages.delete(page));
@@ -215,13 +212,10 @@ export class InspectorServer {
 
   /** Sends the page for Stately's inspector what it passes on. */
   #relayTo(response: ServerResponse, query: URLSearchParams): void {
-    if (this.#relayed.size >= maxPages) {
-      send(response, textAnswer("Too many pages are open.\n", 503));
-      return;
-    }
+    if (isFull(this.#relayed, response)) return;
     const page = receiverOf(response);
     this.#relayed.add(page);
-    page.gone.addEventListener("abort", () => this.#relayed.delete(page));
+    response.on("close", () => this.#relayed.delete(page));
     void relay(page, this.index, wantedBy(query));
   }
 
@@ -251,4 +245,11 @@ export class InspectorServer {
       });
     return this.#looking;
   }
+}
+
+/** Refuses a page if there are too many of its kind. */
+function isFull({ size }: ReadonlySet<unknown>, response: ServerResponse): boolean {
+  if (size < maxPages) return false;
+  send(response, textAnswer("Too many pages are open.\n", 503));
+  return true;
 }
