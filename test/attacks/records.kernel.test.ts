@@ -2,8 +2,6 @@
  * A task in the host's network reads what the plugin tells of all tasks: its metrics, where it serves them at a port, and
  * its traces, in the place of a collector that does not listen.
  */
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
 import { expect, test } from "vitest";
 import { type Agent, readyTask, runTask, startAgent, startTask } from "../support/agent/agent.ts";
 import { type Differing, makeAllocation } from "../support/agent/allocation.ts";
@@ -11,6 +9,7 @@ import { type AttackName, metricsPlaces } from "../support/attacks/catalogue.ts"
 import { makeTarget } from "../support/attacks/target.ts";
 import { tryAttacks } from "../support/attacks/tryAttacks.ts";
 import { eventually } from "../support/host/eventually.ts";
+import { freePort } from "../support/host/loopback.ts";
 import { listeningPort } from "../support/host/ownAddress.ts";
 import { requireTools } from "../support/host/requireTools.ts";
 
@@ -98,11 +97,3 @@ test("traces go to who listens at the collector's address, as a task does that m
   const late = await thief(agent, await listeningPort());
   expect(await late.output.text()).toBe("Address already in use\n");
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}

@@ -11,13 +11,25 @@ const described = Object.keys(
   JSON.parse(readFileSync(join(import.meta.dirname, "../../docs/schemas/json.schema.json"), "utf8")).$defs,
 ).filter((output) => !output.startsWith("fleet "));
 
+/** @returns what was printed, which fits its schema */
+async function fitting(output: string, ...args: string[]): Promise<string> {
+  const { stdout, stderr } = await call([...args, "--json"]);
+  expect(expectToFit(output, stdout), `${args.join(" ")}: ${stderr}`).toBeGreaterThan(0);
+  return stdout;
+}
+
+const rowsOf = (stdout: string) =>
+  stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
 it("of tasks of this host, and of files", { timeout: 300_000 }, async () => {
   const stateDir = temporaryFolder();
   const printed: string[] = [];
   const fits = async (output: string, ...args: string[]) => {
-    const { stdout, stderr } = await call([...args, "--json"]);
-    expect(expectToFit(output, stdout), `${args.join(" ")}: ${stderr}`).toBeGreaterThan(0);
     printed.push(output);
+    return fitting(output, ...args);
   };
   const here = ["--state-dir", stateDir];
   for (const script of ["exit 3", "cat /etc/shadow-none; exit 1", "kill -9 $$"])
@@ -60,10 +72,9 @@ it("of tasks of this host, and of files", { timeout: 300_000 }, async () => {
   killed.child.kill("SIGKILL");
   process.kill(plugin, "SIGKILL");
   await killed.ended;
-  await fits("clean", "clean", "--dry-run");
+  const leftovers = rowsOf(await fits("clean", "clean", "--dry-run"));
   // Other tests have killed runs, too.
-  const rows = (await call(["clean", "--dry-run", "--json"])).stdout.trim().split("\n");
-  const own = rows.map((row) => JSON.parse(row)).filter(({ pid }) => pid === killed.child.pid);
+  const own = leftovers.filter(({ pid }) => pid === killed.child.pid);
   expect(own).toHaveLength(1);
   await fits("clean", "clean", own[0].folder);
   expect(described.filter((output) => !printed.includes(output))).toEqual([]);
@@ -72,21 +83,12 @@ it("of tasks of this host, and of files", { timeout: 300_000 }, async () => {
 const bundles = globSync("test/fixtures/histories/*.jsonl", { cwd: join(import.meta.dirname, "../..") });
 
 it.each(bundles)("of the histories in %s", { timeout: 300_000 }, async (bundle) => {
-  const fits = async (output: string, ...args: string[]) => {
-    const { stdout, stderr } = await call([...args, "--json"]);
-    expect(expectToFit(output, stdout), `${args.join(" ")}: ${stderr}`).toBeGreaterThan(0);
-  };
-  await fits("import", "import", bundle);
-  await fits("events", "events", "--state-dir", bundle);
-  await fits("replay --check", "replay", "--check", bundle);
-  const { stdout } = await call(["ps", "--all", "--state-dir", bundle, "--json"]);
-  expectToFit("ps", stdout);
-  const ids = stdout
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line).id);
-  for (const id of ids.slice(0, 3)) {
-    await fits("why", "why", "--state-dir", bundle, id);
-    await fits("replay", "replay", "--state-dir", bundle, id);
+  await fitting("import", "import", bundle);
+  await fitting("events", "events", "--state-dir", bundle);
+  await fitting("replay --check", "replay", "--check", bundle);
+  const rows = rowsOf(await fitting("ps", "ps", "--all", "--state-dir", bundle));
+  for (const { id } of rows.slice(0, 3)) {
+    await fitting("why", "why", "--state-dir", bundle, id);
+    await fitting("replay", "replay", "--state-dir", bundle, id);
   }
 });

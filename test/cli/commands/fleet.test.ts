@@ -1,27 +1,17 @@
 /** The verb fleet against a server that answers as Nomad does. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { progressBar, progressText } from "../../../src/cli/commands/fleet/progressBar.ts";
 import { madeCluster, recordedCluster } from "../../support/nomad/cluster.ts";
 import { type Cluster, type FakeNomadOptions, type Json, startNomad } from "../../support/nomad/fakeNomad.ts";
-import { compileCache, programEntry } from "../../support/plugin/pluginEntry.ts";
+import { call, start } from "../../support/screen/commandLine.ts";
 import { expectToFit } from "../../support/screen/jsonOutput.ts";
 
 const token = "11f2ff0e-5a51-4c2d-b0d3-1d1f3e2a4b5c";
 
-function start(address: string, args: readonly string[], given: string | undefined) {
-  const child = spawn(process.execPath, [programEntry, "fleet", ...args], {
-    env: {
-      ...{ PATH: process.env.PATH, NODE_COMPILE_CACHE: compileCache, NO_COLOR: "1", TZ: "UTC" },
-      ...{ NOMAD_ADDR: address, ...(given !== undefined && { NOMAD_TOKEN: given }) },
-    },
-  });
-  const printed = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const)
-    child[name].setEncoding("utf8").on("data", (text: string) => (printed[name] += text));
-  return { child, printed };
-}
+const envFor = (address: string, given?: string) => ({
+  ...{ NO_COLOR: "1", TZ: "UTC", NOMAD_ADDR: address },
+  ...(given !== undefined && { NOMAD_TOKEN: given }),
+});
 
 async function nomadWith(cluster: Cluster, options: FakeNomadOptions = {}) {
   const nomad = await startNomad(cluster, options);
@@ -38,9 +28,7 @@ async function fleet(
   }: FakeNomadOptions & { cluster?: Cluster; given?: string } = {},
 ) {
   const nomad = await nomadWith(cluster, options);
-  const { child, printed } = start(nomad.address, args, given);
-  const [status] = (await once(child, "close")) as [number];
-  return { status, ...printed };
+  return call(["fleet", ...args], { env: envFor(nomad.address, given) });
 }
 
 const planted = { nodes: [4, 11, 27], kernel: "6.1.57", failing: 1 };
@@ -48,8 +36,8 @@ const planted = { nodes: [4, 11, 27], kernel: "6.1.57", failing: 1 };
 describe("fleet why", () => {
   it("shows failures by cause, with what sets them apart", async () => {
     const cluster = madeCluster({ seed: 1, nodes: 30, allocations: 412, failing: 0, planted });
-    const { status, stdout, stderr } = await fleet(["why", "web"], { cluster });
-    expect([status, stderr]).toEqual([0, ""]);
+    const { code, stdout, stderr } = await fleet(["why", "web"], { cluster });
+    expect([code, stderr]).toEqual([0, ""]);
     const [heading, , title, text, sentence, head, row, last] = stdout.split("\n");
     const count = Number(/(\d+) failed/.exec(heading ?? "")?.[1]);
     expect(heading).toBe(`Job web, namespace default: 412 allocations, ${count} failed, ${412 - count} good`);
@@ -68,8 +56,8 @@ describe("fleet why", () => {
 
   it("says the same as JSON", async () => {
     const cluster = madeCluster({ seed: 1, nodes: 30, allocations: 412, failing: 0, planted });
-    const { status, stdout } = await fleet(["why", "web", "--json"], { cluster });
-    expect(status).toBe(0);
+    const { code, stdout } = await fleet(["why", "web", "--json"], { cluster });
+    expect(code).toBe(0);
     expectToFit("fleet why", stdout);
     expect(JSON.parse(stdout)).toMatchObject({
       ...{ job: "web", namespace: "default", since: null, certainty: 0.999, notes: [] },
@@ -87,14 +75,14 @@ describe("fleet why", () => {
   });
 
   it("says that nothing failed", async () => {
-    const { status, stdout } = await fleet(["why", "web"]);
-    expect([status, stdout]).toEqual([0, "Job web, namespace default: 3 allocations, 0 failed, 3 good\n"]);
+    const { code, stdout } = await fleet(["why", "web"]);
+    expect([code, stdout]).toEqual([0, "Job web, namespace default: 3 allocations, 0 failed, 3 good\n"]);
   });
 
   it("is refused with the rules of a policy that it needs, and never shows the token", async () => {
     const tokens = { other: ["jobs"] } as const;
-    const { status, stdout, stderr } = await fleet(["why", "web"], { tokens, given: token });
-    expect([status, stdout]).toEqual([1, ""]);
+    const { code, stdout, stderr } = await fleet(["why", "web"], { tokens, given: token });
+    expect([code, stdout]).toEqual([1, ""]);
     expect(stderr).toBe(
       [
         "NOMAD_REFUSED: Nomad refuses /v1/allocations with this token: Permission denied",
@@ -123,17 +111,15 @@ describe("fleet why", () => {
   it("follows what changes", async () => {
     const cluster = recordedCluster();
     const nomad = await nomadWith(cluster);
-    const { child, printed } = start(nomad.address, ["why", "web", "--follow", "--json"], undefined);
-    onTestFinished(() => void child.kill());
-    await expect.poll(() => printed.stdout, { timeout: 30_000 }).toContain('"failed":0,"good":3');
+    const { seen } = start(["fleet", "why", "web", "--follow", "--json"], { env: envFor(nomad.address) });
+    await seen('"failed":0,"good":3');
     const crash = cluster.allocations.find(({ JobID }) => JobID === "crash");
     cluster.allocations.push({ ...crash, ID: "0c3f1f5e-0000-4000-8000-000000000000", JobID: "web" });
     await expect
       .poll(() => nomad.requests.some(({ query }) => query.has("index")), { timeout: 30_000 })
       .toBe(true);
     nomad.changed();
-    await expect.poll(() => printed.stdout, { timeout: 30_000 }).toContain('"failed":1,"good":3');
-    expect(printed.stdout.trimEnd().split("\n")).toHaveLength(2);
+    expect((await seen('"failed":1,"good":3')).trimEnd().split("\n")).toHaveLength(2);
   });
 });
 
@@ -160,8 +146,8 @@ describe("fleet nodes", () => {
 
   it("shows each node's driver, kernel, Landlock ABI and health, and its reasons", async () => {
     const cluster = changed("client-2", () => ({ Status: "down", SchedulingEligibility: "ineligible" }));
-    const { status, stdout } = await fleet(["nodes"], { cluster });
-    expect(status).toBe(0);
+    const { code, stdout } = await fleet(["nodes"], { cluster });
+    expect(code).toBe(0);
     const [head, ...rows] = tableOf(stdout);
     expect(head).toMatch(/^node +status +driver +kernel +Landlock +health$/);
     expect(rows.map((row) => row.split(/ +/).slice(0, 3).join(" "))).toEqual([
@@ -246,14 +232,14 @@ describe("invalid arguments", () => {
     [["why", "web", "--since", "noon"], "Expected a duration such as 2h, or a time."],
     [["why", "web", "api"], "too many arguments"],
   ])("%j cause an error", async (args, text) => {
-    const { status, stdout, stderr } = await fleet(args);
-    expect([status, stdout]).toEqual([2, ""]);
+    const { code, stdout, stderr } = await fleet(args);
+    expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).toContain(text);
   });
 
   it.each([[["web"]], [["--since", "2h"]], [["--follow"]]])("%j is not for nodes", async (args) => {
-    const { status, stderr } = await fleet(["nodes", ...args]);
-    expect([status, stderr]).toEqual([1, "CONFIG_INVALID: a job, --since and --follow are for fleet why\n"]);
+    const { code, stderr } = await fleet(["nodes", ...args]);
+    expect([code, stderr]).toEqual([1, "CONFIG_INVALID: a job, --since and --follow are for fleet why\n"]);
   });
 });
 

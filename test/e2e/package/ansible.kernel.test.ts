@@ -2,6 +2,7 @@
  * The role for Ansible, run by Debian's Ansible in a small Debian. There is no agent: `systemctl` and `nomad` are
  * scripts, which write down how they are called, and answer as the case wants.
  */
+import { spawnSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
@@ -28,7 +29,7 @@ const files = {
 let root = "";
 
 beforeAll(() => {
-  if (deb === undefined) return;
+  if (deb === undefined || spawnSync("debootstrap", ["--version"]).error) return;
   // debootstrap does not find what provides a package.
   root = makeDebian("ansible-core", "python3-cffi-backend");
   copyFileSync(deb, join(root, "now.deb"));

@@ -134,9 +134,8 @@ describe("in the host's network, a task", () => {
       const strict = await startAgent({ options: { egress_denied: [denied] } });
       const config = makeAllocation().config(tries, { dns });
       await runTask(strict, config);
-      expect(await problemsIn(strict, config.id)).toEqual([
-        `${names.address} is not asked: this client denies ${denied}`,
-      ]);
+      const problem = `${names.address} is not asked: this client denies ${denied}`;
+      expect(await namesAtStart(strict, config.id)).toEqual([["db.example.org", [], problem]]);
     }
     expect(names.asked).toHaveLength(before);
   });
@@ -275,7 +274,7 @@ describe("in a network of its own, a task", () => {
     );
     await runTask(agent, config);
     expect(await allocation.stdout.text()).toBe("tcp:198.51.100.7:1 Operation not permitted\n");
-    expect(await problemsIn(agent, config.id)).toEqual(["there is no such name"]);
+    expect(await namesAtStart(agent, config.id)).toEqual([["gone.example.org", [], "there is no such name"]]);
   });
 
   test("does not say by its name server where a name of the client's list leads", async (context) => {
@@ -308,9 +307,8 @@ describe("in a network of its own, a task", () => {
     );
     await runTask(agent, config);
     expect(names.asked).toEqual([]);
-    expect(await problemsIn(agent, config.id)).toEqual([
-      `${names.address} is not asked: it is in the task's own network`,
-    ]);
+    const problem = `${names.address} is not asked: it is in the task's own network`;
+    expect(await namesAtStart(agent, config.id)).toEqual([["db.example.org", [], problem]]);
   });
 
   test("is refused rather than without a route in mode none", async () => {
@@ -323,11 +321,14 @@ describe("in a network of its own, a task", () => {
   });
 });
 
-/** Why the names of a task had no address when it started. */
-async function problemsIn(plugin: Agent, id: string): Promise<(string | null)[]> {
+/** The names of a task when it started, with their addresses, and why they had none. */
+async function namesAtStart(
+  plugin: Agent,
+  id: string,
+): Promise<[string, readonly string[], string | null][]> {
   const sandboxed = (await eventsOf(plugin.stateDir, id)).find(({ type }) => type === "sandboxed");
   const names = (sandboxed?.data as EventData<"sandboxed"> | undefined)?.egress?.names ?? [];
-  return names.map(({ addresses, problem }) => (addresses.length > 0 ? null : problem));
+  return names.map(({ name, addresses, problem }) => [name, addresses, problem]);
 }
 
 /** The addresses of names in a task's last event about them. */

@@ -3,8 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { callOf } from "../../../src/effects/processes/waitingThreads.ts";
 import type { EventData } from "../../../src/machines/events.ts";
-import { pidOf, readyTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
-import { makeAllocation } from "../../support/agent/allocation.ts";
+import { readyTask, startAgent, waitTask } from "../../support/agent/agent.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { call } from "../../support/screen/commandLine.ts";
 
@@ -44,11 +43,7 @@ b.acquire()
 `;
 
 test("a deadlock reads so", async () => {
-  const allocation = makeAllocation();
-  const task = allocation.config({ command: "python3", args: ["-c", deadlock] });
-  await startTask(agent, task);
-  await allocation.stdout.contains("up\n");
-  const pid = await pidOf(agent, task);
+  const { config: task, pid } = await readyTask(agent, { command: "python3", args: ["-c", deadlock] });
   await expect.poll(() => callsOf(pid)).toEqual(["futex", "futex"]);
   await agent.driver.stopTask({ taskId: task.id, timeout: soon, signal: "" });
   expect(await waitTask(agent, task)).toMatchObject({ exitCode: 137 });
@@ -63,7 +58,7 @@ test("a deadlock reads so", async () => {
 });
 
 test("a shell's program is looked at, too", async () => {
-  const { config } = await readyTask(agent, "trap '' INT; echo up; sleep 1000; true", makeAllocation());
+  const { config } = await readyTask(agent, "trap '' INT; echo up; sleep 1000; true");
   await agent.driver.stopTask({ taskId: config.id, timeout: soon, signal: "" });
   await waitTask(agent, config);
   expect((await waitsOf(config.id))?.threads.map(({ program, call: name }) => [program, name])).toEqual([
@@ -80,10 +75,7 @@ for _ in range(59): threading.Thread(target=time.sleep, args=(1000,), daemon=Tru
 print("up", flush=True)
 time.sleep(1000)
 `;
-  const allocation = makeAllocation();
-  const task = allocation.config({ command: "python3", args: ["-c", many] });
-  await startTask(agent, task);
-  await allocation.stdout.contains("up\n");
+  const { config: task } = await readyTask(agent, { command: "python3", args: ["-c", many] });
   await agent.driver.stopTask({ taskId: task.id, timeout: soon, signal: "" });
   await waitTask(agent, task);
   const { threads = [], more } = (await waitsOf(task.id)) ?? {};
@@ -91,14 +83,14 @@ time.sleep(1000)
 });
 
 test("a task that ends in time, and one that is removed at once, have none", async () => {
-  const polite = await readyTask(agent, "trap 'exit 3' INT; echo up; sleep 1000 & wait", makeAllocation());
+  const polite = await readyTask(agent, "trap 'exit 3' INT; echo up; sleep 1000 & wait");
   await agent.driver.stopTask({
     taskId: polite.config.id,
     timeout: { seconds: 600, nanos: 0 },
     signal: "",
   });
   await waitTask(agent, polite.config);
-  const removed = await readyTask(agent, "echo up; exec sleep 1000", makeAllocation());
+  const removed = await readyTask(agent, "echo up; exec sleep 1000");
   await agent.driver.destroyTask({ taskId: removed.config.id, force: true });
   for (const { config } of [polite, removed]) {
     expect(await waitsOf(config.id)).toBeUndefined();
