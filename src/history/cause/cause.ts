@@ -4,7 +4,7 @@
  * more time than none. Pure.
  */
 import { describeDenial } from "../../effects/landlock/denial.ts";
-import { isProbe, settingsFor } from "../../effects/verdicts.ts";
+import { settingsFor } from "../../effects/verdicts.ts";
 import type { Cause } from "../../machines/events/cause.ts";
 import type { Refusal } from "../../machines/events/denied.ts";
 import type { Exit } from "../../machines/events/ending.ts";
@@ -13,9 +13,8 @@ import { formatBytes } from "../../units/sizes.ts";
 import { isDecisive, lastCallOf } from "./decisive.ts";
 import { type HostEvidence, recordedCause, unknownCause, witnessed } from "./evidence.ts";
 import type { Output } from "./knownTexts.ts";
-import { isOptional } from "./optionalPaths.ts";
 import { limitText, outputCause } from "./outputCause.ts";
-import { nameOf, settingsToUnveil } from "./roots.ts";
+import { isTried, nameOf, settingsToUnveil } from "./roots.ts";
 import { signalCause, signalOfCommand } from "./signalCause.ts";
 
 /** Whether the task failed: it ended badly, and nobody had asked it to end. */
@@ -106,18 +105,10 @@ function silentCause(context: TaskContext, end: Exit, { recorded }: HostEvidence
     return witnessed("missing_path", { text, advice: settingsToUnveil(missed, context) });
   }
   const kind = silentKinds[call.error];
-  if (kind === undefined || isTried(call.object, context)) return undefined;
+  if (kind === undefined || (call.object?.startsWith("/") && isTried(call.object, context))) return undefined;
   return witnessed(
     kind,
     `its last failed call: ${call.call}${call.object === null ? "" : ` ${call.object}`}, ${call.error}`,
-  );
-}
-
-/** Whether programs try a path at their start, and can do without it. */
-function isTried(object: string | null, context: TaskContext): boolean {
-  return (
-    object?.startsWith("/") === true &&
-    (isOptional(object) || isProbe({ blockers: ["fs.read_file"], object }, context))
   );
 }
 

@@ -40,7 +40,7 @@ import { callFor } from "./decisive.ts";
 import type { DiskFacts, HostEvidence, PathFacts, Recorded } from "./evidence.ts";
 import { type Finding, type Output, readEnd } from "./knownTexts.ts";
 import { laterEnd, type Written } from "./lastStanza.ts";
-import { isIdmapped, isLink, isMissed, rootDirOf } from "./roots.ts";
+import { isIdmapped, isLink, isMissed, mayMiss, rootDirOf } from "./roots.ts";
 
 /**
  * Nomad's log collector writes what it has read after at most 100 ms (`flushDur` of its file rotator), and
@@ -96,6 +96,7 @@ export async function diagnose(
 
 function recordedIn(notes: readonly Note[], context: TaskContext): Recorded | undefined {
   const missed = lookedFor(notes).flatMap((each) => {
+    if (!mayMiss(each.path, context)) return [];
     const facts = pathFacts(each.path, context);
     return facts?.found !== undefined && isMissed(facts, context) ? [{ ...each, facts }] : [];
   });

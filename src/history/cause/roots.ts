@@ -50,6 +50,18 @@ export function isFileWithoutX({ mode }: Found): boolean {
 
 type Found = NonNullable<PathFacts["found"]>;
 
+/** Whether programs try a path, and can do without it. */
+export function isTried(path: string, context: TaskContext): boolean {
+  return isOptional(path) || isProbe({ blockers: ["fs.read_file"], object: path }, context);
+}
+
+/** Whether the task may miss a path, as far as can be told without a look at the host. */
+export function mayMiss(path: string, context: TaskContext): boolean {
+  // What the host has says nothing of a root that is made of a folder.
+  if (context.sandbox === null || rootDirOf(context) !== undefined) return false;
+  return isThere(path, context) || !isTried(path, context);
+}
+
 /**
  * Whether the task misses a path that the host has, or what its symlinks lead to: it is not in its root, and not one to
  * do without.
@@ -58,11 +70,8 @@ export function isMissed(
   { path, target }: Pick<PathFacts, "path" | "target">,
   context: TaskContext,
 ): boolean {
-  const { sandbox } = context;
-  // What the host has says nothing of a root that is made of a folder.
-  if (sandbox === null || rootDirOf(context) !== undefined) return false;
-  if (isThere(path, context)) return target !== undefined && isMissed(target, context);
-  return !isOptional(path) && !isProbe({ blockers: ["fs.read_file"], object: path }, context);
+  if (!mayMiss(path, context)) return false;
+  return !isThere(path, context) || (target !== undefined && isMissed(target, context));
 }
 
 export type Sandbox = NonNullable<TaskContext["sandbox"]>;
