@@ -11,7 +11,7 @@ import { pluginSchema } from "../src/driver/options/pluginOptions.ts";
 import { type Exception, exceptions } from "../src/effects/exceptions.ts";
 import type { HostFacts } from "../src/effects/host/hostFacts.ts";
 import { type Abi, abis } from "../src/effects/landlock/rights.ts";
-import { deprecationText } from "../src/effects/options/deprecation.ts";
+import { deprecationText, metaOf } from "../src/effects/options/deprecation.ts";
 import { hclName } from "../src/effects/options/hclOptions.ts";
 import { taskSchema } from "../src/effects/parts.ts";
 import { defaultProfile } from "../src/effects/seccomp/defaultProfile.ts";
@@ -150,7 +150,7 @@ function byMode(entries: readonly string[]): string {
 export function optionTable(schema: z.ZodObject): string {
   const rows = Object.entries(schema.shape).map(([key, field]) => {
     const name = hclName(key);
-    const { description, example } = metaOf(field);
+    const { description, example } = saidOf(field);
     if (description === undefined || example === undefined) {
       throw new Error(`the schema of ${name} has no description or no example in its meta`);
     }
@@ -186,11 +186,9 @@ function literal(value: unknown): string {
   return Array.isArray(value) ? `[${value.map(literal).join(", ")}]` : JSON.stringify(value);
 }
 
-/** The `meta` of an option takes precedence over the `meta` of the type that the option wraps. */
-export function metaOf(field: unknown): { description?: string | undefined; example?: unknown } {
-  if (!(field instanceof z.ZodType)) return {};
-  const inner = field instanceof z.ZodDefault || field instanceof z.ZodOptional ? metaOf(field.unwrap()) : {};
-  const { description, example, deprecation } = { ...inner, ...field.meta() };
+/** What is said of an option: its description, which begins with its deprecation, and an example. */
+export function saidOf(field: unknown): { description?: string | undefined; example?: unknown } {
+  const { description, example, deprecation } = metaOf(field);
   if (deprecation === undefined || description === undefined) return { description, example };
   return { description: `${deprecationText(deprecation)}. ${description}`, example };
 }

@@ -11,7 +11,7 @@ import { eventSchema } from "./schemas/eventSchema.ts";
 import type { JsonSchema } from "./schemas/jsonSchema.ts";
 import { optionSchema } from "./schemas/optionSchema.ts";
 import { outputSchema } from "./schemas/outputSchema.ts";
-import { newestRelease, type Recorded, unreleasedIn } from "./schemas/surfaceChanges.ts";
+import { isRecordedAnew, type Recorded } from "./schemas/surfaceChanges.ts";
 import { surfacesOf } from "./schemas/surfaces.ts";
 
 /** By the surface that each describes. */
@@ -45,7 +45,7 @@ if (import.meta.main) {
   for (const [surface, file] of Object.entries(schemaFiles))
     write(join(schemaFolder, file), schemas[surface as keyof typeof schemas]);
   const changelog = readFileSync(join(root, "CHANGELOG.md"), "utf8");
-  if (newestRelease(changelog) === undefined || unreleasedIn(changelog) === "")
+  if (isRecordedAnew(changelog))
     write(recordFile, { version, surfaces: surfacesOf(schemas) } satisfies Recorded);
 }
 

@@ -12,7 +12,10 @@ export const needs: readonly Need[];
 export const everywhere: ReadonlySet<string>;
 export function packagesFor(group: string, machine: { readonly services: boolean }): Packages;
 export function packageOf(needed: string): string | undefined;
-export function releasePackages(architectures: readonly string[]): Packages;
+export function releasePackages(
+  architectures: readonly string[],
+  options?: { readonly rpm?: boolean },
+): Packages;
 export function missingFrom(packages: Packages): {
   readonly needed: readonly string[];
   readonly names: readonly string[];

@@ -116,11 +116,15 @@ export function packageOf(needed) {
 /**
  * What a release needs: for its files, and for starting an executable of another architecture.
  * @param architectures in Node's names
+ * @param rpm whether it has a package for RPM
  * @returns packages by commands and files
  */
-export function releasePackages(architectures) {
+export function releasePackages(architectures, { rpm = true } = {}) {
   const others = architectures.filter((each) => each !== process.arch);
-  return Object.assign({ "dpkg-deb": "dpkg", rpmbuild: "rpm" }, ...others.map((each) => emulation[each]));
+  return Object.assign(
+    { "dpkg-deb": "dpkg", ...(rpm && { rpmbuild: "rpm" }) },
+    ...others.map((each) => emulation[each]),
+  );
 }
 
 const emulation = {

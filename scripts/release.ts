@@ -22,6 +22,7 @@ import { billOfMaterials, checksumsOf, provenance, sign } from "./release/statem
 const root = join(import.meta.dirname, "..");
 const folder = join(root, "dist/release");
 const args = process.argv.slice(2);
+const onlyDeb = args.includes("--deb");
 /** Debian's names of the architectures. */
 const debianNames = { x64: "amd64", arm64: "arm64" } as const;
 const all: readonly Architecture[] = ["x64", "arm64"];
@@ -52,9 +53,9 @@ for (const arch of architectures) {
     compression: args.includes("--quick") ? 0 : 6,
   };
   files.push(buildDeb(input, folder));
-  if (!args.includes("--deb")) files.push(buildRpm(input, folder), buildArchive(input, folder));
+  if (!onlyDeb) files.push(buildRpm(input, folder), buildArchive(input, folder));
 }
-if (!args.includes("--deb")) {
+if (!onlyDeb) {
   const bom = join(folder, `nomad-driver-exec2-${version}.cdx.json`);
   writeFileSync(bom, billOfMaterials(date));
   files.push(bom);
@@ -69,9 +70,10 @@ if (key) sign(checksums, key);
 
 /** Ends the process before the build if a tool or the key is missing. */
 function requireTools(): void {
-  const { rpmbuild, ...others } = releasePackages(architectures);
-  const ofRpm = rpmbuild !== undefined && !args.includes("--deb") ? { rpmbuild } : {};
-  const packages = { ...others, ...ofRpm, ...(key && { "ssh-keygen": "openssh-client" }) };
+  const packages = {
+    ...releasePackages(architectures, { rpm: !onlyDeb }),
+    ...(key && { "ssh-keygen": "openssh-client" }),
+  };
   const { needed, names } = missingFrom(packages);
   if (key && !existsSync(key)) fail(`the key ${key} (RELEASE_KEY) does not exist`);
   if (names.length > 0) {

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { deprecationOf } from "../../src/effects/options/deprecation.ts";
 import { hclName } from "../../src/effects/options/hclOptions.ts";
-import { metaOf } from "../generateConfiguration.ts";
+import { saidOf } from "../generateConfiguration.ts";
 import { dialect, type JsonSchema } from "./jsonSchema.ts";
 
 /**
@@ -47,7 +47,7 @@ function fieldSchema(field: z.ZodType): JsonSchema {
       }
     },
   }) as JsonSchema;
-  const { description, example } = metaOf(field);
+  const { description, example } = saidOf(field);
   return {
     description,
     ...(deprecationOf(field) && { deprecated: true }),

@@ -50,6 +50,11 @@ export function unreleasedIn(changelog: string): string {
   return (parts.find((part) => part.startsWith("[Unreleased]")) ?? "").replace(/^.*/, "").trim();
 }
 
+/** Whether the record is made anew: before the first release, and right after one. */
+export function isRecordedAnew(changelog: string): boolean {
+  return newestRelease(changelog) === undefined || unreleasedIn(changelog) === "";
+}
+
 /** The newest release in a changelog; undefined before the first. */
 export function newestRelease(changelog: string): string | undefined {
   return /^## \[(\d+\.\d+\.\d+)\]/m.exec(changelog)?.[1];

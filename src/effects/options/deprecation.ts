@@ -53,10 +53,12 @@ export function deprecationText({ since, instead }: Deprecation): string {
 
 /** @param field schema of the option */
 export function deprecationOf(field: unknown): Deprecation | undefined {
-  if (!(field instanceof z.ZodType)) return undefined;
-  const own = field.meta()?.deprecation;
-  if (own !== undefined) return own;
-  return field instanceof z.ZodDefault || field instanceof z.ZodOptional
-    ? deprecationOf(field.unwrap())
-    : undefined;
+  return metaOf(field).deprecation;
+}
+
+/** The `meta` of an option, which takes precedence over the `meta` of the type that the option wraps. */
+export function metaOf(field: unknown): z.GlobalMeta {
+  if (!(field instanceof z.ZodType)) return {};
+  const inner = field instanceof z.ZodDefault || field instanceof z.ZodOptional ? metaOf(field.unwrap()) : {};
+  return { ...inner, ...field.meta() };
 }
