@@ -5,6 +5,7 @@
  * message could displace the exit code of an earlier run. There is one message for each thing that a person
  * has to know, none for normal events, and none that repeats an event of the client.
  */
+
 import { deprecatedAmong, deprecationText } from "../../effects/options/deprecation.ts";
 import { taskSchema } from "../../effects/parts.ts";
 import { adviceFor, isProbe } from "../../effects/verdicts.ts";
@@ -13,6 +14,7 @@ import { describeRefusal, type Refusal, refusalKey } from "../../machines/events
 import { type EventData, type EventOf, type EventType, eventCatalogue } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import type { TaskSnapshot } from "../../machines/taskMachine.ts";
+import { upperFirst } from "../../units/upperFirst.ts";
 import { visible, visibleTexts } from "../../units/visible.ts";
 import type { SharedUser } from "../start/taskUser.ts";
 
@@ -100,7 +102,7 @@ export function messageOfDeprecated({ request }: TaskContext): TaskMessage | und
   const deprecated = request === null ? [] : deprecatedAmong(taskSchema(), Object.keys(request.options));
   if (deprecated.length === 0) return undefined;
   const texts = deprecated.map((each) => `option ${each.option} is ${deprecationText(each)}`);
-  return message(texts.join("; ").replace("o", "O"), {
+  return message(upperFirst(texts.join("; ")), {
     deprecated: deprecated.map(({ option }) => option).join(", "),
   });
 }

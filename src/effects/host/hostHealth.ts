@@ -1,4 +1,5 @@
 /** Derives the driver's health and its node attributes from the host's facts. Pure. */
+import { isArchitecture } from "../kernel/systemCalls.ts";
 import type { SandboxOptions } from "../parts.ts";
 import type { HostFacts } from "./hostFacts.ts";
 
@@ -139,7 +140,7 @@ function unsupportedProblems({ root, arch }: HostFacts): HostProblem[] {
       remedy: "Run the Nomad client as root",
     });
   }
-  if (arch !== "x64" && arch !== "arm64") {
+  if (!isArchitecture(arch)) {
     problems.push({
       what: `the machine is neither x86-64 nor arm64 but ${arch}`,
       consequence: "tasks cannot be started on it",

@@ -4,7 +4,7 @@
  */
 import { libc } from "./bindings.ts";
 import { errnoName } from "./kernelError.ts";
-import { type SystemCall, systemCallNumber } from "./systemCalls.ts";
+import { isArchitecture, type SystemCall, systemCallNumber } from "./systemCalls.ts";
 
 /** The first version of Linux that has the call with the flags that the driver gives it. */
 export const neededCalls = {
@@ -28,8 +28,8 @@ export const neededCalls = {
  */
 export function findMissingCalls(): readonly SystemCall[] {
   const { probe, errno } = libc();
-  const { arch } = process;
-  if (arch !== "x64" && arch !== "arm64") return [];
+  const arch: string = process.arch;
+  if (!isArchitecture(arch)) return [];
   return (Object.keys(neededCalls) as SystemCall[]).filter(
     (call) => probe(systemCallNumber(call, arch), -1, 0, 0, 0, 0) < 0 && errnoName(errno()) === "ENOSYS",
   );

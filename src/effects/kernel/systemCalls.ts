@@ -435,13 +435,19 @@ export const highestSystemCall = Math.max(
   ...Object.values(numbers).flatMap(([x64, arm64]) => [x64, arm64 ?? 0]),
 );
 
+/** Whether the driver runs on machines of an architecture, in Node's names. */
+export function isArchitecture(arch: string): arch is Architecture {
+  return arch === "x64" || arch === "arm64";
+}
+
 /**
  * The architecture of this machine.
  * @throws DriverError `UNSUPPORTED` if the driver does not run on it
  */
 export function supportedArchitecture(): Architecture {
-  if (process.arch === "x64" || process.arch === "arm64") return process.arch;
-  throw new DriverError("UNSUPPORTED", `tasks cannot be started on ${process.arch}`, {
+  const arch: string = process.arch;
+  if (isArchitecture(arch)) return arch;
+  throw new DriverError("UNSUPPORTED", `tasks cannot be started on ${arch}`, {
     hint: "The driver runs on x86-64 and arm64",
   });
 }

@@ -4,6 +4,7 @@
  * event loop: one whose process is stuck in execve(2) may hang.
  */
 import { readdir, readFile } from "node:fs/promises";
+import { atMost } from "../../base/atMost.ts";
 import { supportedArchitecture, systemCallName } from "../kernel/systemCalls.ts";
 import { isSameProcess } from "./processIdentity.ts";
 import { type ProcessIdentity, parseStat } from "./processStat.ts";
@@ -40,14 +41,11 @@ const maxName = 64;
 export async function waitingThreads(task: ProcessIdentity): Promise<Waits> {
   const found: { threads: WaitingThread[]; more: number } = { threads: [], more: 0 };
   const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), maxMs);
-  const isLate = new Promise<void>((resolve) => late.signal.addEventListener("abort", () => resolve()));
   try {
-    if (isSameProcess(task)) await Promise.race([collect(task.pid, found, late.signal), isLate]);
+    if (isSameProcess(task)) await atMost(maxMs, collect(task.pid, found, late.signal));
   } catch {
     // What was found until then is told.
   } finally {
-    clearTimeout(timer);
     late.abort();
   }
   return { threads: [...found.threads], more: found.more };

@@ -9,8 +9,10 @@
  * anything else: the path is resolved without I/O, links in folders that the task may change lead out of none of
  * them, and only a regular file on a file system of this host is read.
  */
+
 import { type BigIntStats, closeSync, constants, fstatSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import { atMost } from "../../base/atMost.ts";
 import { keyedDigest } from "../command/envDigest.ts";
 import {
   AT_FDCWD,
@@ -84,16 +86,6 @@ export function watchProgram(
     },
     cancel,
   };
-}
-
-async function atMost<T>(ms: number, waited: Promise<T>): Promise<T | undefined> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(resolve, ms);
-  try {
-    return await Promise.race([waited, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 async function readProgram(

@@ -4,6 +4,7 @@
  * values of the environment. Code that shows or exports events must use this file,
  * unless a person requested the arguments. Pure.
  */
+import { mapTexts } from "../../base/mapTexts.ts";
 import { type EventTraits, MASK } from "../../machines/events/defineEvent.ts";
 import { traitsOf } from "../../machines/events.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
@@ -54,11 +55,11 @@ function changedAt(
 }
 
 function maskAll(value: unknown): unknown {
-  return mapText(value, () => MASK);
+  return mapTexts(value, () => MASK);
 }
 
 function maskPlan(value: unknown): unknown {
-  return mapText(value, maskPlanStep);
+  return mapTexts(value, maskPlanStep);
 }
 
 /**
@@ -67,14 +68,6 @@ function maskPlan(value: unknown): unknown {
  */
 export function maskPlanStep(line: string): string {
   return line.replaceAll(/\["(?:[^"\\]|\\.)*"(?:, "(?:[^"\\]|\\.)*")*\]/gs, `[${MASK}]`);
-}
-
-/** Replaces every text in the data. The data keep their shape, so that the event can still be folded. */
-function mapText(value: unknown, change: (text: string) => string): unknown {
-  if (typeof value === "string") return change(value);
-  if (Array.isArray(value)) return value.map((each) => mapText(each, change));
-  if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, mapText(each, change)]));
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { parentJob } from "../../base/jobName.ts";
+import { mostOf } from "../why/usage.ts";
 import type { RunUse } from "./runUse.ts";
 
 /** An answer of `/api/v1/query` whose result is an instant vector. https://prometheus.io/docs/prometheus/latest/querying/api */
@@ -149,7 +150,7 @@ export function runsInMetrics(tasks: Vector, going: Vector, answers: Figures, no
       endedAt: isGoing ? null : seenAt,
       reserved: reserved === null ? null : reservedOf(reserved, limit, hertz),
       memory: {
-        peakBytes: most(figure("memoryPeak"), figure("memory")),
+        peakBytes: mostOf([figure("memoryPeak"), figure("memory")]),
         isWhole: false,
         limitBytes: limit,
         kills: kills > 0 || isGoing ? kills : null,
@@ -198,8 +199,4 @@ function valuesIn(vector: Vector): Map<string, number> {
 
 function inMs(seconds: number | null): number | null {
   return seconds === null ? null : seconds * 1000;
-}
-
-function most(a: number | null, b: number | null): number | null {
-  return a === null || b === null ? (a ?? b) : Math.max(a, b);
 }

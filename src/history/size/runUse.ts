@@ -5,7 +5,7 @@ import { isOver, type TaskSnapshot } from "../../machines/taskMachine.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import type { UsageSample } from "../../store/usage/usageSample.ts";
 import { isDamaged } from "../replay/storedHistory.ts";
-import { mostStored, peakOf, usageSpans } from "../why/usage.ts";
+import { mostOf, mostStored, peakOf, usageSpans } from "../why/usage.ts";
 
 /** What a job file's `resources` have of a task. */
 export interface Reserved {
@@ -181,9 +181,4 @@ function spaced(samples: readonly UsageSample[]): UsageSample[] {
   return samples.filter(
     ({ time }, index) => (samples[index + 1]?.time ?? Number.POSITIVE_INFINITY) - time >= leastSpanMs,
   );
-}
-
-function mostOf(figures: readonly (number | null | undefined)[]): number | null {
-  const known = figures.filter((each): each is number => each != null && !Number.isNaN(each));
-  return known.length === 0 ? null : Math.max(...known);
 }

@@ -5,6 +5,7 @@
 import { countOf } from "../../units/counts.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { formatBytes } from "../../units/sizes.ts";
+import { mostOf } from "../why/usage.ts";
 import type { Amount, Reserved, RunUse, SizedTask } from "./runUse.ts";
 
 export interface SizingOptions {
@@ -90,7 +91,8 @@ function sizeOf(runs: readonly [RunUse, ...RunUse[]], options: SizingOptions, no
   const { namespace, job, group, task, reserved } = newest;
   const from = runs.reduce((first, { begunAt }) => Math.min(first, begunAt), now);
   const to = runs.reduce((last, { endedAt }) => Math.max(last, endedAt ?? now), from);
-  const throttled = runs.filter(isHeldBack);
+  const held = runs.filter(({ cpu }) => (cpu.throttledMs ?? 0) >= 1);
+  const throttled = { runs: held.length, mostMs: mostOf(held.map(({ cpu }) => cpu.throttledMs)) ?? 0 };
   return {
     ...{ namespace, job, group, task },
     runs: {
@@ -101,11 +103,8 @@ function sizeOf(runs: readonly [RunUse, ...RunUse[]], options: SizingOptions, no
     },
     ...{ from, to },
     memory: reserved === null ? null : memorySize(runs, reserved, options),
-    cpu: reserved === null ? null : cpuSize(runs, reserved, options),
-    throttled: {
-      runs: throttled.length,
-      mostMs: mostOf(throttled.map(({ cpu }) => cpu.throttledMs)) ?? 0,
-    },
+    cpu: reserved === null ? null : cpuSize(runs, reserved, throttled, options),
+    throttled,
     memoryWaiting: mostOf(runs.map(({ memory }) => memory.waiting)),
     disk: amountOf(runs.map(({ disk }) => disk)),
     processes: amountOf(runs.map(({ processes }) => processes)),
@@ -241,19 +240,15 @@ function say(runs: readonly RunUse[], text: (count: string, runs: readonly RunUs
   return runs.length === 0 ? [] : [text(countOf(runs.length, "run"), runs)];
 }
 
-function isHeldBack({ cpu }: RunUse): boolean {
-  return (cpu.throttledMs ?? 0) >= 1;
-}
-
 /** CPU shorter than a sample's span is not in the record: less of it kills nothing, but makes a task slower. */
 function cpuSize(
   runs: readonly RunUse[],
   { cpuMhz, hasCores }: Reserved,
+  throttled: TaskSizing["throttled"],
   { headroom, measured }: SizingOptions,
 ): Size | null {
   if (hasCores || cpuMhz <= 0) return null;
   const used = distributionOf(runs.map(({ cpu }) => cpu.most));
-  const held = runs.filter(isHeldBack);
   const spanMs = mostOf(runs.map(({ cpu }) => cpu.spanMs)) ?? 0;
   const wanted = (used?.most ?? Number.POSITIVE_INFINITY) * (1 + headroom);
   const proposed = Math.max(10, Math.ceil(wanted / 10) * 10);
@@ -261,9 +256,8 @@ function cpuSize(
   const base = { reserved: cpuMhz, used };
   if (used === null) return { ...base, proposed: null, notes: ["CPU was not measured"] };
   const bursts = `Figures are averages over up to ${formatDuration(spanMs)}: less CPU would make shorter bursts take longer`;
-  if (held.length > 0) {
-    const ms = mostOf(held.map(({ cpu }) => cpu.throttledMs)) ?? 0;
-    const text = `The limit held back ${countOf(held.length, "run")}, by up to ${formatDuration(ms)}: what they would have used is not known`;
+  if (throttled.runs > 0) {
+    const text = `The limit held back ${countOf(throttled.runs, "run")}, by up to ${formatDuration(throttled.mostMs)}: what they would have used is not known`;
     return { ...base, proposed: null, notes: [text] };
   }
   if (!isLess) return { ...base, proposed: null, notes: [] };
@@ -291,8 +285,4 @@ function amountOf(amounts: readonly Amount[]): Amount {
     most: mostOf(amounts.map(({ most }) => most)),
     limit: mostOf(amounts.map(({ limit }) => limit)),
   };
-}
-
-function mostOf(figures: readonly (number | null)[]): number | null {
-  return figures.reduce((most, figure) => (figure === null ? most : Math.max(most ?? figure, figure)), null);
 }

@@ -3,7 +3,7 @@
  * variables OTEL_EXPORTER_OTLP_*, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES. The library is loaded only
  * if traces are sent.
  */
-import { createHash } from "node:crypto";
+
 import { type HrTime, SpanKind, SpanStatusCode, TraceFlags } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import {
@@ -15,6 +15,7 @@ import {
 import type { ReadableSpan } from "@opentelemetry/sdk-trace";
 import { DriverError } from "../../base/errors.ts";
 import { trustBundledRoots } from "../../base/rootCertificates.ts";
+import { uuidV5 } from "../../base/uuid.ts";
 import { version } from "../../base/version.ts";
 import type { TaskTrace, TraceSpan } from "./taskTrace.ts";
 
@@ -106,11 +107,7 @@ export class TraceExporter {
  * https://opentelemetry.io/docs/specs/semconv/registry/attributes/service/.
  */
 function instanceId(node: string): string {
-  const namespace = Buffer.from("4d63009a8d0f11eeaad74c796ed8e320", "hex");
-  const bytes = createHash("sha1").update(namespace).update(node).digest().subarray(0, 16);
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x50;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  return uuidV5("4d63009a-8d0f-11ee-aad7-4c796ed8e320", node);
 }
 
 /** Seconds and nanoseconds. */

@@ -1,4 +1,5 @@
 /** Sentences that say how and why a task ended, or that it still runs. Pure. */
+
 import { withCall } from "../../base/errors.ts";
 import { signalMeaning, signalName } from "../../base/signalNames.ts";
 import { NOT_EXECUTABLE, NOT_FOUND, SIGNALLED } from "../../base/taskEnd.ts";
@@ -11,6 +12,7 @@ import type { TaskContext } from "../../machines/taskContext.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { formatZonedTime } from "../../units/times.ts";
+import { upperFirst } from "../../units/upperFirst.ts";
 import { recordedSentences } from "./blackBox.ts";
 import { denialSentences } from "./denials.ts";
 import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
@@ -35,10 +37,6 @@ const maxQuote = 200;
 
 function shortLine(line: string): string {
   return line.length > maxQuote ? `${line.slice(0, maxQuote - 1)}…` : line;
-}
-
-function upperFirst(text: string): string {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
 export function ending(facts: readonly Fact[], context: TaskContext): Sentence[] {

@@ -145,10 +145,10 @@ export function mostStored(samples: readonly UsageSample[]): number | null {
   return mostOf(samples.map(({ ownDiskBytes }) => ownDiskBytes));
 }
 
-/** Null if none is known. */
-function mostOf(figures: readonly number[]): number | null {
+/** Null if none is known. NaN counts as unknown. */
+export function mostOf(figures: readonly (number | null | undefined)[]): number | null {
   return figures.reduce<number | null>(
-    (max, each) => (Number.isNaN(each) || each <= (max ?? -1) ? max : each),
+    (most, each) => (each == null || Number.isNaN(each) ? most : Math.max(most ?? each, each)),
     null,
   );
 }

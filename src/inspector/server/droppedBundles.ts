@@ -3,6 +3,7 @@
  * replace them, and are never written to disk. Each bundle has its own index, so that its tasks cannot be
  * taken for tasks of this host.
  */
+
 import { randomBytes } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
 import { DriverError } from "../../base/errors.ts";
@@ -12,6 +13,7 @@ import { checkStream, type Finding } from "../../history/replay/check/streamChec
 import { thisMachine } from "../../machines/machineVersion.ts";
 import type { EventReader } from "../../store/eventStore.ts";
 import { formatBytes } from "../../units/sizes.ts";
+import { upperFirst } from "../../units/upperFirst.ts";
 import type { BundleView } from "../views/answers.ts";
 import { Allocations } from "./allocations.ts";
 import { LogRequests } from "./logs/logRequests.ts";
@@ -51,7 +53,7 @@ export class DroppedBundles {
     const name = fileName.slice(0, maxNameLength);
     const { header, reader } = await parseBundleInTurns(bytes.toString("utf8"), name, turn);
     // The reader reports damage outside of events. The check of each stream below finds damage to events.
-    const damage = reader.damage.map((text) => text.charAt(0).toUpperCase() + text.slice(1));
+    const damage = reader.damage.map(upperFirst);
     const index = new TaskIndex();
     let taken = 0;
     for (const event of reader.readIntact()) {

@@ -8,6 +8,7 @@ import type { TaskContext } from "../../machines/taskContext.ts";
 import { resultOf } from "../../machines/taskOutline.ts";
 import type { TaskResult } from "../../machines/taskResults.ts";
 import { formatDuration } from "../../units/durations.ts";
+import { upperFirst } from "../../units/upperFirst.ts";
 import { type OutcomeKind, type Tone, toneOf } from "./outcomeKinds.ts";
 
 export interface Outcome {
@@ -90,9 +91,7 @@ function endedText(result: TaskResult, { failure, exit, lostReason, stop }: Task
 /** The cause of an end by a signal: such a text says itself what ended the task. */
 function upperCause(exit: TaskContext["exit"]): string | undefined {
   const known = knownCause(exit?.cause);
-  if (known === undefined) return undefined;
-  const text = causeText(known);
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+  return known === undefined ? undefined : upperFirst(causeText(known));
 }
 
 function presentKind(state: string): OutcomeKind {

@@ -76,7 +76,8 @@ export async function checkFile(
     const plugin = pluginOptionsOf(config);
     const job = await readChecked(file, variables, plugin);
     checkVolumes(file, job);
-    const effects = tasksOf(job).flatMap((place) => [
+    const own = tasksOf(job).filter(({ task }) => task.driver === "exec2");
+    const effects = own.flatMap((place) => [
       ...checkLogs(file, place, plugin),
       ...checkWeight(file, place),
       ...checkDeprecated(file, place),
@@ -346,7 +347,6 @@ function checkVolumes(file: JobFile, job: Job | undefined): void {
  */
 function checkLogs(file: JobFile, place: TaskPlace, plugin: PluginOptions): FoundProblem[] {
   const { task } = place;
-  if (task.driver !== "exec2") return [];
   const at = pathOf(place);
   const { config } = sampleOf(file, place);
   if (optionProblems(() => parseTaskOptions(config, plugin)).length > 0) return [];
@@ -370,7 +370,6 @@ function checkLogs(file: JobFile, place: TaskPlace, plugin: PluginOptions): Foun
 
 /** A weight of I/O that nothing obeys is not an error, so a job file is the last place where it can be seen early. */
 function checkWeight(file: JobFile, place: TaskPlace): FoundProblem[] {
-  if (place.task.driver !== "exec2") return [];
   const { io } = sampleOf(file, place).config;
   const hasWeight = Array.isArray(io) && io.some((block) => block?.weight !== undefined);
   if (!hasWeight) return [];
@@ -385,7 +384,6 @@ function checkWeight(file: JobFile, place: TaskPlace): FoundProblem[] {
 
 /** Options that a later version will not have. */
 function checkDeprecated(file: JobFile, place: TaskPlace): FoundProblem[] {
-  if (place.task.driver !== "exec2") return [];
   return deprecatedAmong(taskSchema(), Object.keys(place.task.config)).map(
     warningAt(file, `${pathOf(place)}.config`),
   );

@@ -1,8 +1,10 @@
 /** A report on the host: the result of each check, the problems, and both as text. Pure. */
+
 import { parsePluginOptions } from "../../../driver/options/pluginOptions.ts";
 import type { HostFacts } from "../../../effects/host/hostFacts.ts";
 import type { FoundOffer, HostProblem } from "../../../effects/host/hostHealth.ts";
 import { judgeHost } from "../../../effects/host/hostHealth.ts";
+import { isArchitecture } from "../../../effects/kernel/systemCalls.ts";
 import { abis } from "../../../effects/landlock/rights.ts";
 import { visible } from "../../../units/visible.ts";
 import { wrap } from "../../../units/widths.ts";
@@ -56,11 +58,7 @@ export function reportOn(
     fit: health === "healthy" && state.problem === undefined,
     checks: [
       required("root", facts.root, facts.root ? "yes" : "no"),
-      required(
-        "machine",
-        facts.arch === "x64" || facts.arch === "arm64",
-        `${facts.arch}, ${facts.cores} cores`,
-      ),
+      required("machine", isArchitecture(facts.arch), `${facts.arch}, ${facts.cores} cores`),
       required("kernel", facts.landlockAbi > 0, `Linux ${facts.kernel}`),
       ...landlockChecks(facts.landlockAbi),
       required("cgroup v2", facts.cgroupMount !== undefined, facts.cgroupMount ?? "not mounted"),

@@ -1,6 +1,8 @@
 /** HCL2's functions for encodings and hashes. Pure. */
+
 import { createHash } from "node:crypto";
 import { parseJsonOrNothing } from "../../../../base/json.ts";
+import { uuidV5 } from "../../../../base/uuid.ts";
 import { mapOf, type Value } from "../values.ts";
 import { anything, type Functions, fail, takes, text } from "./define.ts";
 import { toJson } from "./goFormat.ts";
@@ -69,11 +71,7 @@ function uuidv5(namespace: string, name: string): string {
   const id = (namespace && namespaces[namespace]) || namespace;
   if (!/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(id))
     fail("its namespace must be dns, url, oid, x500 or a UUID");
-  const bytes = Buffer.concat([Buffer.from(id.replaceAll("-", ""), "hex"), Buffer.from(name)]);
-  const hash = createHash("sha1").update(bytes).digest().subarray(0, 16);
-  hash.writeUInt8((hash.readUInt8(6) & 0x0f) | 0x50, 6);
-  hash.writeUInt8((hash.readUInt8(8) & 0x3f) | 0x80, 8);
-  return hash.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  return uuidV5(id, name);
 }
 
 /** Parses CSV as in RFC 4180. The first line has the names of the columns. */

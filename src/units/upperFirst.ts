@@ -1,0 +1,4 @@
+/** A text that begins a sentence. Pure. */
+export function upperFirst(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+}
