@@ -48,3 +48,8 @@ export function allocationOf(stub: AllocationStub, once: (text: string) => strin
 export function parentOf(job: string): string {
   return job.replace(/\/(?:dispatch|periodic)-[^/]*$/, "");
 }
+
+/** Equal for the allocations of one job, and of what was made of it. */
+export function jobKey({ namespace, job }: Pick<FleetAllocation, "namespace" | "job">): string {
+  return `${namespace}\0${parentOf(job)}`;
+}

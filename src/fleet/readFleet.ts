@@ -1,7 +1,7 @@
 /** Reads what Nomad knows of a job's allocations, or of all, and of their nodes. Keeps little of each. */
 import { z } from "zod";
 import { DriverError } from "../base/errors.ts";
-import { allocationOf, type FleetAllocation, parentOf } from "./allocation.ts";
+import { allocationOf, type FleetAllocation, jobKey, parentOf } from "./allocation.ts";
 import type { NomadApi } from "./nomadApi.ts";
 import { allocationStub, driverName, jobStub, type NodeStub, nodeStub } from "./stubs.ts";
 
@@ -111,7 +111,7 @@ async function ofThisDriver(
   const asked = new Map(
     allocations.flatMap((each) => {
       const unknown = each.failure !== undefined && each.failure.isExec2 === undefined;
-      return unknown ? [[keyOf(each), { namespace: each.namespace, job: parentOf(each.job) }] as const] : [];
+      return unknown ? [[jobKey(each), { namespace: each.namespace, job: parentOf(each.job) }] as const] : [];
     }),
   );
   const drivers = new Map<string, ReadonlyMap<string, string>>();
@@ -124,14 +124,10 @@ async function ofThisDriver(
   return allocations.filter((each) => {
     const { failure } = each;
     if (failure === undefined || failure.isExec2 === true) return true;
-    const tasks = drivers.get(keyOf(each));
+    const tasks = drivers.get(jobKey(each));
     if (failure.task === null) return [...(tasks?.values() ?? [])].includes(driverName);
     return tasks?.get(failure.task) === driverName;
   });
-}
-
-function keyOf({ namespace, job }: FleetAllocation): string {
-  return `${namespace}\0${parentOf(job)}`;
 }
 
 async function readNodes(

@@ -1,6 +1,6 @@
 /** Why allocations of a fleet failed: groups of equal failures, and what sets them apart from good allocations. Pure. */
 import { formatCount } from "../units/counts.ts";
-import { type FleetAllocation, parentOf } from "./allocation.ts";
+import { type FleetAllocation, jobKey, parentOf } from "./allocation.ts";
 import { chanceText } from "./chanceText.ts";
 import { factsOfAllocation, factsOfNode, factText, wherePhrase } from "./facts.ts";
 import type { Failure } from "./failure.ts";
@@ -52,14 +52,14 @@ export function explainFleet({ allocations, nodes, notes }: Fleet, sinceMs: numb
   const failed = within.filter(hasFailed);
   const good = Map.groupBy(
     within.filter(({ status }) => status === "good"),
-    jobOf,
+    jobKey,
   );
   const factsByNode = new Map([...nodes].map(([id, node]) => [id, factsOfNode(node)]));
   const names = new Map(within.map(({ node, nodeName }) => [node, nodeName]));
   const nameOf = (node: string) => names.get(node) || node.slice(0, 8);
   const groups = [...Map.groupBy(failed, groupKey).values()].sort((one, other) => other.length - one.length);
   const compared = groups.map((group) => {
-    const jobs = new Set(group.map(jobOf));
+    const jobs = new Set(group.map(jobKey));
     return [...group, ...[...jobs].flatMap((job) => good.get(job) ?? [])];
   });
   const rankings = rank(compared.map((cases) => ({ cases: cases.map(caseOf), nodes: factsByNode })));
@@ -79,10 +79,6 @@ function hasFailed(each: FleetAllocation): each is Failed {
   return each.failure !== undefined;
 }
 
-function jobOf({ namespace, job }: FleetAllocation): string {
-  return `${namespace}\0${parentOf(job)}`;
-}
-
 /** Equal failures. Without an object, the text tells them apart, but not by its numbers. */
 function groupKey({ failure: { kind, object, text } }: Failed): string {
   return JSON.stringify([kind, object ?? text.replaceAll(/[0-9a-f]{8,}|\d+(?:\.\d+)?/g, "…")]);
@@ -90,7 +86,7 @@ function groupKey({ failure: { kind, object, text } }: Failed): string {
 
 function caseOf(each: FleetAllocation) {
   return {
-    ...{ failed: hasFailed(each), stratum: jobOf(each), node: each.node },
+    ...{ failed: hasFailed(each), stratum: jobKey(each), node: each.node },
     ...{ createdMs: each.createdMs, facts: factsOfAllocation(each) },
   };
 }

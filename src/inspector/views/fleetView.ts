@@ -41,9 +41,6 @@ export function fleetView(
   allocations: readonly FleetFailure[],
   { readAt, isKnown }: { readonly readAt: number; readonly isKnown: (allocation: string) => boolean },
 ): FleetView {
-  const failures = allocations.flatMap(({ nodeName, failure }) =>
-    failure === undefined ? [] : [{ nodeName, at: failure.atMs }],
-  );
   const nodes = [...Map.groupBy(allocations, ({ nodeName }) => nodeName)].map(([name, own]) => ({
     ...{ name, failed: own.filter(({ failure }) => failure !== undefined).length, all: own.length },
   }));
@@ -57,6 +54,6 @@ export function fleetView(
       .filter(({ failed }) => failed > 0)
       .sort((one, other) => other.failed - one.failed)
       .slice(0, maxNodes),
-    times: failures.map(({ at }) => at),
+    times: allocations.flatMap(({ failure }) => (failure === undefined ? [] : [failure.atMs])),
   };
 }
