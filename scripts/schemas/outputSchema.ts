@@ -126,7 +126,11 @@ class SchemaMaker {
         const entries = checker.getTypeArguments(type as never);
         return { type: "array", items: this.#union(entries) };
       }
-      const fields = checker.getPropertiesOfType(type).flatMap((property) => this.#field(property));
+      const fields = checker
+        .getPropertiesOfType(type)
+        .flatMap((property) => this.#field(property))
+        // As of unions, the compiler's own order may change with code that has nothing to do with the type.
+        .sort((one, other) => (one.name < other.name ? -1 : 1));
       const [rest] = checker.getIndexInfosOfType(type);
       return {
         type: "object",
