@@ -108,7 +108,7 @@ function differencesOf(stubs: readonly NodeStub[]): AttributeDifference[] {
 }
 
 /** A version with a suffix, such as 1.0.0-rc.1, is older than the one without. */
-function compareVersions(one: string, other: string): number {
+export function compareVersions(one: string, other: string): number {
   const [[a = "", ...before], [b = "", ...after]] = [one.split("-"), other.split("-")];
   return (
     byNumbers.compare(a, b) ||

@@ -197,7 +197,7 @@ export class NomadApi {
         "NOMAD_REFUSED",
         `Nomad refuses ${path} ${which}${said === "" ? "" : `: ${said}`}`,
         {
-          hint: `Set NOMAD_TOKEN to a token whose policy has these rules:\n${rulesFor(this.address.namespace)}`,
+          hint: `Set NOMAD_TOKEN to a token whose policy has these rules:\n${rulesFor(path, this.address.namespace)}`,
         },
       );
     }
@@ -237,9 +237,10 @@ export class NomadApi {
 /** The cause of an error about something that Nomad does not have. */
 const notFound = Symbol("not found");
 
-/** The ACL rules that all requests of this program take together. */
-function rulesFor(namespace: string): string {
+/** The ACL rules that all requests about a cluster take together; for an agent's own facts, the agent's, too. */
+function rulesFor(path: string, namespace: string): string {
   return [
+    ...(path.startsWith("/v1/agent/") ? ["agent {", '    policy = "read"', "}"] : []),
     `namespace ${JSON.stringify(namespace)} {`,
     '    capabilities = ["read-job"]',
     "}",

@@ -181,6 +181,17 @@ describe("fleet nodes", () => {
     expect(tableOf(stdout).at(-1)).toMatch(/^client-10 +ready +– +– +– +no driver$/);
   });
 
+  it("says what to know of the nodes' agents", async () => {
+    const cluster = changed("client-1", ({ Attributes }) => ({
+      Attributes: { ...(Attributes as object), "nomad.version": "1.9.3" },
+    }));
+    const { stdout } = await fleet(["nodes"], { cluster });
+    expect(stdout.replaceAll(/\s+/g, " ")).toContain(
+      "Nomad 1.9.3 panics when a task with a dynamic user is restarted: client-1. Set `user` in each job",
+    );
+    expect(stdout).not.toContain("has not been tried");
+  });
+
   it("says where nodes differ, with the nodes that are unlike most", async () => {
     const cluster = changed("client-3", ({ Attributes }) => {
       const { "driver.exec2.seccomp": _, ...rest } = Attributes as Record<string, string>;

@@ -24,10 +24,14 @@ const name = "nomad-driver-exec2";
 describe("install", () => {
   it("copies the executable, reports on the host, and prints the agent's block", async () => {
     const folder = temporaryFolder();
-    const ended = await call(["install", "--plugin-dir", folder], built);
+    const ended = await call(["install", "--plugin-dir", folder], {
+      ...built,
+      env: { NOMAD_ADDR: "http://127.0.0.1:1" },
+    });
     expect(ended).toMatchObject({ code: 0, stderr: "" });
     expect(ended.stdout).toContain(`installed ${join(folder, name)}`);
     expect(ended.stdout).toContain('plugin "nomad-driver-exec2" {');
+    expect(ended.stdout).toContain("Agents from 1.8.0 to 1.9.5 end by a fault of their own");
     expect(lstatSync(join(folder, name)).mode & 0o777).toBe(0o755);
     expect(readFileSync(join(folder, name)).equals(readFileSync(builtEntry))).toBe(true);
     expect(await call(["version"], { program: [join(folder, name)] })).toMatchObject({ code: 0 });

@@ -119,6 +119,11 @@ class Server {
       const node = this.#cluster.nodes.find(({ ID }) => ID === id);
       return node === undefined ? fail(response, { status: 404, body: "node not found" }) : send(node);
     }
+    // As the API's pages say; it was not recorded.
+    if (path === "/v1/agent/self")
+      return may("nodes")
+        ? send({ stats: { client: { node_id: this.#cluster.nodes[0]?.ID } } })
+        : fail(response, recordedError("403-nodes-reader"));
     const namespace = query.get("namespace") ?? "default";
     const isKnownToken = this.#options.tokens === undefined || rights !== undefined;
     if (!may("jobs")) {

@@ -16,14 +16,23 @@ import { leftoverSentence } from "../../tasks/leftoverText.ts";
 import { jsonOf } from "../../terminal/json.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
+import type { AgentFinding } from "./agentFinding.ts";
 import { deprecatedInHistories, deprecatedOfPlugin } from "./deprecatedOptions.ts";
 import { formatReport, reportOn, type StateFolderFinding } from "./report.ts";
 
-/**
- * @param plugin options of the plugin block, if they are at hand
- * @returns the exit code: 1 if tasks cannot run
- */
-export async function diagnose(stateDir: string, json: boolean, plugin?: PluginOptions): Promise<number> {
+export interface DiagnosisInput {
+  /** Options of the plugin block, if they are at hand. */
+  readonly plugin?: PluginOptions | undefined;
+  /** What the host's agent says, if it was asked. */
+  readonly agent?: AgentFinding | undefined;
+}
+
+/** @returns the exit code: 1 if tasks cannot run */
+export async function diagnose(
+  stateDir: string,
+  json: boolean,
+  { plugin, agent }: DiagnosisInput = {},
+): Promise<number> {
   const leftovers = findLeftovers(workParent).leftovers.map((each) => leftoverSentence(each, Date.now()));
   const facts = probeHost();
   const offers = await findOffers(facts);
@@ -32,7 +41,7 @@ export async function diagnose(stateDir: string, json: boolean, plugin?: PluginO
     : { found: resolve(stateDir), checked: false, problem: undefined, quarantined: [] };
   const ofHistories = facts.root ? await deprecatedInHistories(stateDir) : [];
   const deprecated = [...(plugin ? deprecatedOfPlugin(plugin) : []), ...ofHistories];
-  const report = reportOn(facts, state, leftovers, offers, deprecated);
+  const report = reportOn(facts, state, leftovers, offers, { deprecated, agent });
   const text = json
     ? jsonOf("doctor", report, 2)
     : formatReport(report, styleFor(process.stdout), widthOf(process.stdout));

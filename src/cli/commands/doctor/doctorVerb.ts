@@ -9,6 +9,7 @@ import {
 } from "../verb.ts";
 
 interface Options extends JobFileOptions {
+  readonly agent?: boolean;
   readonly json?: boolean;
   readonly plan?: string;
   readonly showArgs?: boolean;
@@ -23,6 +24,7 @@ export const addDoctor: AddVerb = (program, exit) => {
         "state folder. Shows what is missing, what follows from it, and how to fix it. Changes nothing. Exits with " +
         "1 if tasks cannot run.",
     )
+    .option("--agent", "also ask the agent at NOMAD_ADDR for its version, and say what to know of it")
     .option(...jsonOption)
     .option(
       "--plan <job>",
@@ -38,6 +40,7 @@ export const addDoctor: AddVerb = (program, exit) => {
       `
 Examples:
   nomad-driver-exec2 doctor
+  nomad-driver-exec2 doctor --agent
   nomad-driver-exec2 doctor --json | jq .problems
   nomad-driver-exec2 doctor --plan examples/hello.nomad.hcl`,
     )
@@ -60,5 +63,7 @@ async function act(options: Options): Promise<number> {
   // A misspelt plugin option fails here as it does with --plan.
   const plugin = pluginOptionsOf(config);
   const { diagnose } = await import("./diagnose.ts");
-  return diagnose(config.stateDir, options.json ?? false, plugin);
+  const { findAgent } = await import("./agentFinding.ts");
+  const agent = options.agent ? await findAgent(process.env) : undefined;
+  return diagnose(config.stateDir, options.json ?? false, { plugin, agent });
 }

@@ -10,6 +10,7 @@ import { visible } from "../../../units/visible.ts";
 import { wrap } from "../../../units/widths.ts";
 import type { Style } from "../../terminal/style.ts";
 import { formatTable } from "../../terminal/table.ts";
+import type { AgentFinding } from "./agentFinding.ts";
 
 /** `limited`: tasks run, but without some of the driver's features. */
 type Verdict = "fit" | "limited" | "unfit";
@@ -31,6 +32,11 @@ export interface StateFolderFinding {
   readonly quarantined: readonly string[];
 }
 
+export interface FurtherFindings {
+  readonly deprecated?: readonly HostProblem[];
+  readonly agent?: AgentFinding | undefined;
+}
+
 export interface Report {
   /** Whether tasks can run on this host. */
   readonly fit: boolean;
@@ -43,14 +49,14 @@ export interface Report {
  * @param leftovers one sentence for each killed run that left something behind
  * @param offers what the host has of what a node may offer. What the driver wants by default is a problem if it is
  *   missing
- * @param deprecated options in use that a later version will not have
+ * @param further `deprecated`: options in use that a later version will not have; `agent`: if it was asked
  */
 export function reportOn(
   facts: HostFacts,
   state: StateFolderFinding,
   leftovers: readonly string[],
   offers: readonly FoundOffer[],
-  deprecated: readonly HostProblem[] = [],
+  { deprecated = [], agent }: FurtherFindings = {},
 ): Report {
   const { quarantined } = state;
   const { health, problems } = judgeHost(facts, parsePluginOptions({}), { quarantined, offers });
@@ -102,12 +108,23 @@ export function reportOn(
         leftovers.length === 0 ? "left nothing behind" : "left something behind",
         "a clean host",
       ),
+      ...(agent === undefined
+        ? []
+        : [
+            optional(
+              "agent",
+              agent.problem === undefined,
+              agent.found,
+              "running tasks as this driver expects",
+            ),
+          ]),
     ],
     problems: [
       ...problems,
       ...(state.problem ? [state.problem] : []),
       ...leftovers.map(leftoverProblem),
       ...deprecated,
+      ...(agent?.problem ? [agent.problem] : []),
     ],
     facts,
   };

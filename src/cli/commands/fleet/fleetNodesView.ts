@@ -1,4 +1,5 @@
 /** The answer of `fleet nodes` as text. Pure. */
+import { agentProblem } from "../../../fleet/agentVersions.ts";
 import type { FleetNode, FleetNodes } from "../../../fleet/nodes.ts";
 import { countOf } from "../../../units/counts.ts";
 import { visible } from "../../../units/visible.ts";
@@ -45,6 +46,17 @@ function rowOf(node: FleetNode, style: Style): string[] {
   ];
 }
 
+/** What to know of the nodes' agents, with the nodes. */
+function agentFindings(nodes: readonly FleetNode[]): string[] {
+  const known = nodes.flatMap(({ name, nomad }) => {
+    const problem = nomad === null ? undefined : agentProblem(nomad);
+    return problem === undefined ? [] : [{ name, ...problem }];
+  });
+  return [...Map.groupBy(known, ({ what }) => what)].map(
+    ([what, those]) => `${what}: ${listOf(those.map(({ name }) => name))}. ${those[0]?.remedy}`,
+  );
+}
+
 function findingsIn({ nodes, newest, behind, without }: FleetNodes): string[] {
   const kinds = (names: readonly string[], of: string) =>
     `${countOf(names.length, "node")} ${of}: ${listOf(names)}`;
@@ -64,6 +76,7 @@ function findingsIn({ nodes, newest, behind, without }: FleetNodes): string[] {
     ...(without.length === 0
       ? []
       : [kinds(without, without.length === 1 ? "has no driver" : "have no driver")]),
+    ...agentFindings(nodes.filter(({ health }) => health !== "undetected")),
   ];
 }
 

@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { isSea } from "node:sea";
 import { DriverError } from "../../../base/errors.ts";
 import { metadataAddresses } from "../../../effects/egress/egress.ts";
+import { panickingVersions } from "../../../fleet/agentVersions.ts";
 import { makeFolder, replaceFile } from "../../../store/folder/files.ts";
 import { visible } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
@@ -22,6 +23,8 @@ const agentBlock = `plugin "nomad-driver-exec2" {
     egress_denied  = ${JSON.stringify(metadataAddresses).replaceAll(",", ", ")}
   }
 }`;
+
+const unknownAgentText = `No agent has told its version. ${panickingVersions}: doctor --agent asks again.`;
 
 export interface InstallOptions {
   readonly pluginDir: string;
@@ -49,7 +52,12 @@ export async function install({ pluginDir, stateDir, yes }: InstallOptions): Pro
   copyTo(path, executable);
   process.stdout.write(`${isThere ? "replaced" : "installed"} ${path}\n\n`);
   const { diagnose } = await import("../doctor/diagnose.ts");
-  const unfit = await diagnose(stateDir, false);
+  const { findAgent } = await import("../doctor/agentFinding.ts");
+  // A host may have no agent yet: what a version would need is said below.
+  const found = await findAgent(process.env);
+  const agent = found.version === undefined ? undefined : found;
+  const unfit = await diagnose(stateDir, false, { agent });
+  if (agent === undefined) process.stdout.write(`\n${unknownAgentText}\n`);
   process.stdout.write(
     `\nThe block for the agent's configuration (then restart the agent; tasks keep running):\n\n${agentBlock}\n`,
   );
