@@ -27,8 +27,9 @@ function uniqueSleep(): string {
 
 /** Starts two daemons: each has its own session, and is not a child of the process that started it. */
 const daemon = (mark: string) => `setsid sh -c 'setsid sleep ${mark} & setsid sleep ${mark} &'`;
+/** Waits until both have executed `sleep`: a process in the middle of `execve` has an empty command line. */
 const untilThere = (mark: string) =>
-  `while [ $(grep -la ${mark} /proc/[0-9]*/cmdline 2>&- | wc -l) -lt 2 ]; do sleep 0.01; done`;
+  `while [ $(grep -laP '^sleep\\x00${mark}\\x00$' /proc/[0-9]*/cmdline 2>&- | wc -l) -lt 2 ]; do sleep 0.01; done`;
 
 describe("a run in the host's pid namespace", () => {
   it("has its task in the host's pid namespace, and in a cgroup of its own below the cgroup with its init", async () => {
