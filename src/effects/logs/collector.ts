@@ -49,7 +49,7 @@ export const lockStep = "lock the log's record";
 export const takeStep = "keep only the logger's descriptors";
 
 /** Offset of the name in the state that a plan has for such a process (`loggerState` of plan.ts). */
-const OWN_NAME = 832;
+const OWN_NAME = 848;
 const OWN_NAME_BYTES = 160;
 
 const encoder = new TextEncoder();

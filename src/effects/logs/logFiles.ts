@@ -22,6 +22,7 @@ import { DriverError, hasErrno } from "../../base/errors.ts";
 import { RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constants.ts";
 import { openat2 } from "../kernel/libc.ts";
 import type { LogPipes } from "./destination.ts";
+import { LogTimes, maxTimesBytes, timesName } from "./logTimes.ts";
 
 /** Where the files of one stream are, from the task's request. */
 export interface LogPlace {
@@ -89,6 +90,7 @@ export function openOwnLogs({ allocDir, stdoutPath, stderrPath }: LogPipes, maxF
       for (const index of indexes) {
         if (newest === undefined || index > newest.file - maxFiles) break;
         removeOwn(folder, `${base}.${index}`);
+        removeOwn(folder, timesName(`${base}.${index}`));
       }
       return newest ?? { file: 0, bytes: 0 };
     };
@@ -229,7 +231,7 @@ export class LogSpan {
 }
 
 /** The folder has a few files. A task that may write there can add any number, and must not keep the plugin busy. */
-const maxEntries = 4_096;
+const maxEntries = 8_192;
 
 export class LogFiles {
   readonly #folder: number;
@@ -294,6 +296,20 @@ export class LogFiles {
    */
   open(index: number): number | undefined {
     return openFile(this.#folder, `${this.#base}.${index}`);
+  }
+
+  /** The times of a file, if root alone can have made them; none for a file that the agent has written. */
+  times(index: number): LogTimes {
+    const file = openFile(this.#folder, timesName(`${this.#base}.${index}`));
+    if (file === undefined) return LogTimes.none;
+    try {
+      const status = fstatSync(file);
+      return isOwn(status) && status.size <= maxTimesBytes
+        ? LogTimes.parse(readAt(file, 0, status.size))
+        : LogTimes.none;
+    } finally {
+      closeSync(file);
+    }
   }
 
   /**

@@ -1,9 +1,12 @@
 /** Reads one stream of a task's output, from a chosen line on. */
 import { closeSync, fstatSync } from "node:fs";
-import { LogFiles, type LogPlace, LogSpan, readAt } from "./logFiles.ts";
+import { LogFiles, type LogPlace, type LogPosition, LogSpan, readAt } from "./logFiles.ts";
+import { LogTimes, type TimeSpan } from "./logTimes.ts";
 
 const chunkBytes = 64 * 1024;
 const newline = 0x0a;
+/** How much a file's time may be behind the clock. */
+const coarseMs = 1000;
 
 /**
  * Bytes at the end of a stream in which its last lines are looked for. A task may leave a file without any
@@ -21,6 +24,8 @@ export class LogStream {
   #file: number | undefined;
   #index = -1;
   #offset = 0;
+  /** Times of a file whose output they cover up to an offset. */
+  #times = { index: -1, until: 0, of: LogTimes.none };
 
   /**
    * @param span what to read
@@ -82,11 +87,55 @@ export class LogStream {
     }
   }
 
+  /**
+   * Starts at the first output that may have been written at or after a time, as far as there are times: output
+   * without times is read, unless its whole file was last written to before.
+   * @param time milliseconds since the epoch
+   * @returns whether what is read may begin within a line
+   */
+  seekTime(time: number): boolean {
+    for (const index of this.#indexes()) {
+      const file = this.#files.open(index);
+      if (file === undefined) continue;
+      const { mtimeMs } = fstatSync(file);
+      const begin = this.#span.beginIn(index);
+      const from = mtimeMs + coarseMs < time ? undefined : this.#files.times(index).since(time);
+      if (from !== undefined) {
+        this.#goTo(file, index, Math.max(begin, from - 1));
+        return from > begin;
+      }
+      closeSync(file);
+    }
+    this.#seekEnd();
+    return false;
+  }
+
+  /** When a byte was written; undefined if nothing says it. */
+  timeAt({ file, bytes }: LogPosition): TimeSpan | undefined {
+    // The logger notes the time before it writes, so the times are read after the output.
+    if (this.#times.index !== file || this.#times.until <= bytes) {
+      const size = this.#file === undefined ? 0 : fstatSync(this.#file).size;
+      const until = file === this.#index ? size : Number.POSITIVE_INFINITY;
+      this.#times = { index: file, until, of: this.#files.times(file) };
+    }
+    return this.#times.of.at(bytes);
+  }
+
+  /** Whether there are times of anything that is read. */
+  get hasTimes(): boolean {
+    return this.#indexes().some((index) => this.#files.times(index).exist);
+  }
+
   #seekEnd(): void {
     const last = this.#indexes().at(-1);
     const file = last === undefined ? undefined : this.#files.open(last);
     if (last === undefined || file === undefined) return;
     this.#goTo(file, last, this.#span.endIn(last, fstatSync(file).size));
+  }
+
+  /** Where the bytes end that {@link read} has returned last: all of them are of one file. */
+  get position(): LogPosition {
+    return { file: this.#index, bytes: this.#offset };
   }
 
   /** The next bytes, from the next file if the current file is at its end. Undefined if none exist yet. */

@@ -19,6 +19,7 @@
  * - While files cannot be written, such as on a full disk, it discards output, so that the task goes on. It
  *   counts what is lost, tries again every second, and then says in a line of the log how much that was.
  * - Lines stay whole, unless one is longer than 32 KiB.
+ * - Beside each file it notes when it wrote which part (logTimes.ts). Without that file, output has no times.
  * - It keeps only the capabilities to write to a folder that root may not write to by its mode. It can gain no
  *   other, does not parse what it moves, and no process without CAP_SYS_PTRACE can look into it.
  */
@@ -51,6 +52,7 @@ import {
   takeStep,
   waitForRelease,
 } from "./collector.ts";
+import { capacityFor } from "./logTimes.ts";
 
 /** What the logger of a run gets. */
 export interface Logger extends Collector {
@@ -124,8 +126,9 @@ export function parseLogRecord(content: Uint8Array): LogRecord | undefined {
 
 /**
  * Layout of the state, which the logger's listings repeat: two streams, the version, the limits, the argument
- * of poll(2), a time, the names of the files, and the logger's own name. Everything up to the version is also
- * in the record, behind an {@link identityRecord}.
+ * of poll(2), a time, the room for times, the names of the files, each after a dot that begins the name of its
+ * times, the logger's own name, and for each stream the descriptor, head and last entry of the file of times.
+ * Everything up to the version is also in the record, behind an {@link identityRecord}.
  */
 const field = {
   ...{ index: 0, finished: 8, begin: 16, end: 24, lost: 32, errno: 40, files: 48, ended: 56 },
@@ -133,20 +136,22 @@ const field = {
 } as const;
 const STREAM_BYTES = 128;
 const RECORDED_BYTES = 2 * STREAM_BYTES + 8;
-const [MAX_FILES, MAX_FILE_SIZE, POLLED, NAMES] = [264, 272, 280, 320];
-const FILE_NAME_BYTES = 256;
+const [MAX_FILES, MAX_FILE_SIZE, POLLED, CAPACITY, NAMES, TIMES] = [264, 272, 280, 312, 320, 1008];
+const TIMES_BYTES = 48;
+const FILE_NAME_BYTES = 264;
 const STATE_AT = identityRecord.bytes;
 /** Size of a record. */
 export const LOG_RECORD_BYTES = STATE_AT + RECORDED_BYTES;
 const VERSION = 1;
-/** Digits of the largest index, and the terminating NUL. */
-const INDEX_BYTES = 21;
+/** Digits of the largest index, the end of the name of its times, and two terminating NULs. */
+const INDEX_BYTES = 28;
 
 const encoder = new TextEncoder();
 
 /** The logger's initial state. */
 export function loggerState({ name, base, maxFiles, maxFileBytes, streams }: Logger): Uint8Array {
-  const state = namedState(name);
+  const state = new Uint8Array(TIMES + 2 * TIMES_BYTES);
+  state.set(namedState(name));
   const view = new DataView(state.buffer);
   const set = (offset: number, value: number) => view.setBigInt64(offset, BigInt(value), true);
   for (const [number, kind] of (["stdout", "stderr"] as const).entries()) {
@@ -162,17 +167,21 @@ export function loggerState({ name, base, maxFiles, maxFileBytes, streams }: Log
     set(at + field.file, -1);
     set(at + field.wanted, stream.index);
     const fileName = encoder.encode(`${base}.${kind}.`);
-    if (fileName.length + INDEX_BYTES > FILE_NAME_BYTES) throw new RangeError(`${base}: too long for files`);
-    const nameAt = NAMES + number * FILE_NAME_BYTES;
+    if (1 + fileName.length + INDEX_BYTES > FILE_NAME_BYTES)
+      throw new RangeError(`${base}: too long for files`);
+    const nameAt = NAMES + number * FILE_NAME_BYTES + 1;
+    state.set(encoder.encode("."), nameAt - 1);
     state.set(fileName, nameAt);
     set(at + field.name, LOGGER_STATE_ADDRESS + nameAt);
     set(at + field.digits, LOGGER_STATE_ADDRESS + nameAt + fileName.length);
+    set(TIMES + number * TIMES_BYTES, -1);
     view.setInt32(POLLED + number * POLLED_BYTES, number, true);
     view.setInt16(POLLED + number * POLLED_BYTES + 4, k.POLLIN, true);
   }
   set(2 * STREAM_BYTES, VERSION);
   set(MAX_FILES, maxFiles);
   set(MAX_FILE_SIZE, maxFileBytes);
+  set(CAPACITY, capacityFor(maxFileBytes));
   return state;
 }
 

@@ -1,7 +1,8 @@
 // The logger for arm64. It does the same as loggerX86.s, which explains it, with the same names.
 //
 // x19: the stream; x20: what poll said of its pipe; x21: length of a chunk; x22: size of the file, then the
-// bytes to write; x23: what still fits; x24: address of the bytes to write; x27: BUFFER; x28: STATE.
+// bytes to write; x23: what still fits; x24: address of the bytes to write; x25: the stream's times; x27: BUFFER;
+// x28: STATE.
 
         .set    STATE, 0x10000a00
         .set    STDERR, 128
@@ -9,6 +10,8 @@
         .set    MAX_FILE_SIZE, 272
         .set    POLLED, 280
         .set    TIME, 296
+        .set    NEW_CAPACITY, 312
+        .set    TIMES, 1008
 
         .set    INDEX, 0
         .set    FINISHED, 8
@@ -26,6 +29,17 @@
         .set    NAME, 104
         .set    DIGITS, 112
         .set    LOSES, 120
+
+        .set    TIMES_FILE, 0
+        .set    CAPACITY, 8
+        .set    RECENT, 16
+        .set    OLDER, 24
+        .set    OLDER_AT, 32
+        .set    NOTED, 40
+        .set    HEAD_BYTES, 32
+        .set    HEAD_ENTRIES, 2
+        .set    OLDER_BYTES, 4096
+        .set    MAX_CAPACITY, 4096
 
         .set    FOLDER, 2
         .set    RECORD, 5
@@ -56,6 +70,7 @@
 
         .set    MADV_DONTNEED, 4
         .set    SEEK_END, 2
+        .set    CLOCK_REALTIME, 0
         .set    CLOCK_MONOTONIC, 1
         .set    POLLHUP_BIT, 4
         .set    FIONREAD, 0x541b
@@ -162,6 +177,7 @@ keep:
         cbnz    x0, discard
         b       keep
 fits:
+        bl      note_time
         ldr     x9, [x19, COPIES]
         cbnz    x9, copy
         mov     x21, 0
@@ -450,30 +466,18 @@ append:
         ret
 
 open_first:
+        enter
         ldr     x0, [x19, INDEX]
-        mov     x13, x30
         bl      set_index
-        mov     x30, x13
         mov     x8, SYS_openat
         mov     x0, FOLDER
         ldr     x1, [x19, NAME]
         const   x2, O_EXISTING
         mov     x3, 0
         svc     0
-        tbnz    x0, 63, create
+        tbnz    x0, 63, create_first
         str     x0, [x19, FILE]
-        mov     x8, SYS_fstat
-        mov     x1, x27
-        svc     0
-        ldr     w9, [x27, 16]           // st_mode
-        and     w9, w9, S_IFMT
-        mov     w10, S_IFREG
-        cmp     w9, w10
-        b.ne    unfit
-        ldr     w9, [x27, 24]           // st_uid
-        cbnz    w9, unfit
-        ldr     w9, [x27, 20]           // st_nlink
-        cmp     w9, 1
+        bl      is_own
         b.ne    unfit
         ldr     x9, [x19, BEGIN]
         cmn     x9, 1
@@ -481,14 +485,35 @@ open_first:
         ldr     x9, [x27, 48]           // st_size
         str     x9, [x19, BEGIN]
 has_begin:
-        ret
+        bl      open_times
+        return
 unfit:
         mov     x8, SYS_close
         ldr     w0, [x19, FILE]
         svc     0
         mov     x9, -1
         str     x9, [x19, FILE]
-        b       create
+create_first:
+        bl      create
+        return
+
+// Looks at the file x0. The flags say whether it is a regular one of root's with one link.
+is_own:
+        mov     x8, SYS_fstat
+        mov     x1, x27
+        svc     0
+        ldr     w9, [x27, 16]           // st_mode
+        and     w9, w9, S_IFMT
+        mov     w10, S_IFREG
+        cmp     w9, w10
+        b.ne    looked
+        ldr     w9, [x27, 24]           // st_uid
+        cmp     w9, 0
+        b.ne    looked
+        ldr     w9, [x27, 20]           // st_nlink
+        cmp     w9, 1
+looked:
+        ret
 
 next_file:
         mov     x13, x30
@@ -557,6 +582,7 @@ created:
         add     x9, x9, 1
         str     x9, [x19, FILES]
         bl      prune
+        bl      new_times
         bl      save
         mov     x0, 0
         return
@@ -570,6 +596,22 @@ prune:
         bl      set_index
         mov     x2, 0
         bl      remove
+        ldr     x0, [x19, WANTED]
+        ldr     x9, [x28, MAX_FILES]
+        sub     x0, x0, x9
+        bl      remove_times
+        return
+
+// Removes the times of the file with the index x0, and leaves their name for the next call.
+remove_times:
+        enter
+        bl      set_times_index
+        mov     x8, SYS_unlinkat
+        mov     x0, FOLDER
+        ldr     x1, [x19, NAME]
+        sub     x1, x1, 1
+        mov     x2, 0
+        svc     0
         return
 
 remove:
@@ -585,6 +627,165 @@ set_index:
         bl      decimal
         strb    wzr, [x5]
         ret     x14
+
+set_times_index:
+        enter
+        bl      set_index
+        const   x9, 0x6d69742e          // ".tim"
+        movk    x9, 0x7365, lsl 32      // "es"
+        str     x9, [x5]
+        return
+
+open_times:
+        enter
+        bl      times_of_stream
+        ldr     x0, [x19, INDEX]
+        bl      set_times_index
+        mov     x8, SYS_openat
+        mov     x0, FOLDER
+        ldr     x1, [x19, NAME]
+        sub     x1, x1, 1
+        const   x2, O_EXISTING
+        mov     x3, 0
+        svc     0
+        str     x0, [x25, TIMES_FILE]
+        tbnz    x0, 63, no_times
+        bl      is_own
+        b.ne    no_times
+        mov     x8, SYS_pread64
+        ldr     w0, [x25, TIMES_FILE]
+        add     x1, x25, CAPACITY
+        mov     x2, HEAD_BYTES
+        mov     x3, 0
+        svc     0
+        cmp     x0, HEAD_BYTES
+        b.ne    no_times
+        ldr     x9, [x25, CAPACITY]
+        sub     x9, x9, 1
+        mov     x10, MAX_CAPACITY
+        cmp     x9, x10
+        b.hs    no_times
+        return
+no_times:
+        bl      create_times
+        return
+
+new_times:
+        enter
+        bl      create_times
+        mov     x26, x22
+        mov     x22, 0
+        bl      note_time
+        mov     x22, x26
+        return
+
+create_times:
+        enter
+        bl      times_of_stream
+        ldr     w0, [x25, TIMES_FILE]
+        tbnz    w0, 31, closed
+        mov     x8, SYS_close
+        svc     0
+closed:
+        ldr     x0, [x19, INDEX]
+        bl      remove_times
+        mov     x8, SYS_openat
+        mov     x0, FOLDER
+        ldr     x1, [x19, NAME]
+        sub     x1, x1, 1
+        const   x2, O_CREATE_NEW
+        mov     x3, 0644
+        svc     0
+        str     x0, [x25, TIMES_FILE]
+        bl      begin_times
+        return
+
+begin_times:
+        ldr     x9, [x28, NEW_CAPACITY]
+        str     x9, [x25, CAPACITY]
+        str     xzr, [x25, RECENT]
+        str     xzr, [x25, OLDER]
+        mov     x9, -OLDER_BYTES
+        str     x9, [x25, OLDER_AT]
+        str     xzr, [x25, NOTED]
+        ret
+
+note_time:
+        enter
+        bl      times_of_stream
+        ldr     w9, [x25, TIMES_FILE]
+        tbnz    w9, 31, nothing
+        mov     x8, SYS_clock_gettime
+        mov     x0, CLOCK_REALTIME
+        add     x1, x28, TIME
+        svc     0
+        ldr     x9, [x28, TIME + 8]
+        const   x10, 1000000
+        udiv    x9, x9, x10
+        ldr     x10, [x28, TIME]
+        mov     x11, 1000
+        madd    x9, x10, x11, x9
+        ldr     x10, [x25, NOTED]
+        sub     x10, x9, x10
+        cmp     x10, x11
+        b.lo    nothing
+        str     x22, [x28, TIME]
+        str     x9, [x28, TIME + 8]
+        ldr     x10, [x25, OLDER_AT]
+        cmp     x22, x10
+        b.ge    grown
+        mov     x8, SYS_ftruncate
+        ldr     w0, [x25, TIMES_FILE]
+        mov     x1, 0
+        svc     0
+        bl      begin_times
+grown:
+        ldr     x9, [x28, TIME + 8]
+        str     x9, [x25, NOTED]
+        ldr     x9, [x25, RECENT]
+        ldr     x10, [x25, CAPACITY]
+        udiv    x11, x9, x10
+        msub    x3, x11, x10, x9
+        add     x9, x9, 1
+        str     x9, [x25, RECENT]
+        bl      write_time
+        ldr     x10, [x25, OLDER_AT]
+        sub     x10, x22, x10
+        cmp     x10, OLDER_BYTES
+        b.lt    write_head
+        str     x22, [x25, OLDER_AT]
+        ldr     x3, [x25, OLDER]
+        add     x9, x3, 1
+        str     x9, [x25, OLDER]
+        ldr     x10, [x25, CAPACITY]
+        add     x3, x3, x10
+        bl      write_time
+write_head:
+        mov     x8, SYS_pwrite64
+        ldr     w0, [x25, TIMES_FILE]
+        add     x1, x25, CAPACITY
+        mov     x2, HEAD_BYTES
+        mov     x3, 0
+        svc     0
+        return
+
+// Writes an entry to the place x3.
+write_time:
+        add     x3, x3, HEAD_ENTRIES
+        lsl     x3, x3, 4
+        mov     x8, SYS_pwrite64
+        ldr     w0, [x25, TIMES_FILE]
+        add     x1, x28, TIME
+        mov     x2, 16
+        svc     0
+        ret
+
+times_of_stream:
+        ubfx    x9, x19, 7, 1
+        mov     x10, 48
+        madd    x25, x9, x10, x28
+        add     x25, x25, TIMES
+        ret
 
 // Writes x0 in decimal to x5, which it moves on.
 decimal:
@@ -623,7 +824,7 @@ save:
 
 set_end:
         ldr     w9, [x19, FILE]
-        tbnz    w9, 31, has_begin
+        tbnz    w9, 31, looked
         mov     x14, x30
         bl      seek_end
         str     x0, [x19, END]

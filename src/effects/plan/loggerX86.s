@@ -11,6 +11,8 @@
         .set    MAX_FILE_SIZE, STATE + 272
         .set    POLLED, STATE + 280
         .set    TIME, STATE + 296
+        .set    NEW_CAPACITY, STATE + 312
+        .set    TIMES, STATE + 1008     # of standard output; that of standard error follows
 
         # Offsets in the state of a stream.
         .set    INDEX, 0
@@ -29,6 +31,18 @@
         .set    NAME, 104               # address of the files' name
         .set    DIGITS, 112             # address at which the index is put into the name
         .set    LOSES, 120              # whether files cannot be written at the moment
+
+        # Offsets in the times of a stream. From CAPACITY on, they are the head of the file of times.
+        .set    TIMES_FILE, 0           # its descriptor, or negative
+        .set    CAPACITY, 8             # number of recent entries that the file has room for
+        .set    RECENT, 16              # number of recent entries so far
+        .set    OLDER, 24               # number of entries that stay
+        .set    OLDER_AT, 32            # offset of the last of these
+        .set    NOTED, 40               # time of the last entry, in ms
+        .set    HEAD_BYTES, 32
+        .set    HEAD_ENTRIES, 2
+        .set    OLDER_BYTES, 4096       # output between two entries that stay
+        .set    MAX_CAPACITY, 4096
 
         .set    FOLDER, 2
         .set    RECORD, 5
@@ -59,6 +73,7 @@
 
         .set    MADV_DONTNEED, 4
         .set    SEEK_END, 2
+        .set    CLOCK_REALTIME, 0
         .set    CLOCK_MONOTONIC, 1
         .set    POLLHUP, 0x10
         .set    FIONREAD, 0x541b
@@ -142,6 +157,7 @@ keep:
         jnz     discard
         jmp     keep
 fits:
+        call    note_time
         cmp     qword ptr [rbx + COPIES], 0
         jne     copy
         xor     r13d, r13d              # r13: length of a chunk that reaches the file's end, or 0
@@ -436,6 +452,22 @@ open_first:
         test    rax, rax
         js      create
         mov     [rbx + FILE], rax
+        call    is_own
+        jne     unfit
+        cmp     qword ptr [rbx + BEGIN], -1
+        jne     open_times
+        mov     rax, [BUFFER + 48]      # st_size
+        mov     [rbx + BEGIN], rax
+        jmp     open_times
+unfit:
+        mov     eax, SYS_close
+        mov     edi, [rbx + FILE]
+        syscall
+        mov     qword ptr [rbx + FILE], -1
+        jmp     create
+
+# Looks at the file eax. The flags say whether it is a regular one of root's with one link.
+is_own:
         mov     edi, eax
         mov     eax, SYS_fstat
         mov     esi, BUFFER
@@ -443,22 +475,11 @@ open_first:
         mov     eax, [BUFFER + 24]      # st_mode
         and     eax, S_IFMT
         cmp     eax, S_IFREG
-        jne     unfit
-        cmp     dword ptr [BUFFER + 28], 0      # st_uid
-        jne     unfit
-        cmp     qword ptr [BUFFER + 16], 1      # st_nlink
-        jne     unfit
-        cmp     qword ptr [rbx + BEGIN], -1
         jne     nothing
-        mov     rax, [BUFFER + 48]      # st_size
-        mov     [rbx + BEGIN], rax
+        cmp     dword ptr [BUFFER + 28], 0      # st_uid
+        jne     nothing
+        cmp     qword ptr [BUFFER + 16], 1      # st_nlink
         ret
-unfit:
-        mov     eax, SYS_close
-        mov     edi, [rbx + FILE]
-        syscall
-        mov     qword ptr [rbx + FILE], -1
-        jmp     create
 
 # Closes the current file, and creates the next. rax: 0 if this succeeded.
 next_file:
@@ -525,20 +546,34 @@ created:
         mov     qword ptr [rbx + BEGIN], 0
         inc     qword ptr [rbx + FILES]
         call    prune
+        call    new_times
         call    save
         pop     r13
         pop     rbp
         xor     eax, eax
         ret
 
-# Removes the file that is too old once WANTED exists.
+# Removes the file that is too old once WANTED exists, and its times.
 prune:
         mov     rax, [rbx + WANTED]
         sub     rax, [MAX_FILES]
         js      nothing
+        push    rax
         call    set_index
         xor     edx, edx
+        call    remove
+        pop     rax
         # Falls through.
+
+# Removes the times of the file with the index rax, and leaves their name for the next call.
+remove_times:
+        call    set_times_index
+        mov     eax, SYS_unlinkat
+        mov     edi, FOLDER
+        call    times_name
+        xor     edx, edx
+        syscall
+        ret
 
 remove:
         mov     eax, SYS_unlinkat
@@ -552,6 +587,174 @@ set_index:
         mov     rdi, [rbx + DIGITS]
         call    decimal
         mov     byte ptr [rdi], 0
+        ret
+
+# Puts the index rax into the name of the file of times: a dot, the file's name and ".times".
+set_times_index:
+        call    set_index
+        mov     rax, 0x73656d69742e     # ".times"
+        mov     [rdi], rax
+        ret
+
+# rsi: the name of the file of times, which begins a byte before the file's.
+times_name:
+        mov     rsi, [rbx + NAME]
+        dec     rsi
+        ret
+
+# Goes on in the times of the file with which the stream begins.
+open_times:
+        push    rbp
+        call    times_of_stream
+        mov     rax, [rbx + INDEX]
+        call    set_times_index
+        mov     eax, SYS_openat
+        mov     edi, FOLDER
+        call    times_name
+        mov     edx, O_EXISTING
+        xor     r10d, r10d
+        syscall
+        mov     [rbp + TIMES_FILE], rax
+        test    rax, rax
+        js      no_times
+        call    is_own
+        jne     no_times
+        mov     eax, SYS_pread64
+        mov     edi, [rbp + TIMES_FILE]
+        lea     rsi, [rbp + CAPACITY]
+        mov     edx, HEAD_BYTES
+        xor     r10d, r10d
+        syscall
+        cmp     rax, HEAD_BYTES
+        jne     no_times
+        mov     rax, [rbp + CAPACITY]   # at least 1: it divides
+        dec     rax
+        cmp     rax, MAX_CAPACITY
+        jae     no_times
+        pop     rbp
+        ret
+no_times:
+        pop     rbp
+        jmp     create_times
+
+# Begins the times of a new file: it begins now.
+new_times:
+        call    create_times
+        push    r14
+        xor     r14d, r14d
+        call    note_time
+        pop     r14
+        ret
+
+# Closes the file of times, and creates that of the current file. Without one, the output has no times.
+create_times:
+        push    rbp
+        call    times_of_stream
+        cmp     dword ptr [rbp + TIMES_FILE], 0
+        jl      closed
+        mov     eax, SYS_close
+        mov     edi, [rbp + TIMES_FILE]
+        syscall
+closed:
+        mov     rax, [rbx + INDEX]
+        call    remove_times
+        mov     eax, SYS_openat
+        mov     edi, FOLDER
+        call    times_name
+        mov     edx, O_CREATE_NEW
+        mov     r10d, 0644
+        syscall
+        mov     [rbp + TIMES_FILE], rax
+        call    begin_times
+        pop     rbp
+        ret
+
+# An empty file of times at rbp.
+begin_times:
+        mov     rax, [NEW_CAPACITY]
+        mov     [rbp + CAPACITY], rax
+        mov     qword ptr [rbp + RECENT], 0
+        mov     qword ptr [rbp + OLDER], 0
+        mov     qword ptr [rbp + OLDER_AT], -OLDER_BYTES
+        mov     qword ptr [rbp + NOTED], 0
+        ret
+
+# Notes, at most once a second, when the output is moved that begins at r14 of the file.
+note_time:
+        push    rbp
+        call    times_of_stream
+        cmp     dword ptr [rbp + TIMES_FILE], 0
+        jl      noted
+        mov     eax, SYS_clock_gettime
+        mov     edi, CLOCK_REALTIME
+        mov     esi, TIME
+        syscall
+        mov     rax, [TIME + 8]
+        mov     ecx, 1000000
+        xor     edx, edx
+        div     rcx
+        imul    rcx, [TIME], 1000
+        add     rax, rcx
+        mov     rcx, rax
+        sub     rcx, [rbp + NOTED]
+        cmp     rcx, 1000               # unsigned: the clock may have been set back
+        jb      noted
+        mov     [TIME], r14
+        mov     [TIME + 8], rax
+        cmp     r14, [rbp + OLDER_AT]
+        jge     grown
+        mov     eax, SYS_ftruncate      # so was the file of output
+        mov     edi, [rbp + TIMES_FILE]
+        xor     esi, esi
+        syscall
+        call    begin_times
+grown:
+        mov     rax, [TIME + 8]
+        mov     [rbp + NOTED], rax
+        mov     rax, [rbp + RECENT]
+        inc     qword ptr [rbp + RECENT]
+        xor     edx, edx
+        div     qword ptr [rbp + CAPACITY]
+        mov     r10, rdx
+        call    write_time
+        mov     rax, r14
+        sub     rax, [rbp + OLDER_AT]
+        cmp     rax, OLDER_BYTES
+        jl      write_head
+        mov     [rbp + OLDER_AT], r14
+        mov     r10, [rbp + OLDER]
+        inc     qword ptr [rbp + OLDER]
+        add     r10, [rbp + CAPACITY]
+        call    write_time
+write_head:
+        mov     eax, SYS_pwrite64
+        mov     edi, [rbp + TIMES_FILE]
+        lea     rsi, [rbp + CAPACITY]
+        mov     edx, HEAD_BYTES
+        xor     r10d, r10d
+        syscall
+noted:
+        pop     rbp
+        ret
+
+# Writes an entry of 16 bytes, from TIME, to the place r10.
+write_time:
+        add     r10, HEAD_ENTRIES
+        shl     r10, 4
+        mov     eax, SYS_pwrite64
+        mov     edi, [rbp + TIMES_FILE]
+        mov     esi, TIME
+        mov     edx, 16
+        syscall
+        ret
+
+# rbp: the times of the stream rbx.
+times_of_stream:
+        mov     ebp, ebx
+        and     ebp, 128
+        imul    ebp, ebp, 3             # 48 bytes for each
+        shr     ebp, 3
+        add     ebp, TIMES
         ret
 
 # Writes rax in decimal to rdi, which it moves on.

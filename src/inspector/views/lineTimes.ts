@@ -1,6 +1,7 @@
 /**
- * Estimates when lines of a log were written, because log files record no times. The sources are:
+ * Says when lines of a log were written. The sources are:
  *
+ * - `noted`: the driver's logger noted it (src/effects/logs/logTimes.ts);
  * - `seen`: the inspector read the line when it arrived;
  * - `own`: the line contains a time that is possible for its file;
  * - `file`: the line was written between the last write to the previous file and the last write to its own
@@ -24,7 +25,7 @@ export interface RawLine extends LogPosition {
 
 /** Times are milliseconds since the epoch. */
 export interface LogLine extends RawLine {
-  readonly source: "seen" | "own" | "file";
+  readonly source: "noted" | "seen" | "own" | "file";
   /** The line was not written before this time; null if unknown. */
   readonly after: number | null;
   /** The line was not written after this time. */
@@ -40,16 +41,23 @@ export interface LogFileTime {
 /**
  * @param files all files of the log, oldest first
  * @param zoneMinutes offset of the host's time zone from UTC, for times without a zone
+ * @param noted the logger's time of a line; undefined if it noted none
  */
 export function placeLines(
   lines: readonly RawLine[],
   files: readonly LogFileTime[],
   zoneMinutes: number,
+  noted: (line: LogPosition) => { readonly from: number; readonly until: number } | undefined = () =>
+    undefined,
 ): LogLine[] {
   const placed = lines.map((line): LogLine => {
+    const note = noted(line);
+    if (note !== undefined && note.from > 0 && note.until - note.from <= notedMs)
+      return { ...line, source: "noted", after: note.from, before: note.until };
     const place = files.findIndex(({ index }) => index === line.index);
-    const before = files[place]?.changedAt ?? files.at(-1)?.changedAt ?? 0;
-    const after = files[place - 1]?.changedAt ?? null;
+    const changedAt = files[place]?.changedAt ?? files.at(-1)?.changedAt ?? 0;
+    const before = Math.min(changedAt, note?.until ?? changedAt);
+    const after = note?.from || (files[place - 1]?.changedAt ?? null);
     const own = ownTime(line.text, { after, before }, zoneMinutes);
     return own === undefined
       ? { ...line, source: "file", after, before }
@@ -57,6 +65,9 @@ export function placeLines(
   });
   return bounded(placed);
 }
+
+/** A note that leaves more room than this only bounds the line's own time. */
+const notedMs = 1_000;
 
 /** A line that was read when it arrived. @param seenAt time of its arrival */
 export function seenLine(line: RawLine, seenAt: number): LogLine {

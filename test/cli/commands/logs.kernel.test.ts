@@ -1,6 +1,7 @@
 /** `logs` and `restart` from end to end, over tasks that `run` has started. */
 import { rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LogSpan } from "../../../src/effects/logs/logFiles.ts";
@@ -89,6 +90,57 @@ describe("logs", () => {
     expect((await call(["logs", "task", "--state-dir", stateDir])).stdout).toBe("kept\n");
     await call(["clean", work]);
     rmSync(work, { recursive: true });
+  });
+});
+
+describe("logs with times", () => {
+  it("are chosen by them, and by a pattern", async () => {
+    const stateDir = temporaryFolder();
+    const script = `${["one", "two", "three"]
+      .map((word) => `echo ${word}; until [ -e $NOMAD_TASK_DIR/${word} ]; do sleep 0.05; done`)
+      .join("; ")}; echo dir $NOMAD_TASK_DIR; exec sleep 1000`;
+    const run = start([
+      ...["run", "-o", "log_collection=driver", "--state-dir", stateDir],
+      shellJob(`echo $NOMAD_TASK_DIR.; ${script}`),
+    ]);
+    const [, local = ""] = /^(\/\S+)\.$/m.exec(await run.seen("one")) ?? [];
+    const logs = async (...args: string[]) =>
+      await call(["logs", "task", "--stdout", ...args, "--state-dir", stateDir]);
+    const told = async (word: string, next: string) => {
+      // The logger notes a time once a second.
+      await sleep(1_100);
+      const at = Date.now();
+      writeFileSync(join(local, word), "");
+      await run.seen(next);
+      return at;
+    };
+    const two = await told("one", "two");
+    const three = await told("two", "three");
+    const time = (at: number) => new Date(at).toISOString();
+    expect((await logs("--since", time(two))).stdout).toBe("two\nthree\n");
+    expect((await logs("--since", time(two), "--until", time(three))).stdout).toBe("two\n");
+    expect((await logs("--since", time(two), "--tail", "1")).stdout).toBe("three\n");
+    expect((await logs("--since", "1h", "--grep", "^t(w|x)")).stdout).toBe("two\n");
+    expect((await logs("--grep", "TWO")).stdout).toBe("");
+    const { stdout } = await logs("-t", "--grep", "three");
+    expect(stdout).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} three\n$/);
+    const shown = Date.parse(stdout.slice(0, 23));
+    expect(shown).toBeGreaterThanOrEqual(three);
+    expect(shown).toBeLessThanOrEqual(Date.now());
+    expect((await logs("--since", "yesterday")).stderr).toContain("Expected a duration, such as 5m");
+    expect((await logs("--grep", "(")).stderr).toContain("Expected a regular expression");
+  });
+
+  it("are told to be missing where the agent collects the output", async () => {
+    const stateDir = temporaryFolder();
+    const run = start(["run", "--state-dir", stateDir, shellJob("echo up; exec sleep 1000")]);
+    await run.seen("up");
+    const { code, stderr } = await call(["logs", "task", "--since", "5m", "--state-dir", stateDir]);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(/^LOG_TIMES_MISSING: task task: .*\nhint: .*log_collection = "driver"/),
+    });
+    expect((await call(["logs", "task", "--grep", "u", "--state-dir", stateDir])).stdout).toBe("up\n");
   });
 });
 

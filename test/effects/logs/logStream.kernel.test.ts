@@ -80,8 +80,8 @@ describe("log files", () => {
       expect(countOf()).toBe(to);
     }
     expect(statSync(logs).size).toBeGreaterThan(8_192);
-    for (let index = 1_500; index < 5_000; index += 1) writeFileSync(join(logs, `web.stdout.${index}`), "");
-    expect(countOf()).toBe(4_096);
+    for (let index = 1_500; index < 9_000; index += 1) writeFileSync(join(logs, `web.stdout.${index}`), "");
+    expect(countOf()).toBe(8_192);
   });
 
   it("are read from the original folder, and not from a link's target", () => {

@@ -13,6 +13,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
 import type { Architecture } from "../../../src/effects/kernel/systemCalls.ts";
 import { loggerState, newStream, parseLogRecord } from "../../../src/effects/logs/logger.ts";
+import { LogTimes, maxCapacity, olderBytes, timesName } from "../../../src/effects/logs/logTimes.ts";
 import { stepAt } from "../../../src/effects/plan/assemble.ts";
 import { bytes, noSteps, type Plan, place } from "../../../src/effects/plan/plan.ts";
 import { runnerPrograms } from "../../../src/effects/plan/runner.ts";
@@ -153,6 +154,8 @@ describe.each(runners)(
       expect(values.CODE_ADDRESS + values.LOGGER_OFFSET).toBe(LOGGER_CODE_ADDRESS);
       expect(values).toMatchObject({
         STATE: LOGGER_STATE_ADDRESS,
+        OLDER_BYTES: olderBytes,
+        MAX_CAPACITY: maxCapacity,
         TABLE_ADDRESS,
         TABLE_BYTES,
         EARLY_ADDRESS,
@@ -180,6 +183,7 @@ describe.each(runners)(
       symlinkSync(table, join(logs, "t.stdout.98"));
       const command = native ? '"$1"' : `${emulator} "$1"`;
       const script = `${command} 0< <(seq 1 100000) 1< <(echo error) 2< "$2" 3< "$3" 4> /dev/null 5<> "$4"`;
+      const began = Date.now();
       const { status } = spawnSync("bash", ["-c", script, "-", executable, logs, table, record], {
         stdio: ["ignore", "ignore", "inherit"],
       });
@@ -187,7 +191,13 @@ describe.each(runners)(
       const lines = Array.from({ length: 100_000 }, (_, n) => `${n + 1}\n`).join("");
       const files = readdirSync(logs).sort();
       // 588 895 bytes are in nine files.
-      expect(files).toEqual([...range(102, 106).map((n) => `t.stdout.${n}`), "t.stderr.0"].sort());
+      const names = [...range(102, 106).map((n) => `t.stdout.${n}`), "t.stderr.0"];
+      expect(files).toEqual([...names, ...names.map(timesName)].sort());
+      for (const name of names) {
+        const { from = 0 } = LogTimes.parse(readFileSync(join(logs, timesName(name)))).at(0) ?? {};
+        expect(from).toBeGreaterThanOrEqual(began);
+        expect(from).toBeLessThanOrEqual(Date.now());
+      }
       const written = range(102, 106).map((n) => readFileSync(join(logs, `t.stdout.${n}`), "utf8"));
       expect(lines.endsWith(written.join(""))).toBe(true);
       expect(written.every((text) => text.endsWith("\n") && text.length <= 65_536)).toBe(true);

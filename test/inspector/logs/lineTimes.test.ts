@@ -38,6 +38,25 @@ describe("a line without a time", () => {
   });
 });
 
+describe("a line whose time the logger has noted", () => {
+  it("has it, if it is exact to a second; otherwise it is a bound of its own time and of others'", () => {
+    const noted = ({ offset }: { readonly offset: number }) =>
+      offset === 0
+        ? { from: at("12:10:00"), until: at("12:10:01") }
+        : { from: at("12:20:00"), until: at("12:40:00") };
+    const placed = placeLines(lines("up", "busy", "2026-11-24T12:30:00Z own"), files, 0, noted);
+    expect(known(placed)).toEqual([
+      ["noted", at("12:10:00"), at("12:10:01")],
+      ["file", at("12:20:00"), at("12:30:00")],
+      ["own", at("12:30:00"), at("12:30:00")],
+    ]);
+    const unknown = () => ({ from: 0, until: at("12:05:00") });
+    expect(known(placeLines(lines("old"), files, 0, unknown))).toEqual([
+      ["file", at("12:00:00"), at("12:05:00")],
+    ]);
+  });
+});
+
 describe("a line's own time", () => {
   it.for([
     ["2026-11-24T12:30:00.250Z up", 250],

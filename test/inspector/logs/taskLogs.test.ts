@@ -10,6 +10,7 @@ import { makeOutput } from "../../support/agent/taskOutput.ts";
 import { event, life } from "../../support/history/history.ts";
 import { eventually } from "../../support/host/eventually.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { notedTimes } from "../../support/logs/notedTimes.ts";
 import { admission, get, type Inspected, idOf, startInspector } from "../../support/screen/inspector.ts";
 
 const id = idOf(1);
@@ -56,6 +57,20 @@ describe("a log", () => {
       forwards = [...forwards, ...textsOf(page)];
     }
     expect(forwards).toEqual(numbered(0, 5_000));
+  });
+
+  it("that the driver's logger has written has its lines' times, also in what a search finds", async () => {
+    const { ask, output } = await withOutput();
+    output.write("web.stderr.0", "one\ntwo\n");
+    const moves = [
+      { at: 1_700_000_000_000, bytes: 4 },
+      { at: 1_700_000_060_000, bytes: 4 },
+    ];
+    writeFileSync(join(output.folder, ".web.stderr.0.times"), notedTimes(moves, 2 ** 20));
+    const page = JSON.parse((await ask(`/api/log?${query}&stream=stderr`)).body) as LogPage;
+    expect(page.lines).toMatchObject(moves.map(({ at }) => ({ source: "noted", after: at })));
+    const { body } = await ask(`/api/log/search?${query}&stream=stderr&text=two`);
+    expect((JSON.parse(body) as LogMatches).lines).toMatchObject([{ source: "noted", after: moves[1]?.at }]);
   });
 
   it("with lines longer than a page and bytes that are not text is read in pages of limited size", async () => {

@@ -2,10 +2,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError } from "../../../base/errors.ts";
 import { shortNameOf, taskName } from "../../../base/taskId.ts";
+import { type Destination, destinationOf } from "../../../effects/logs/destination.ts";
 import { type LogPlace, LogSpan, logMissing, logPlaces } from "../../../effects/logs/logFiles.ts";
 import { LogStream, maxSeekBytes } from "../../../effects/logs/logStream.ts";
+import { type LineChoice, type TimedLine, TimedLines } from "../../../effects/logs/timedLines.ts";
 import { readHistory } from "../../../history/replay/storedHistory.ts";
 import { ownOutput } from "../../../machines/taskContext.ts";
+import { formatTime } from "../../../units/times.ts";
 import type { ChosenRun } from "../../histories/chosenRun.ts";
 import { EventLogs } from "../../histories/eventLogs.ts";
 import { foldReadable } from "../../histories/readHistory.ts";
@@ -21,6 +24,10 @@ export interface LogsOptions {
   /** Number of lines to show from the end of each stream; undefined means all. */
   readonly tail: number | undefined;
   readonly streams: readonly StreamName[];
+  /** Which lines to show; nothing set means all. */
+  readonly choice: LineChoice;
+  /** Whether to show when each line was written. */
+  readonly timestamps: boolean;
   /** Whether a terminal gets every byte, too. */
   readonly raw: boolean;
   /** Number of runs to go back from the newest one. */
@@ -36,7 +43,7 @@ const quietMs = 200;
 
 /**
  * @returns the exit code
- * @throws DriverError `TASK_NOT_FOUND`, `LOG_MISSING`
+ * @throws DriverError `TASK_NOT_FOUND`, `LOG_MISSING`, `LOG_TIMES_MISSING`
  */
 export async function showLogs(names: readonly string[], options: LogsOptions): Promise<number> {
   await using events = await EventLogs.open(options.stateDir);
@@ -67,13 +74,16 @@ function openOutputs(runs: readonly ChosenRun[], options: LogsOptions): ShownTas
   const labels = new TaskLabels(runs.map(nameOf));
   return runs.map((run) => {
     try {
-      const { places, spans } = logsOf(run);
+      const { places, spans, to } = logsOf(run);
       const outputs = options.streams.map((stream) => {
         const style = styleFor(process[stream]);
         const prefix = runs.length > 1 ? labels.prefix(nameOf(run), stream, style) : undefined;
         return new Output(new LogStream(places[stream], spans[stream]), stream, prefix, options);
       });
       if (outputs.every(({ exists }) => !exists)) throw logMissing();
+      const { choice, timestamps } = options;
+      const asksTimes = timestamps || choice.since !== undefined || choice.until !== undefined;
+      if (asksTimes && outputs.every(({ hasTimes }) => !hasTimes)) throw timesMissing(to);
       return { run, outputs };
     } catch (thrown) {
       throw thrown instanceof DriverError ? thrown.within(`task ${taskName(run.id)}`) : thrown;
@@ -81,7 +91,19 @@ function openOutputs(runs: readonly ChosenRun[], options: LogsOptions): ShownTas
   });
 }
 
+function timesMissing(to: Destination["to"]): DriverError {
+  return new DriverError("LOG_TIMES_MISSING", "nothing says when its output was written", {
+    hint:
+      to === "agent"
+        ? `The agent's collector writes no times; the driver's does: log_collection = "driver"`
+        : to === "journald"
+          ? "journalctl shows the times of what is in journald: the task's log says with which filter"
+          : "The files of times beside its log files are gone, or could not be written",
+  });
+}
+
 interface RunLogs {
+  readonly to: Destination["to"];
   readonly places: Readonly<Record<StreamName, LogPlace>>;
   /** What the run itself has written, if the driver writes the log files: all runs of a task share them. */
   readonly spans: Readonly<Record<StreamName, LogSpan>>;
@@ -94,6 +116,7 @@ function logsOf({ id, reader }: ChosenRun): RunLogs {
     own === undefined ? LogSpan.whole : new LogSpan(own.from[stream], own.until?.[stream]);
   return {
     places: logPlaces(context.request),
+    to: destinationOf(context.request).to,
     spans: { stdout: spanOf("stdout"), stderr: spanOf("stderr") },
   };
 }
@@ -103,17 +126,32 @@ class Output {
   readonly #log: LogStream;
   readonly #stream: StreamName;
   readonly #shown: ShownOutput;
+  /** The lines to choose from; undefined shows the bytes as they are. */
+  readonly #lines: TimedLines | undefined;
+  readonly #timestamps: boolean;
+  /** How many of the chosen lines to show at first. */
+  readonly #tail: number | undefined;
+  #isFirst = true;
 
   constructor(
     log: LogStream,
     stream: StreamName,
     prefix: string | undefined,
-    { tail, raw }: Pick<LogsOptions, "tail" | "raw">,
+    { tail, raw, choice, timestamps }: Pick<LogsOptions, "tail" | "raw" | "choice" | "timestamps">,
   ) {
     this.#log = log;
     this.#stream = stream;
     this.#shown = new ShownOutput({ filters: process[stream].isTTY && !raw, prefix });
-    if (tail !== undefined) log.seekLines(tail, maxSeekBytes);
+    this.#timestamps = timestamps;
+    this.#tail = tail;
+    const chooses = Object.values(choice).some((each) => each !== undefined);
+    if (chooses || timestamps) this.#lines = new TimedLines(log, choice);
+    // Without a choice, the last lines need not be looked for among all.
+    if (tail !== undefined && !chooses) log.seekLines(tail, maxSeekBytes);
+  }
+
+  get hasTimes(): boolean {
+    return this.#log.hasTimes;
   }
 
   get exists(): boolean {
@@ -136,16 +174,46 @@ class Output {
 
   /** Shows the output that has arrived. */
   async show(): Promise<void> {
+    if (this.#lines !== undefined) return await this.#showLines(this.#lines);
     for (let bytes = this.#log.read(); bytes !== undefined; bytes = this.#log.read()) {
       await writeTo(this.#stream, this.#shown.push(bytes));
     }
   }
 
+  async #showLines(lines: TimedLines): Promise<void> {
+    const tail = this.#isFirst ? this.#tail : undefined;
+    this.#isFirst = false;
+    let last: TimedLine[] = [];
+    for (let chosen = lines.read(); chosen !== undefined; chosen = lines.read()) {
+      if (tail === undefined) await this.#write(chosen);
+      else last = tail === 0 ? [] : [...last, ...chosen].slice(-tail);
+    }
+    await this.#write(last);
+  }
+
+  async #write(lines: readonly TimedLine[]): Promise<void> {
+    const shown = lines.flatMap((line) => (this.#timestamps ? [shownTime(line), line.bytes] : [line.bytes]));
+    await writeTo(this.#stream, this.#shown.push(Buffer.concat(shown)));
+  }
+
   async close(): Promise<void> {
+    await this.#write(this.#lines?.end() ?? []);
     await writeTo(this.#stream, this.#shown.end());
     this.#log.close();
   }
 }
+
+/** Output between two notes of the logger's was written within a second, as long as they are kept. */
+const exactMs = 1000;
+
+/** `2026-11-24 16:05:09.123 `; with `~` if the line may be later; blank if nothing says it. */
+function shownTime({ time }: TimedLine): Buffer {
+  const text = time === undefined ? "" : formatTime(time.from || time.until);
+  const isExact = time === undefined || (time.from > 0 && time.until - time.from <= exactMs);
+  return Buffer.from(`${text.padEnd(timeWidth)}${isExact ? "" : "~"} `);
+}
+
+const timeWidth = formatTime(0).length;
 
 async function followUntilEnd(events: EventLogs, run: ChosenRun, outputs: readonly Output[]): Promise<void> {
   let changed = Promise.withResolvers<void>();

@@ -121,16 +121,24 @@ function FileHead({ index, files }: { readonly index: number; readonly files: re
 function Line({ line, isTarget }: { readonly line: LogLine; readonly isTarget: boolean }) {
   const { source, before, after, text } = line;
   const known = source !== "file";
+  const at = source === "noted" && after !== null ? after : before;
   const about = known
-    ? `${formatTime(before)}, ${source === "seen" ? "seen as it arrived" : "the line's own time"}`
+    ? `${formatTime(at)}, ${sources[source]}`
     : `written ${after === null ? "" : `after ${formatTime(after)} and `}not after ${formatTime(before)}`;
   return (
     <div class={isTarget ? "line target" : "line"} title={about}>
-      <span class={`at ${source}`}>{known ? formatClock(before) : ""}</span>
+      <span class={`at ${source}`}>{known ? formatClock(at) : ""}</span>
       <code>{text}</code>
     </div>
   );
 }
+
+const sources = {
+  noted: "or up to a second later: noted by the driver's logger",
+  seen: "seen as it arrived",
+  own: "the line's own time",
+  file: "",
+} as const;
 
 interface EventProperties {
   readonly event: LogEvent;

@@ -5,6 +5,7 @@
 import { closeSync, fstatSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { LogFiles, type LogPlace, LogSpan, readAt } from "../../../effects/logs/logFiles.ts";
+import type { LogTimes } from "../../../effects/logs/logTimes.ts";
 import type { LogFile, LogMatches, LogPage } from "../../views/answers.ts";
 import { type LogLine, type LogPosition, placeLines, type RawLine } from "../../views/lineTimes.ts";
 
@@ -102,7 +103,7 @@ export class TaskLog {
       if (found.length > maxMatches || !isWanted()) break;
     }
     return {
-      lines: placeLines(found.slice(-maxMatches), files, zoneMinutes()),
+      lines: this.#placed(found.slice(-maxMatches), files),
       more: more || found.length > maxMatches,
     };
   }
@@ -117,7 +118,16 @@ export class TaskLog {
 
   /** Adds the known times to lines. */
   placed(lines: readonly RawLine[]): LogLine[] {
-    return placeLines(lines, this.#list(), zoneMinutes());
+    return this.#placed(lines, this.#list());
+  }
+
+  #placed(lines: readonly RawLine[], files: readonly LogFile[]): LogLine[] {
+    const times = new Map<number, LogTimes>();
+    return placeLines(lines, files, zoneMinutes(), ({ index, offset }) => {
+      const ofFile = times.get(index) ?? this.#files.times(index);
+      times.set(index, ofFile);
+      return ofFile.at(offset);
+    });
   }
 
   #pageBefore(end: LogPosition, files: readonly LogFile[]): LogPage {
@@ -145,7 +155,7 @@ export class TaskLog {
   #page(lines: readonly RawLine[], begin: LogPosition, end: LogPosition, files: readonly LogFile[]): LogPage {
     const [first, last] = [files[0], files.at(-1)];
     return {
-      lines: placeLines(lines, files, zoneMinutes()),
+      lines: this.#placed(lines, files),
       isBegin:
         first === undefined ||
         (begin.index === first.index && begin.offset === this.#span.beginIn(first.index)),
