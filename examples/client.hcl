@@ -33,6 +33,9 @@ plugin "nomad-driver-exec2" {
     log_max_files     = 10
     log_max_file_size = 10
 
+    # The end of a failed task's output stays in the history.
+    keep_output = "failed"
+
     # A job may send a task's output to journald, to a journal apart from the host's.
     allow_journald    = true
     journal_namespace = "nomad"

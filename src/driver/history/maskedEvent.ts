@@ -40,7 +40,7 @@ const changes: { readonly [T in EventType]?: Change<T> } = {
     return { ...data, waits: { ...waits, threads } };
   },
   exited: (data, secrets) => {
-    const { cause, changes: changed, blackBox, ...others } = data;
+    const { cause, changes: changed, blackBox, kept, ...others } = data;
     return {
       ...others,
       cause: cause && {
@@ -52,6 +52,7 @@ const changes: { readonly [T in EventType]?: Change<T> } = {
         }),
       },
       ...(changed && { changes: secrets.maskAll(changed) }),
+      ...(kept && secrets.isComplete && { kept: secrets.maskAll(kept) }),
       ...(blackBox && secrets.isComplete && { blackBox: secrets.maskAll(blackBox) }),
     };
   },

@@ -58,7 +58,7 @@ export async function openServices(
   const { store, initialized } = await openLog(folder.events, log, async (opened) => {
     const unsaved = new UnsavedEvents(log);
     const goodRuns = new GoodRuns(opened);
-    const known = { folder, store: opened, log, unsaved, disk, goodRuns };
+    const known = { folder, store: opened, log, unsaved, disk, goodRuns, options };
     try {
       return { unsaved, goodRuns, unclaimed: await reconcile(known, inUse) };
     } catch (thrown) {

@@ -18,10 +18,11 @@ import {
   withoutStart,
 } from "../../store/folder/stateFolder.ts";
 import { advance, type TaskHistory, toTaskEvent } from "../history/taskHistory.ts";
+import type { EndingServices } from "../run/ending.ts";
 import type { DriverServices } from "../services.ts";
 import { endOf, readSettled } from "./recovery.ts";
 
-type ReconcileServices = Pick<DriverServices, "store" | "folder" | "log" | "unsaved" | "disk" | "goodRuns">;
+type ReconcileServices = Pick<DriverServices, "store" | "log" | "unsaved"> & EndingServices;
 
 /**
  * Reconciles the log with the host. Events that the log refuses for now are stored once it accepts them.

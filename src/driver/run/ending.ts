@@ -1,5 +1,6 @@
 /** The only maker of the event `exited`, whoever notices the end: the plugin that watched the run, or a later one. */
 import type { Secrets } from "../../base/masking.ts";
+import { hasFailed } from "../../history/cause/cause.ts";
 import { diagnose, type ReadNotes } from "../../history/cause/diagnose.ts";
 import type { Refusal } from "../../machines/events/denied.ts";
 import type { Exit } from "../../machines/events/ending.ts";
@@ -7,9 +8,11 @@ import type { EventData } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/taskMachine.ts";
 import { DenialTally } from "../denials/denialTally.ts";
 import { secretsOfEnded } from "../history/taskSecrets.ts";
+import type { PluginOptions } from "../options/pluginOptions.ts";
 import { retrying } from "../retry.ts";
 import type { RunGround } from "../runPart.ts";
 import type { DriverServices } from "../services.ts";
+import { keptOutput } from "./keptOutput.ts";
 import { cleanUpRun, exitOf } from "./runEnd.ts";
 import { endOutput } from "./runOutput.ts";
 import { each, type RunParts } from "./runParts.ts";
@@ -20,7 +23,9 @@ const maxAttempts = 30;
 const isMaxAttempts = (attempts: number) => attempts >= maxAttempts;
 
 /** What an end is made with. */
-export type EndingServices = Pick<DriverServices, "folder" | "disk" | "goodRuns">;
+export type EndingServices = Pick<DriverServices, "folder" | "disk" | "goodRuns"> & {
+  readonly options: Pick<PluginOptions, "keepOutput">;
+};
 
 /** What whoever noticed the end knows of it. */
 interface Seen {
@@ -39,7 +44,7 @@ interface Seen {
 async function endingOf(
   { context }: TaskSnapshot,
   { exit, output, secrets, refused, readNotes, program: watched }: Seen,
-  { folder, disk, goodRuns }: EndingServices,
+  { folder, disk, goodRuns, options }: EndingServices,
 ): Promise<EventData<"exited">> {
   const { request, sandbox } = context;
   const limit = request !== null && sandbox?.disk;
@@ -51,7 +56,9 @@ async function endingOf(
     ...(program && { program }),
   };
   const found = await diagnose(context, end, secrets, refused, readNotes);
-  return await goodRuns.withChanges(context, { ...end, ...found, output });
+  const keeps = options.keepOutput === "failed" && hasFailed(end, context);
+  const kept = keeps ? await keptOutput(context, end, secrets, output) : undefined;
+  return await goodRuns.withChanges(context, { ...end, ...found, output, ...(kept && { kept }) });
 }
 
 /**

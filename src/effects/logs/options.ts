@@ -18,6 +18,7 @@ import type { Destination, LogPipes } from "./destination.ts";
 import { allowsJournald, journalIdentifier } from "./journal.ts";
 
 const collectors = ["agent", "driver", "journald"] as const;
+const keeps = ["none", "failed"] as const;
 
 export const logsOptions = {
   task: () => ({
@@ -52,6 +53,11 @@ export const logsOptions = {
     journalNamespace: journalNamespace().optional().meta({
       description: "the namespace of [journald](#journald) for tasks' output; by default the host's journal",
       example: "nomad",
+    }),
+    keepOutput: oneOf(keeps).default("none").meta({
+      description:
+        "whether the last 64 KiB of a failed task's output go into its [history](#history), without values of its environment",
+      example: "failed",
     }),
     logMaxFiles: maxFiles().default(10).meta({
       description: "number of log files of each stream that the driver keeps, 1 to 1000 †",

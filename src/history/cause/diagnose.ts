@@ -46,7 +46,7 @@ import { isIdmapped, isLink, isMissed, mayMiss, rootDirOf } from "./roots.ts";
  * Nomad's log collector writes what it has read after at most 100 ms (`flushDur` of its file rotator), and
  * nobody learns when it has.
  */
-const collectorMs = 150;
+export const collectorMs = 150;
 
 /** How much longer to wait for the output of a run that seems to have none, in milliseconds. */
 const silentMs = 350;

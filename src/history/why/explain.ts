@@ -11,6 +11,7 @@ import type { UsageSample } from "../../store/usage/usageSample.ts";
 import { formatCount } from "../../units/counts.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { formatZonedTime } from "../../units/times.ts";
+import type { LastLines } from "../keptEnd.ts";
 import type { History, Moment } from "../replay/history.ts";
 import { isDamaged } from "../replay/storedHistory.ts";
 import { causeSentence, ending } from "./ending.ts";
@@ -27,6 +28,8 @@ export interface Explanation {
   readonly result: TaskResult | null;
   /** The cause, if it is known; what earlier runs say; then the others in the order of events. */
   readonly sentences: readonly Sentence[];
+  /** The last lines that a failed run wrote; missing unless its history has them. */
+  readonly lastLines?: LastLines;
 }
 
 /**

@@ -86,6 +86,8 @@ export interface LogPage {
   readonly end: LogPosition;
   /** All files, the oldest first. */
   readonly files: readonly LogFile[];
+  /** The log files are gone: this is the end of the output that the history has, as one file. */
+  readonly kept?: true;
 }
 
 export interface LogFile extends LogFileTime {
@@ -110,6 +112,8 @@ export interface LogTail {
   readonly lines: readonly string[];
   /** Why there are none, as a sentence; null if the run wrote nothing. */
   readonly problem: string | null;
+  /** The log files are gone: these are of the end of the output that the history has. */
+  readonly kept?: true;
 }
 
 export interface LogNews {

@@ -200,17 +200,23 @@ const exit = z.object({
    * 64 KiB, in hex. Missing if the file could not be read, or has changed since the start.
    */
   program: z.object({ bytes: z.number(), digest: z.string() }).optional(),
+  /**
+   * The end of a failed run's output, at most 64 KiB, without values of its environment. Missing unless the operator
+   * keeps it (`keep_output`).
+   */
+  kept: z.object({ stdout: z.string(), stderr: z.string() }).optional(),
   /** What the black box had; missing if the task did not fail, and without a black box. */
   blackBox: blackBox.optional(),
 });
 
 /** How a run ended, without what is found out later: why, and where its output ends. */
-export type Exit = Omit<z.infer<typeof exit>, "cause" | "blackBox" | "output">;
+export type Exit = Omit<z.infer<typeof exit>, "cause" | "blackBox" | "output" | "kept">;
 
 /** The task's main process has ended, and with it every process of its namespace. */
 const exited = defineEvent({
   schema: exit,
-  evolve: ({ data }) => ({ exit: data }),
+  // What is known of a task stays small: who shows the kept output reads it in the event.
+  evolve: ({ data: { kept, ...data } }) => ({ exit: data }),
   title: "Ended",
   summary: (data) => withCause(describeTaskEnd(data), data),
   // An end that was requested is no failure, whatever the exit code, unless an OOM kill ended the task.
@@ -233,9 +239,11 @@ const exited = defineEvent({
   outcome: (summary) => summary,
   shown: { tone: "plain", category: "end", group: "closes", parties: ["task", "driver"] },
   fields: {
-    ignored: ["endedAt", "oom.peakBytes", "cause.line", "changes", "disk", "output", "blackBox"],
+    ignored: ["endedAt", "oom.peakBytes", "cause.line", "changes", "disk", "output", "kept", "blackBox"],
     masked: {
       "cause.line": "text",
+      "kept.stdout": "text",
+      "kept.stderr": "text",
       "blackBox.missed.path": "text",
       "blackBox.calls.object": "text",
     },

@@ -177,6 +177,23 @@ describe("the histories of a job", () => {
     expect(await world.pass()).toContain("a1");
   });
 
+  it("are counted with the output that they keep", async () => {
+    const world = setUp({ maxBytes: 200_000 });
+    for (const stream of ["a1", "a2"]) await jobLife(world, stream, "one:web", 1);
+    for (let run = 10; run < 20; run++) {
+      const requested = { ...event("pending", 9, { namespace: "two", jobId: "web" }), type: "requested" };
+      const kept = { stdout: "x".repeat(60_000), stderr: "" };
+      await world.store.append(`b${run}`, 0, [
+        requested,
+        { ...event("exited", 8, { kept }), type: "exited" },
+        event("destroyed", 8),
+      ]);
+    }
+    const left = await world.pass();
+    expect(left).toEqual(expect.arrayContaining(["a1", "a2", "b19"]));
+    expect(left.length).toBeLessThan(6);
+  });
+
   it("go in the order of their age if those beyond the share are not enough", async () => {
     const world = setUp({ maxBytes: 60_000 });
     for (const stream of ["a1", "a2"]) await jobLife(world, stream, "one:web");

@@ -5,6 +5,7 @@ import { errorOf } from "../../support/errors.ts";
 const mib = 2 ** 20;
 const plugin = {
   ...{ writableLogs: false, logMaxFiles: 10, logMaxFileSize: 10, allowJournald: false },
+  keepOutput: "none",
   logCollection: "driver",
 } as const;
 const agents = { ...plugin, logCollection: "agent" } as const;

@@ -1,6 +1,6 @@
 /** The inspector's API serves the output of this host's tasks, in limited parts, and no other file. */
 import { once } from "node:events";
-import { appendFileSync, linkSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, linkSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -57,6 +57,25 @@ describe("a log", () => {
       forwards = [...forwards, ...textsOf(page)];
     }
     expect(forwards).toEqual(numbered(0, 5_000));
+  });
+
+  it("of a failed run whose log files are gone is the end that its history has, and is not followed", async () => {
+    const inspected = await startInspector();
+    const output = makeOutput();
+    const kept = { stdout: "", stderr: "one\nlast words\n" };
+    await inspected.record(id, [
+      event("requested", output.request),
+      ...life("ended").slice(1, 4),
+      event("exited", { exitCode: 3, kept }),
+    ]);
+    await eventually(async () => expect((await inspected.ask("/api/tasks")).body).toContain("exit code 3"));
+    rmSync(output.request.allocDir, { recursive: true });
+    const page = JSON.parse((await inspected.ask(`/api/log?${query}&stream=stderr`)).body) as LogPage;
+    expect(page).toMatchObject({ kept: true, isBegin: true, isEnd: true });
+    expect(textsOf(page)).toEqual(["one", "last words"]);
+    expect(JSON.parse((await inspected.ask(`/api/log/tail?${query}`)).body)).toEqual({
+      ...{ stream: "stderr", lines: ["one", "last words"], problem: null, kept: true },
+    });
   });
 
   it("that the driver's logger has written has its lines' times, also in what a search finds", async () => {

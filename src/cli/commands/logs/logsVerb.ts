@@ -27,7 +27,8 @@ export const addLogs: AddVerb = (program, exit) => {
         "several tasks, each line starts with the task's name. A terminal gets text and colours only, unless --raw is given; files and " +
         "pipes get every byte. Times are known if the driver writes the log files: those of the newest output to a second " +
         "or better; before, --since and --until show up to 4 KiB too much, and -t marks times that may be early with ~. Output exists as long as the allocation's folder: a " +
-        "local run removes this folder when it ends, unless it was started with --keep.",
+        "local run removes this folder when it ends, unless it was started with --keep. Of a failed run, the history may have " +
+        "the end (keep_output).",
     )
     .option("-f, --follow", "follow the output until the tasks end")
     .option("-n, --tail <lines>", "number of lines to show from the end of each stream", parseLines)

@@ -6,6 +6,7 @@ import { type Destination, destinationOf } from "../../../effects/logs/destinati
 import { type LogPlace, LogSpan, logMissing, logPlaces } from "../../../effects/logs/logFiles.ts";
 import { LogStream, maxSeekBytes } from "../../../effects/logs/logStream.ts";
 import { type LineChoice, type TimedLine, TimedLines } from "../../../effects/logs/timedLines.ts";
+import { type KeptEnd, keptEndIn } from "../../../history/keptEnd.ts";
 import { readHistory } from "../../../history/replay/storedHistory.ts";
 import { ownOutput } from "../../../machines/taskContext.ts";
 import { formatTime } from "../../../units/times.ts";
@@ -47,11 +48,14 @@ const quietMs = 200;
  */
 export async function showLogs(names: readonly string[], options: LogsOptions): Promise<number> {
   await using events = await EventLogs.open(options.stateDir);
-  const runs = names.map((name) => events.find({ name, back: options.back }));
-  const shown = openOutputs([...new Map(runs.map((run) => [run.id, run])).values()], options);
+  const named = names.map((name) => events.find({ name, back: options.back }));
+  const runs = [...new Map(named.map((run) => [run.id, run])).values()];
+  const prefixOf = prefixesOf(runs);
+  const shown = runs.map((run) => openOutputs(run, prefixOf(run), options));
   await Promise.all(
-    shown.map(async ({ run, outputs }) => {
+    shown.map(async ({ run, outputs, kept }) => {
       try {
+        if (kept !== undefined) return await showKept(kept, prefixOf(run), options);
         for (const output of outputs) await output.show();
         if (options.follow) await followUntilEnd(events, run, outputs);
       } finally {
@@ -65,30 +69,59 @@ export async function showLogs(names: readonly string[], options: LogsOptions): 
 interface ShownTask {
   readonly run: ChosenRun;
   readonly outputs: readonly Output[];
+  /** What its history has of a run whose log files are gone. */
+  readonly kept?: KeptEnd;
 }
 
-/** Opens all logs, before any of them is shown. With several tasks, each line begins with its task's name. */
-function openOutputs(runs: readonly ChosenRun[], options: LogsOptions): ShownTask[] {
+/** What begins each line of a stream; undefined for the output of a single task. */
+type Prefixes = (stream: StreamName) => string | undefined;
+
+function prefixesOf(runs: readonly ChosenRun[]): (run: ChosenRun) => Prefixes {
   const isUnique = new Set(runs.map(({ id }) => taskName(id))).size === runs.length;
   const nameOf = ({ id }: ChosenRun) => (isUnique ? taskName(id) : shortNameOf(id));
   const labels = new TaskLabels(runs.map(nameOf));
-  return runs.map((run) => {
-    try {
-      const { places, spans, to } = logsOf(run);
-      const outputs = options.streams.map((stream) => {
-        const style = styleFor(process[stream]);
-        const prefix = runs.length > 1 ? labels.prefix(nameOf(run), stream, style) : undefined;
-        return new Output(new LogStream(places[stream], spans[stream]), stream, prefix, options);
-      });
-      if (outputs.every(({ exists }) => !exists)) throw logMissing();
-      const { choice, timestamps } = options;
-      const asksTimes = timestamps || choice.since !== undefined || choice.until !== undefined;
-      if (asksTimes && outputs.every(({ hasTimes }) => !hasTimes)) throw timesMissing(to);
-      return { run, outputs };
-    } catch (thrown) {
-      throw thrown instanceof DriverError ? thrown.within(`task ${taskName(run.id)}`) : thrown;
-    }
-  });
+  return (run) => (stream) =>
+    runs.length > 1 ? labels.prefix(nameOf(run), stream, styleFor(process[stream])) : undefined;
+}
+
+/** Opens the logs of a run. Those of all are opened before any of them is shown. */
+function openOutputs(run: ChosenRun, prefixOf: Prefixes, options: LogsOptions): ShownTask {
+  try {
+    const { places, spans, to } = logsOf(run);
+    const outputs = options.streams.map((stream) => {
+      const log = new LogStream(places[stream], spans[stream]);
+      return new Output(log, stream, prefixOf(stream), options);
+    });
+    if (outputs.every(({ exists }) => !exists)) throw logMissing();
+    const { choice, timestamps } = options;
+    const asksTimes = timestamps || choice.since !== undefined || choice.until !== undefined;
+    if (asksTimes && outputs.every(({ hasTimes }) => !hasTimes)) throw timesMissing(to);
+    return { run, outputs };
+  } catch (thrown) {
+    if (!(thrown instanceof DriverError)) throw thrown;
+    const kept = thrown.code === "LOG_MISSING" ? keptEndIn(readHistory(run.reader, run.id)) : undefined;
+    if (kept !== undefined) return { run, outputs: [], kept };
+    throw thrown.within(`task ${taskName(run.id)}`);
+  }
+}
+
+/** Shows what a history has of the output. It has no times. */
+async function showKept(
+  kept: KeptEnd,
+  prefixOf: Prefixes,
+  { streams, tail, raw, choice: { matching } }: LogsOptions,
+): Promise<void> {
+  const note = "[exec2: the log files are gone; the history has the end of the output]";
+  await writeTo("stderr", Buffer.from(`${styleFor(process.stderr).dim(note)}\n`));
+  for (const stream of streams) {
+    const shown = new ShownOutput({ filters: process[stream].isTTY && !raw, prefix: prefixOf(stream) });
+    const lines = kept[stream].split(/(?<=\n)/);
+    const chosen = lines.filter(
+      (line) => matching === undefined || matching.test(line.replace(/\r?\n$/, "")),
+    );
+    const last = tail === undefined ? chosen : chosen.slice(Math.max(0, chosen.length - tail));
+    await writeTo(stream, Buffer.concat([shown.push(Buffer.from(last.join(""))), shown.end()]));
+  }
 }
 
 function timesMissing(to: Destination["to"]): DriverError {

@@ -1,4 +1,5 @@
 /** `why`: explains how a task ended, and what led to its end. */
+import { keptEndIn, lastLinesOf } from "../../../history/keptEnd.ts";
 import { History } from "../../../history/replay/history.ts";
 import { maskEvent } from "../../../history/replay/mask.ts";
 import { earlierRunSentences } from "../../../history/why/earlierRuns.ts";
@@ -9,6 +10,9 @@ import { EventLogs, type TaskPlace } from "../../histories/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import { whyJson, whyText } from "./whyView.ts";
+
+/** Lines of the kept output: `logs` shows all of it. */
+const maxLines = 12;
 
 /**
  * @returns the exit code
@@ -26,7 +30,13 @@ export async function showWhy(place: TaskPlace, json: boolean): Promise<number> 
   );
   const explained = explain(masked, logs.usage(place), others);
   const waiting = waitingOutput(whole.finalState.context);
-  const explanation = asOnHost({ ...explained, sentences: [...explained.sentences, ...waiting] }, whole);
+  const kept = keptEndIn(whole.events);
+  const told = {
+    ...explained,
+    sentences: [...explained.sentences, ...waiting],
+    ...(kept && { lastLines: lastLinesOf(kept, maxLines) }),
+  };
+  const explanation = asOnHost(told, whole);
   const { stdout } = process;
   const text = json ? whyJson(explanation) : whyText(explanation, note, styleFor(stdout), widthOf(stdout));
   print(text);

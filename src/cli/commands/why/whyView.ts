@@ -1,5 +1,6 @@
 /** Explanations as text. Pure. */
 
+import type { LastLines } from "../../../history/keptEnd.ts";
 import type { Explanation } from "../../../history/why/explain.ts";
 import type { Sentence } from "../../../history/why/facts.ts";
 import { visible } from "../../../units/visible.ts";
@@ -7,9 +8,12 @@ import { wrap } from "../../../units/widths.ts";
 import { jsonOf } from "../../terminal/json.ts";
 import type { Style } from "../../terminal/style.ts";
 
-/** A note on the task's other runs, a heading, and one paragraph with the events' numbers in brackets. */
+/**
+ * A note on the task's other runs, a heading, one paragraph with the events' numbers in brackets, and the last lines of
+ * the output, if the history has them.
+ */
 export function whyText(
-  { id, task, job, state, result, sentences }: Explanation,
+  { id, task, job, state, result, sentences, lastLines }: Explanation,
   note: string | undefined,
   style: Style,
   width: number,
@@ -17,7 +21,12 @@ export function whyText(
   const heading = `${style.bold(visible(task))} of job ${visible(job)}, ${visible(id)}: ${visible(result ?? state)}`;
   const paragraph = sentences.map((each) => sentenceText(each, style)).join(" ");
   const first = note === undefined ? "" : `${wrap(note, width).map(style.dim).join("\n")}\n`;
-  return `${first}${heading}\n\n${wrap(paragraph, width).join("\n")}`;
+  const last = lastLines === undefined ? "" : `\n\n${linesText(lastLines, style)}`;
+  return `${first}${heading}\n\n${wrap(paragraph, width).join("\n")}${last}`;
+}
+
+function linesText({ stream, lines }: LastLines, style: Style): string {
+  return [style.dim(`Its last lines on ${stream}:`), ...lines.map((line) => `  ${visible(line)}`)].join("\n");
 }
 
 /** The whole explanation as one JSON object. */

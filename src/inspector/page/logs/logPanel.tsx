@@ -33,7 +33,8 @@ export function LogPanel(properties: Properties) {
       <h2>
         Output{" "}
         <span class="faint">
-          read from the log files of this host when it is shown, and stored nowhere. It may hold secrets.
+          read from the log files of this host when it is shown; the history has none of it but what
+          keep_output says. It may hold secrets.
         </span>
       </h2>
       <div class="tools">
@@ -95,12 +96,20 @@ function Shown({ id, events, seq, runs, chooseEvent, stream }: Properties & { re
   const bytes = log.files.reduce((sum, { size, begin = 0 }) => sum + size - begin, 0);
   return (
     <>
-      {find === "" ? null : <Matches query={query} find={find} />}
+      {find === "" || log.kept ? null : <Matches query={query} find={find} />}
       <p class="about">
         <span>
           {formatBytes(bytes)} in {countOf(log.files.length, "file")}
         </span>
-        <span role="status">{isFollowed ? "following" : log.isEnd ? "not followed" : "an earlier part"}</span>
+        <span role="status">
+          {log.kept
+            ? "the log files are gone: this end is in the history"
+            : isFollowed
+              ? "following"
+              : log.isEnd
+                ? "not followed"
+                : "an earlier part"}
+        </span>
         {log.isEnd ? null : <LinkButton act={() => choose({ line: "" })}>to the end</LinkButton>}
       </p>
       <LogList
@@ -111,8 +120,9 @@ function Shown({ id, events, seq, runs, chooseEvent, stream }: Properties & { re
         target={line}
       />
       <p class="hint">
-        A line's time is the time of its arrival (<b>seen</b>), or a time in the line itself (<b>own</b>). A
-        line without a time was written between the lines around it, and within the times of its file.
+        A line's time is what the driver's logger noted (<b>noted</b>), the time of its arrival (<b>seen</b>),
+        or a time in the line itself (<b>own</b>). A line without a time was written between the lines around
+        it, and within the times of its file.
       </p>
     </>
   );

@@ -11,6 +11,7 @@ export interface Log {
   readonly isEnd: boolean;
   readonly begin: LogPosition;
   readonly end: LogPosition;
+  readonly kept?: true;
 }
 
 /** Maximum number of lines, because more would slow a browser down. Lines at the far end are dropped. */
@@ -49,7 +50,7 @@ export function useLog(query: string, from: string): LogState {
     setLog(undefined);
     load(from === "" ? "" : `&from=${from}`, (_, page) => page);
   }, [query, from]);
-  const isAtEnd = log?.isEnd === true;
+  const isAtEnd = log?.isEnd === true && log.kept === undefined;
   useEffect(() => {
     if (!isAtEnd || log === undefined) return undefined;
     return follow(

@@ -153,7 +153,7 @@ export function hasFailed({ outcome }: TaskSummary): boolean {
 function LastOutput({ row, query }: { readonly row: TaskSummary; readonly query: string }) {
   const tail = useAnswer<LogTail>(`/api/log/tail?${query}`, row.events);
   if (tail === undefined) return <p class="faint">Reading its output…</p>;
-  const { stream, lines, problem } = tail;
+  const { stream, lines, problem, kept = false } = tail;
   if (problem !== null) {
     return allocationIndex(row.allocation) === undefined ? (
       <Command row={row} />
@@ -166,7 +166,8 @@ function LastOutput({ row, query }: { readonly row: TaskSummary; readonly query:
   ) : (
     <div class="tail">
       <p>
-        Its last lines on {stream},{" "}
+        Its last lines on {stream}
+        {kept ? ", from its history" : ""},{" "}
         <LinkButton act={() => showOutput(stream)}>with the lines before them</LinkButton>
       </p>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard */}

@@ -9,6 +9,7 @@ import {
   logPlaces,
   type LogPosition as OutputPosition,
 } from "../../../effects/logs/logFiles.ts";
+import { type KeptEnd, keptEndIn, lastLinesOf } from "../../../history/keptEnd.ts";
 import { thisMachine } from "../../../machines/machineVersion.ts";
 import type { TaskContext } from "../../../machines/taskContext.ts";
 import { isOver } from "../../../machines/taskMachine.ts";
@@ -16,7 +17,7 @@ import type { LogNews, LogTail } from "../../views/answers.ts";
 import { type LogPosition, seenLine } from "../../views/lineTimes.ts";
 import { type Answer, EventStream, jsonAnswer, send, textAnswer } from "../responses.ts";
 import type { TaskIndex } from "../taskIndex.ts";
-import { TaskLog } from "./taskLog.ts";
+import { keptPage, TaskLog } from "./taskLog.ts";
 
 /** Limits, because each follower holds an inotify watch, and each search reads whole files. */
 const maxFollowers = 16;
@@ -52,7 +53,12 @@ export class LogRequests {
 
   /** A page of output: the last page, or the page before or from a position (`before`, `from`). */
   page(query: URLSearchParams): Answer {
-    return this.#with(query, (log) => {
+    const kept = () => {
+      const { stream, id } = asked(query);
+      const end = this.#keptEnd(id);
+      return end && jsonAnswer(keptPage(end[stream], this.#index.row(id)?.endedAt ?? 0));
+    };
+    return this.#with(query, kept, (log) => {
       const [before, from] = [positionIn(query, "before"), positionIn(query, "from")];
       if (before !== undefined) return jsonAnswer(log.pageBefore(before));
       return jsonAnswer(from === undefined ? log.lastPage() : log.pageFrom(from));
@@ -80,6 +86,13 @@ export class LogRequests {
     } catch (thrown) {
       // No error for the page: the output of most runs is removed sooner than their events.
       const { summary } = logError(thrown);
+      const kept = this.#keptEnd(id);
+      if (kept !== undefined)
+        return jsonAnswer({
+          ...lastLinesOf(kept, maxTailLines),
+          problem: null,
+          kept: true,
+        } satisfies LogTail);
       return jsonAnswer({ stream: "stderr", lines: [], problem: summary } satisfies LogTail);
     }
   }
@@ -125,7 +138,13 @@ export class LogRequests {
     }
   }
 
-  #with(query: URLSearchParams, answer: (log: TaskLog) => Answer): Answer {
+  /** What the history has of the output of a failed run. */
+  #keptEnd(id: string): KeptEnd | undefined {
+    return keptEndIn(this.#index.readerOf(id)?.readStream(id) ?? []);
+  }
+
+  /** @param kept answers if there are no log files */
+  #with(query: URLSearchParams, kept: () => Answer | undefined, answer: (log: TaskLog) => Answer): Answer {
     try {
       const log = this.#open(query);
       try {
@@ -134,15 +153,14 @@ export class LogRequests {
         log.close();
       }
     } catch (thrown) {
-      return failed(thrown);
+      return (logError(thrown).code === "LOG_MISSING" ? kept() : undefined) ?? failed(thrown);
     }
   }
 
   /** @throws DriverError `LOG_MISSING` */
   #open(query: URLSearchParams): TaskLog {
     if (this.#isForeign()) throw new DriverError("LOG_MISSING", "a bundle has no output of its tasks");
-    const stream = query.get("stream") === "stdout" ? "stdout" : "stderr";
-    const id = query.get("id") ?? "";
+    const { stream, id } = asked(query);
     const { request, sandbox } = this.#begunAs(id);
     const begin = destinationOf(request).to === "files" ? sandbox?.output?.[stream] : undefined;
     return new TaskLog(
@@ -243,6 +261,13 @@ class LogFollower {
     const found = isSent && this.#at.offset !== this.#sent.offset ? this.#log.linesFrom(this.#sent) : read;
     return found.lines.length === 0 ? undefined : found;
   }
+}
+
+function asked(query: URLSearchParams) {
+  return {
+    stream: query.get("stream") === "stdout" ? "stdout" : "stderr",
+    id: query.get("id") ?? "",
+  } as const;
 }
 
 /** `<file>:<offset>` */

@@ -215,6 +215,21 @@ export class TaskLog {
   }
 }
 
+/**
+ * The page of the end of a run's output that its history has.
+ * @param overAt when the run had ended
+ */
+export function keptPage(text: string, overAt: number): LogPage {
+  const bytes = Buffer.from(text);
+  const [begin, end] = [0, bytes.length].map((offset) => ({ index: 0, offset })) as [
+    LogPosition,
+    LogPosition,
+  ];
+  const files = [{ index: 0, size: bytes.length, changedAt: overAt }];
+  const lines = placeLines(linesIn(bytes, begin), files, zoneMinutes());
+  return { lines, files, begin, end, isBegin: true, isEnd: true, kept: true };
+}
+
 function linesIn(bytes: Buffer, { index, offset }: LogPosition): RawLine[] {
   const lines: RawLine[] = [];
   for (let at = 0; at < bytes.length; ) {
