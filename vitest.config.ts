@@ -140,6 +140,8 @@ const long = [
   "test/e2e/recovery/crashRounds.kernel.test.ts",
   // Dozens of attacks are tried under some 160 combinations.
   "test/attacks/everyTwo.kernel.test.ts",
+  // Each case of test:agent runs.
+  "test/agent/fakeAgent.kernel.test.ts",
   // A release is installed in new Debian systems.
   "test/e2e/package/**/*.test.ts",
   // Defects are planted in the simulated driver until each is found.

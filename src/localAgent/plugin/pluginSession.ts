@@ -197,7 +197,8 @@ function followTaskEvents({ driver }: LaunchedPlugin, { onTaskEvent }: PluginSes
     .on("error", () => undefined);
 }
 
-function topologyMessage({ cores, overrideTotalMhz }: NodeTopology) {
+/** The node as an agent tells it with the configuration. */
+export function topologyMessage({ cores, overrideTotalMhz }: NodeTopology) {
   return {
     nodeIds: [0],
     distances: undefined,
