@@ -90,6 +90,9 @@ plugin "nomad-driver-exec2" {
     # host allows it.
     black_box = "off"
 
+    # Whether it is recorded what runs use, for a stricter policy: "on", or a share of them, such as "10%".
+    observe = "off"
+
     # How long the histories of ended tasks are kept.
     history {
       keep        = "168h"

@@ -34,6 +34,9 @@ job "limits" {
         # Programs that size themselves by their limits read them at /sys/fs/cgroup.
         cgroup_view = "own"
 
+        # Every run is observed, where the client has the option observe.
+        observe = "on"
+
         # MiB of swap in addition to the memory.
         swap_limit = 32
 

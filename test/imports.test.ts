@@ -154,7 +154,17 @@ const effects: readonly string[] = [
     "command",
     "logs",
   ],
-  ...["root", "landlock", "seccomp", "denials", "blackBox", "parts.ts", "exceptions.ts", "verdicts.ts"],
+  ...[
+    "root",
+    "landlock",
+    "seccomp",
+    "denials",
+    "blackBox",
+    "observe",
+    "parts.ts",
+    "exceptions.ts",
+    "verdicts.ts",
+  ],
   ...["run", "host", "launch", "exec", "adoption", "stats"],
 ];
 

@@ -16,6 +16,7 @@ import { namesOptions } from "./names/options.ts";
 import { namespacesOptions, settleNamespaces } from "./namespaces/options.ts";
 import { networkOptions, settlePorts } from "./network/options.ts";
 import { portOptions } from "./network/ports.ts";
+import { observeOptions, settleObserve } from "./observe/options.ts";
 import { type PartOptions, sum, type Values } from "./options/fields.ts";
 import { decodeOptions, hclSpecOf } from "./options/hclOptions.ts";
 import { rootOptions, settleRoot } from "./root/options.ts";
@@ -41,6 +42,7 @@ const parts = [
   logsOptions,
   denialsOptions,
   blackBoxOptions,
+  observeOptions,
 ] as const;
 
 function shapesOf<Kind extends keyof PartOptions>(kind: Kind) {
@@ -99,6 +101,7 @@ export function withinPluginLimits(task: TaskOptions, plugin: SandboxOptions): T
     ...settleEgress(task, plugin),
     ...settleCgroup(task, plugin),
     ...settleDisk(task, plugin),
+    ...settleObserve(task, plugin),
   };
 }
 

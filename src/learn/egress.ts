@@ -2,7 +2,7 @@
 
 import { type EgressProtocol, egressProblem, formatEgress, parseEgress } from "../effects/egress/egress.ts";
 import { isLoopback, parseAddress } from "../effects/network/addresses.ts";
-import type { Access, AnsweredAccess } from "./access.ts";
+import type { Access, AnsweredAccess } from "../effects/observe/access.ts";
 
 type Connected = Extract<Access, { readonly kind: "connected" }>;
 

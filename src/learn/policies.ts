@@ -4,6 +4,7 @@ import type { PluginOptions } from "../driver/options/pluginOptions.ts";
 import { seesOwnCgroup } from "../effects/cgroup/options.ts";
 import { egressBeyond, egressProblem } from "../effects/egress/egress.ts";
 import type { TaskFolders } from "../effects/layout/layout.ts";
+import type { Access } from "../effects/observe/access.ts";
 import { isAtOrBelow } from "../effects/paths/paths.ts";
 import { identityPaths, privateRootPaths } from "../effects/unveil/defaultPaths.ts";
 import type { PathRight } from "../effects/unveil/pathRights.ts";
@@ -11,7 +12,6 @@ import { formatUnveil, modeOf, parseUnveil, unveilProblem } from "../effects/unv
 import { TMP } from "../effects/unveil/unveilRules.ts";
 import { entriesOfSets } from "../effects/unveil/unveilSets.ts";
 import type { Job, Task } from "../localAgent/jobspec/job.ts";
-import type { Access } from "./access.ts";
 import { type HostView, type Learned, learnPolicy } from "./policy.ts";
 
 /** Options of a task's `config` block that a learned policy sets. */

@@ -1,6 +1,7 @@
 /** Computes the smallest policy that allows a task's observed accesses. Pure. */
 
 import { asksForTerminal } from "../effects/landlock/probes.ts";
+import type { Access, NamedAccess } from "../effects/observe/access.ts";
 import { isAtOrBelow, isInProc, namesOf } from "../effects/paths/paths.ts";
 import { identityPaths, linkFolders } from "../effects/unveil/defaultPaths.ts";
 import {
@@ -16,7 +17,6 @@ import {
   without,
 } from "../effects/unveil/pathRights.ts";
 import { modeOf } from "../effects/unveil/unveil.ts";
-import type { Access, NamedAccess } from "./access.ts";
 import { learnEgress } from "./egress.ts";
 
 /** The host's files, as far as a policy depends on them. */

@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type TaskFolders, taskFolders } from "../effects/layout/layout.ts";
+import type { Access } from "../effects/observe/access.ts";
 import type { Task } from "../localAgent/jobspec/job.ts";
 import type { TaskObserver } from "../localAgent/task/localRun.ts";
 import type { PreparedTask } from "../localAgent/task/prepareTask.ts";
-import type { Access } from "./access.ts";
 import type { Observer } from "./observe/observer.ts";
 
 /** One instance of a task. */

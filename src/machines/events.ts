@@ -13,6 +13,7 @@ import { denials } from "./events/denied.ts";
 import { disk } from "./events/disk.ts";
 import { ending } from "./events/ending.ts";
 import { names } from "./events/names.ts";
+import { observations } from "./events/observed.ts";
 import { output } from "./events/output.ts";
 import { running } from "./events/running.ts";
 import { starting } from "./events/starting.ts";
@@ -28,6 +29,7 @@ export const eventCatalogue = {
   ...names,
   ...output,
   ...disk,
+  ...observations,
   ...ending,
   ...takingOver,
 };

@@ -113,6 +113,7 @@ const whileAlive = {
   loggerReplaced: evolves,
   outputWaits: evolves,
   diskFilled: evolves,
+  observed: evolves,
   execStarted: evolves,
   execExited: evolves,
   execsRepeated: evolves,

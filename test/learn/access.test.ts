@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Access } from "../../src/learn/access.ts";
+import type { Access } from "../../src/effects/observe/access.ts";
 import { deniedIn } from "../../src/learn/access.ts";
 
 const named = (path: string, errno: number): Access => ({ kind: "named", use: "open", path, errno });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Access } from "../../src/learn/access.ts";
+import type { Access } from "../../src/effects/observe/access.ts";
 import { learnEgress } from "../../src/learn/egress.ts";
 import { lackingIn } from "../../src/learn/policies.ts";
 

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Access } from "../../src/effects/observe/access.ts";
 import { follow, type HostEntry } from "../../src/effects/paths/followPath.ts";
 import { isNothing, type PathRight, rightsAt, without } from "../../src/effects/unveil/pathRights.ts";
 import { formatUnveil, modeOf, parseUnveil, unveilProblem } from "../../src/effects/unveil/unveil.ts";
-import type { Access } from "../../src/learn/access.ts";
 import { type HostView, learnPolicy } from "../../src/learn/policy.ts";
 
 /** A host with these symlinks, on which every other path exists. */

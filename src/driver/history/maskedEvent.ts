@@ -56,6 +56,12 @@ const changes: { readonly [T in EventType]?: Change<T> } = {
       ...(blackBox && secrets.isComplete && { blackBox: secrets.maskAll(blackBox) }),
     };
   },
+  observed: (data, secrets) => {
+    const { paths, links } = data;
+    if (secrets.isComplete) return { ...data, ...secrets.maskAll({ paths, links }) };
+    // Nobody may take what is left out for what was not used.
+    return { ...data, paths: [], links: [], lost: data.lost + paths.length };
+  },
   lost: (data, secrets) => ({ reason: secrets.mask(data.reason) }),
 };
 

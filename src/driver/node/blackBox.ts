@@ -1,9 +1,9 @@
 /** The black box. Its module is loaded only where it is needed: most plugins have none. */
-import { Recorder } from "../blackBox/recorder.ts";
+import { makeRecorder, type Recorder } from "../blackBox/recorder.ts";
 import { type NodePart, ownProblem } from "./nodePart.ts";
 
 export const recorder = {
-  open: ({ log }) => new Recorder(log),
+  open: ({ log }) => makeRecorder(log),
   configure: (kept, { options, facts }) => kept.configure(options.blackBox, facts.cgroupMount),
   offer: {
     changes: ({ problems }) => problems,

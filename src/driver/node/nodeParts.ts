@@ -13,11 +13,12 @@ import { disk } from "./disk.ts";
 import { egress } from "./egress.ts";
 import { journald } from "./journald.ts";
 import type { NodeGround, NodePart } from "./nodePart.ts";
+import { observer } from "./observe.ts";
 import { roots } from "./roots.ts";
 import { usage } from "./usage.ts";
 
 /** In this order they are opened and told of, by the names that they have among the driver's services. */
-const nodeParts = { roots, denials, recorder, egress, journald, disk, usage };
+const nodeParts = { roots, denials, recorder, observer, egress, journald, disk, usage };
 
 type Parts = typeof nodeParts;
 type KeptName = { [Name in keyof Parts]: Parts[Name] extends { open: unknown } ? Name : never }[keyof Parts];

@@ -7,6 +7,7 @@ import { RunDenials } from "../denials/runDenials.ts";
 import { RunDisk } from "../disk/runDisk.ts";
 import { RunEgress } from "../egress/runEgress.ts";
 import { RunCommands } from "../exec/commands.ts";
+import { RunObserver } from "../observe/runObserver.ts";
 import type { RunGround, RunPart } from "../runPart.ts";
 import type { DriverServices } from "../services.ts";
 import { RunOutput } from "./runOutput.ts";
@@ -24,6 +25,7 @@ export function runParts(ground: RunGround<DriverServices>) {
     stalls: runStalls(ground),
     usage: runUsage(ground, disk),
     recorder: new RunRecorder(ground),
+    observer: new RunObserver(ground),
     denials,
     commands: new RunCommands(ground.task, denials),
     egress: new RunEgress(ground, denials),

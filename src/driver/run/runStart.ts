@@ -81,6 +81,7 @@ export class RunStart {
     if (this.#stage.stage !== "prepared") return;
     const { launch, env } = this.#stage.prepared;
     this.#parts.recorder.begin();
+    this.#parts.observer.begin();
     const launched = await launch.release();
     this.#stage = { stage: "launched", env };
     const { bootId } = this.#ground.services().facts;

@@ -401,21 +401,7 @@ class BoxProgram extends TraceProgram {
   /** Ends the program unless the process is in a watched run. Otherwise stores the run on the stack. */
   #findOwnRun(): void {
     const { watched, level } = this.#maps;
-    this.program
-      .call(helpers.currentCgroupId)
-      .store(8, stack, at.cgroup, { of: 0 })
-      .constant(1, { map: watched })
-      .compute("move", 2, { of: stack })
-      .compute("add", 2, at.cgroup)
-      .call(helpers.mapLookUp)
-      .jump("notEqual", 0, 0, "watched")
-      .store(4, stack, at.index, 0);
-    this.lookUp(level, at.index)
-      .load(4, 1, 0, 0)
-      .call(helpers.ancestorCgroupId)
-      .store(8, stack, at.cgroup, { of: 0 });
-    this.lookUp(watched, at.cgroup)
-      .label("watched")
+    this.findWatched(watched, level)
       .store(8, stack, own.value, { of: 0 })
       .load(8, 1, 0, runLayout.index)
       .store(8, stack, own.run, { of: 1 });

@@ -26,6 +26,7 @@ const commands = {
 export const mapTypes = {
   hash: 1,
   array: 2,
+  programs: 3,
   arrayPerProcessor: 6,
   prefixTrie: 11,
   cgroupStorage: 19,
@@ -186,6 +187,11 @@ export function trace(
     closeSync(program);
     throw thrown;
   }
+}
+
+/** Loads a program that is called by programs at tracepoints. @returns a descriptor */
+export function loadTracing(code: Uint8Array): number {
+  return load(programAttr(BPF_PROG_TYPE_RAW_TRACEPOINT, code));
 }
 
 /** The `union bpf_attr` that loads a program. @param type of `enum bpf_prog_type` */

@@ -93,6 +93,11 @@ export class Program {
     return this.#add({ code: 0xdb, to, from: by, offset });
   }
 
+  /** As {@link increase}; `by` gets the word as it was. From Linux 5.12 on. */
+  fetchAndIncrease(to: Register, offset: number, by: Register): this {
+    return this.#add({ code: 0xdb, to, from: by, offset, value: 1 });
+  }
+
   /** @param helper its number in `linux/bpf.h` */
   call(helper: number): this {
     return this.#add({ code: 0x85, value: helper });

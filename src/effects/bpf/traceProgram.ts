@@ -15,6 +15,7 @@ export const helpers = {
   mapLookUp: 1,
   mapUpdate: 2,
   nanoseconds: 5,
+  tailCall: 12,
   currentPid: 14,
   currentUid: 15,
   currentComm: 16,
@@ -108,6 +109,29 @@ export class TraceProgram {
       .compute("shiftLeft", 1, 16)
       .constant(2, Buffer.from("\0\0exec2-").readBigInt64LE())
       .jump("equal", 1, { of: 2 }, "end");
+  }
+
+  /**
+   * Ends the program unless the process is in a watched cgroup, or below one. Otherwise r0 points to the cgroup's
+   * value, and the stack has the cgroup's id.
+   * @param watched a map by ids of cgroups
+   * @param level a map with the depth of the watched cgroups below the root cgroup
+   */
+  protected findWatched(watched: number, level: number): Program {
+    this.program
+      .call(helpers.currentCgroupId)
+      .store(8, stack, at.cgroup, { of: 0 })
+      .constant(1, { map: watched })
+      .compute("move", 2, { of: stack })
+      .compute("add", 2, at.cgroup)
+      .call(helpers.mapLookUp)
+      .jump("notEqual", 0, 0, "watched")
+      .store(4, stack, at.index, 0);
+    this.lookUp(level, at.index)
+      .load(4, 1, 0, 0)
+      .call(helpers.ancestorCgroupId)
+      .store(8, stack, at.cgroup, { of: 0 });
+    return this.lookUp(watched, at.cgroup).label("watched");
   }
 
   /**

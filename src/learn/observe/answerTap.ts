@@ -9,7 +9,7 @@ import { Program } from "../../effects/bpf/program.ts";
 import { Ring } from "../../effects/bpf/ring.ts";
 import { helpers } from "../../effects/bpf/traceProgram.ts";
 import { pageSize } from "../../effects/kernel/pageSize.ts";
-import type { AnsweredAccess } from "../access.ts";
+import type { AnsweredAccess } from "../../effects/observe/access.ts";
 import { readAnswer } from "./dnsAnswer.ts";
 
 /** Layout of a record: the watched cgroup's id, the packet's length in the record, and the packet. */

@@ -1,6 +1,6 @@
 /** Reads answers of name servers: RFC 1035, 4.1. Pure. */
 import { formatAddress } from "../../effects/network/addresses.ts";
-import type { AnsweredAccess } from "../access.ts";
+import type { AnsweredAccess } from "../../effects/observe/access.ts";
 
 const DNS_HEADER_BYTES = 12;
 const UDP_HEADER_BYTES = 8;

@@ -24,11 +24,11 @@ import { KernelTypes, typesFile } from "../../effects/bpf/btf.ts";
 import { CALL_NUMBERS } from "../../effects/bpf/calls.ts";
 import { cgroupId } from "../../effects/cgroup/cgroup.ts";
 import { type Architecture, supportedArchitecture } from "../../effects/kernel/systemCalls.ts";
-import type { Access } from "../access.ts";
+import type { Access } from "../../effects/observe/access.ts";
+import { noteLayout, readNote } from "../../effects/observe/notes.ts";
+import { CALL_BYTES, type CallTable, callTables } from "../../effects/observe/watchedCalls.ts";
 import { AnswerTap } from "./answerTap.ts";
-import { noteLayout, readNote } from "./notes.ts";
 import { BUFFER_BYTES, type Probe, type ProbeMaps, ProbeProgram, probes } from "./probes.ts";
-import { CALL_BYTES, type CallTable, callTables } from "./watchedCalls.ts";
 
 export interface Observer {
   /** Whether this kernel lets the observer see capabilities. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
-import type { Access } from "../../../src/learn/access.ts";
+import type { Access } from "../../../src/effects/observe/access.ts";
 import { type Observer, openObserver } from "../../../src/learn/observe/observer.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 

@@ -242,7 +242,7 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
     "other records": {
       isMinor: true,
       plugin: {
-        ...{ denials: "off", black_box: "auto", usage_interval: "1s", exit_message: "output" },
+        ...{ denials: "off", black_box: "auto", observe: "on", usage_interval: "1s", exit_message: "output" },
         history: [{ keep: "1h", max_size_mb: "64" }],
       },
     },

@@ -141,6 +141,17 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     ...{ folders: "own", percent: 90, unit: "bytes" },
     ...{ used: 285_212_672, limit: 314_572_800 },
   },
+  observed: {
+    ...{ since: 1_760_000_000_000, fromStart: true, isLast: true },
+    paths: ["r:/etc/mime.types", "rx:/usr/bin/sleep"],
+    connects: ["tcp:192.0.2.7:443"],
+    binds: ["tcp:8080"],
+    ports: ["tcp:443"],
+    capabilities: [],
+    links: [],
+    ...{ memoryBytes: 4_194_304, processes: 2 },
+    ...{ lost: 0, missed: 0, seesCapabilities: true },
+  },
   oomSeen: { kills: 1, limitBytes: 67_108_864, peakBytes: 67_108_864 },
   stalled: {
     ...{ resource: "memory", kind: "full", stallMs: 150, windowMs: 1_000 },

@@ -3,10 +3,11 @@ import { denials } from "../../../src/driver/node/denials.ts";
 import { disk } from "../../../src/driver/node/disk.ts";
 import { egress } from "../../../src/driver/node/egress.ts";
 import { journald } from "../../../src/driver/node/journald.ts";
+import { observer } from "../../../src/driver/node/observe.ts";
 import { roots } from "../../../src/driver/node/roots.ts";
 import type { Finding, FoundOffer } from "../../../src/effects/host/hostHealth.ts";
 
-const parts = { roots, denials, recorder, egress, journald, disk };
+const parts = { roots, denials, recorder, observer, egress, journald, disk };
 
 /** What a node offers. What is not named has no problem; what is named as undefined was not looked for. */
 export function offersWith(

@@ -59,6 +59,7 @@ describe("a broken machine", () => {
     ["oomSeen", 1],
     ["stalled", 1],
     ["diskFilled", 1],
+    ["observed", 1],
     ["denied", 3],
     ["execStarted", 7],
     ["execExited", 7],
@@ -93,8 +94,8 @@ describe("a broken machine", () => {
     exited.push("fails", "hangs", "succeeds");
     // The tasks whose journald is killed.
     exited.push("loses", "survives");
-    // The task that stalls, and the one whose disk is full.
-    exited.push("compete", "main");
+    // The task that stalls, the one whose disk is full, and the one that is observed.
+    exited.push("compete", "main", "main");
     expect(inverted.map(({ task }) => task).sort()).toEqual(exited.sort());
     for (const finding of inverted) {
       expect(finding).toMatchObject({ kind: "divergence", type: "exited", now: { accepted: false } });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { AF_INET, AF_INET6 } from "../../../src/effects/kernel/constants.ts";
-import { addressLayout, noteKinds, noteLayout, readNote } from "../../../src/learn/observe/notes.ts";
+import { addressLayout, noteKinds, noteLayout, readNote } from "../../../src/effects/observe/notes.ts";
 
 function note(kind: keyof typeof noteKinds, detail: number, ...texts: readonly string[]): Buffer {
   const bytes = Buffer.alloc(noteLayout.bytes);

@@ -1,11 +1,11 @@
 /**
- * The notes that the BPF programs of probes.ts write about accesses of watched tasks: their kinds, layout and
+ * The notes that BPF programs (useProgram.ts) write about accesses of watched tasks: their kinds, layout and
  * decoding. Pure.
  */
 
-import { AF_INET, SOCK_STREAM } from "../../effects/kernel/constants.ts";
-import { formatAddress, withoutMapping } from "../../effects/network/addresses.ts";
-import type { Access, NamedUse } from "../access.ts";
+import { AF_INET, SOCK_STREAM } from "../kernel/constants.ts";
+import { formatAddress, withoutMapping } from "../network/addresses.ts";
+import type { Access, NamedUse } from "./access.ts";
 
 /** The kinds of notes. */
 export const noteKinds = {

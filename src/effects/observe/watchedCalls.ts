@@ -1,11 +1,11 @@
 /**
- * The system calls whose arguments are recorded, and the tables in which the programs of probes.ts find these
+ * The system calls whose arguments are recorded, and the tables in which the programs of useProgram.ts find these
  * calls. Pure.
  */
 
-import type { KernelTypes } from "../../effects/bpf/btf.ts";
-import { addressCalls, argumentOffset, namingCalls, tableOf } from "../../effects/bpf/calls.ts";
-import type { Architecture, SystemCallName } from "../../effects/kernel/systemCalls.ts";
+import type { KernelTypes } from "../bpf/btf.ts";
+import { addressCalls, argumentOffset, namingCalls, tableOf } from "../bpf/calls.ts";
+import type { Architecture, SystemCallName } from "../kernel/systemCalls.ts";
 import { noteKinds } from "./notes.ts";
 
 /** Calls that return the descriptor of a file that they have opened. */

@@ -1,0 +1,84 @@
+/** A tool in the kernel that watches runs: it is open if the options want it and the host can; otherwise says why not. */
+import { BehaviorSubject, type Observable } from "rxjs";
+import { messageOf } from "../base/errors.ts";
+import type { Logger } from "../base/hclog.ts";
+
+interface Watching<Watched> extends Disposable {
+  watch(cgroup: string): Watched;
+}
+
+interface KernelToolParts<Tool> {
+  /** As a sentence begins with it in the agent's log. */
+  readonly name: string;
+  /** Loads its module, too, because most plugins have no such tool. */
+  readonly open: (cgroupMount: string | undefined) => Promise<Tool>;
+  readonly log: Logger;
+}
+
+export class KernelTool<Tool extends Watching<Watched>, Watched> implements Disposable {
+  readonly #parts: KernelToolParts<Tool>;
+  readonly #problem = new BehaviorSubject<string | undefined>(undefined);
+  #tool: Tool | undefined;
+
+  constructor(parts: KernelToolParts<Tool>) {
+    this.#parts = parts;
+  }
+
+  /** Undefined while it is not open. */
+  get tool(): Tool | undefined {
+    return this.#tool;
+  }
+
+  /** Why it is not open although the options want it. */
+  get problem(): string | undefined {
+    return this.#problem.value;
+  }
+
+  /** Emits {@link problem} now and after every change. */
+  get problems(): Observable<string | undefined> {
+    return this.#problem;
+  }
+
+  /**
+   * Opens or closes it. Never rejects: a failure becomes the problem.
+   * @param mode `auto`: where the host can
+   * @param cgroupMount where cgroup v2 is mounted; undefined if it is not
+   */
+  async configure(mode: "auto" | "on" | "off", cgroupMount: string | undefined): Promise<void> {
+    if (mode === "off") {
+      this[Symbol.dispose]();
+      this.#problem.next(undefined);
+      return;
+    }
+    if (this.#tool !== undefined) return;
+    const { name, open, log } = this.#parts;
+    try {
+      this.#tool = await open(cgroupMount);
+      this.#problem.next(undefined);
+    } catch (thrown) {
+      const reason = messageOf(thrown);
+      this.#problem.next(reason);
+      log[mode === "on" ? "warn" : "info"](`${name} is not open`, { reason });
+    }
+  }
+
+  /**
+   * Begins to watch a run. Undefined if the tool is not open. Never throws: a run that cannot be watched runs all the
+   * same.
+   * @param cgroup of the run
+   */
+  watch(cgroup: string): Watched | undefined {
+    try {
+      return this.#tool?.watch(cgroup);
+    } catch (thrown) {
+      const { name, log } = this.#parts;
+      log.warn(`${name} does not watch a task`, { cgroup, reason: messageOf(thrown) });
+      return undefined;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#tool?.[Symbol.dispose]();
+    this.#tool = undefined;
+  }
+}

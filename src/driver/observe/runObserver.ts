@@ -1,0 +1,142 @@
+/** An observed run: reads what it uses once an hour, and before its end, and records what is new. */
+import { readFile, realpath } from "node:fs/promises";
+import { join } from "node:path";
+import type { Access } from "../../effects/observe/access.ts";
+import type { ObservedRun } from "../../effects/observe/observatory.ts";
+import { isObserved } from "../../effects/observe/options.ts";
+import type { EventData } from "../../machines/events.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
+import type { RunGround, RunPart } from "../runPart.ts";
+import type { Observer } from "./observer.ts";
+
+const intervalMs = 3_600_000;
+
+type Ground = RunGround<{ readonly observer: Observer }>;
+
+/** What is read and not recorded yet. */
+interface Seen {
+  readonly accesses: Access[];
+  lost: number;
+}
+
+export class RunObserver implements RunPart {
+  readonly #ground: Ground;
+  #run: Watched | undefined;
+  readonly #seen: Seen = { accesses: [], lost: 0 };
+  /** The reads are one after the other. */
+  #looking: Promise<void> = Promise.resolve();
+
+  constructor(ground: Ground) {
+    this.#ground = ground;
+  }
+
+  /** Also to be called right before the task's program begins, so that nothing is missed. */
+  begin(): void {
+    const { task, services, watching } = this.#ground;
+    const { request, sandbox, startedAt } = task.snapshot.context;
+    const { observer } = services();
+    if (this.#run !== undefined || observer.tool === undefined || request === null || sandbox === null)
+      return;
+    const { observe } = request.options;
+    if (typeof observe !== "string" || !isObserved(observe, task.id)) return;
+    const { cgroup } = request.resources;
+    const run = observer.watch(cgroup);
+    if (run === undefined) return;
+    const timer = setInterval(() => void this.#look(false).catch(() => {}), intervalMs).unref();
+    watching.add(() => clearInterval(timer));
+    this.#run = {
+      ...{ run, cgroup },
+      since: Date.now(),
+      fromStart: startedAt === null,
+      missedBefore: observer.tool.missed,
+      links: linksOf(sandbox.unveiled),
+    };
+  }
+
+  /** The last look: before the end is recorded, after which the agent may start the next run in the same cgroup. */
+  async settle(): Promise<void> {
+    await this.#look(true);
+  }
+
+  release(): void {
+    this.#run?.run[Symbol.dispose]();
+  }
+
+  async #look(isLast: boolean): Promise<void> {
+    const before = this.#looking;
+    const look = before.catch(() => {}).then(() => this.#record(isLast));
+    this.#looking = look;
+    await look;
+  }
+
+  async #record(isLast: boolean): Promise<void> {
+    const { task, services } = this.#ground;
+    const watched = this.#run;
+    if (watched === undefined || watched.isOver === true) return;
+    const read = await watched.run.read();
+    if (read === undefined) return;
+    const lostBefore = this.#seen.lost;
+    this.#seen.accesses.push(...read.accesses);
+    if (!isLast && this.#seen.accesses.length === 0 && read.lost === lostBefore) return;
+    const { usesOf } = await import("../../effects/observe/uses.ts");
+    const tool = services().observer.tool;
+    const accesses = [...this.#seen.accesses];
+    await task.record("observed", {
+      ...{ since: watched.since, fromStart: watched.fromStart, isLast },
+      ...mutable(usesOf(accesses, ownFolders(task.snapshot.context))),
+      links: [...(await watched.links)],
+      memoryBytes: await peakIn(watched.cgroup, "memory.peak"),
+      processes: await peakIn(watched.cgroup, "pids.peak"),
+      lost: read.lost,
+      missed: (tool?.missed ?? watched.missedBefore) - watched.missedBefore,
+      seesCapabilities: tool?.seesCapabilities ?? false,
+    });
+    // What could not be recorded comes again with the next look.
+    this.#seen.accesses.splice(0, accesses.length);
+    this.#seen.lost = read.lost;
+    if (isLast) watched.isOver = true;
+  }
+}
+
+interface Watched {
+  readonly run: ObservedRun;
+  readonly cgroup: string;
+  readonly since: number;
+  readonly fromStart: boolean;
+  readonly missedBefore: number;
+  readonly links: Promise<EventData<"observed">["links"]>;
+  /** Whether the last look is recorded. */
+  isOver?: true;
+}
+
+type Unveiled = NonNullable<TaskContext["sandbox"]>["unveiled"];
+
+/** Where the paths of options lead, but for those that are what they are. Never rejects. */
+async function linksOf(unveiled: Unveiled): Promise<EventData<"observed">["links"]> {
+  const named = unveiled.filter(({ source }) => /\b(?:task|plugin)\b/.test(source));
+  const links = named.map(async ({ path }) => {
+    const leadsTo = await realpath(path).catch(() => path);
+    return leadsTo === path ? [] : [{ path, leadsTo }];
+  });
+  return (await Promise.all(links)).flat();
+}
+
+/** The folders that the run has to itself, or that its job names elsewhere than in `unveil`. */
+function ownFolders({ sandbox }: TaskContext): string[] {
+  if (sandbox === null) return [];
+  const { unveiled, privateTmp } = sandbox;
+  const own = unveiled.filter(({ source }) =>
+    source.split(", ").some((each) => /^(?:folder|volume|log|cgroup_delegate)$/.test(each)),
+  );
+  return [...own.map(({ path }) => path), ...(privateTmp ? ["/tmp"] : [])];
+}
+
+/** The maximum in a file of the cgroup; null if the controller is missing, or the kernel too old for the file. */
+async function peakIn(cgroup: string, file: string): Promise<number | null> {
+  const text = await readFile(join(cgroup, file), "utf8").catch(() => "");
+  return /^\d+\s*$/.test(text) ? Number(text) : null;
+}
+
+function mutable<Lists extends object>(lists: Lists): { [Name in keyof Lists]: string[] } {
+  return lists as unknown as { [Name in keyof Lists]: string[] };
+}
