@@ -1,6 +1,6 @@
 /** The option of the black box. Pure. */
 
-import { oneOf, type PartOptions, type PluginValues } from "../options/fields.ts";
+import { oneOf, type PartOptions } from "../options/fields.ts";
 
 export const blackBoxOptions = {
   task: () => ({}),
@@ -12,5 +12,3 @@ export const blackBoxOptions = {
     }),
   }),
 } satisfies PartOptions;
-
-export type BlackBoxMode = PluginValues<typeof blackBoxOptions>["blackBox"];

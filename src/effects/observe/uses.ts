@@ -25,8 +25,6 @@ export interface Uses {
   readonly capabilities: readonly string[];
 }
 
-export const noUses: Uses = { paths: [], connects: [], binds: [], ports: [], capabilities: [] };
-
 /** Maximum number of paths in {@link Uses}. */
 const maxPaths = 1_024;
 
@@ -82,11 +80,6 @@ export function parseUsedPath(text: string): UsedPath {
   const path = text.slice(colon + 1);
   const isFolded = path.length > 1 && path.endsWith("/");
   return { letters: text.slice(0, colon), path: isFolded ? path.slice(0, -1) : path, isFolded };
-}
-
-/** A port with its protocol, such as `tcp:443`. */
-export function parseUsedPort(text: string): { readonly tcp: boolean; readonly port: number } {
-  return { tcp: text.startsWith("tcp:"), port: Number(text.slice(4)) };
 }
 
 function portText({ tcp, port }: { readonly tcp: boolean; readonly port: number }): string {
