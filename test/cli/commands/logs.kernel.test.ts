@@ -131,16 +131,22 @@ describe("logs with times", () => {
     expect((await logs("--grep", "(")).stderr).toContain("Expected a regular expression");
   });
 
-  it("are told to be missing where the agent collects the output", async () => {
+  it("are told to be missing if the files with them are gone", async () => {
     const stateDir = temporaryFolder();
-    const run = start(["run", "--state-dir", stateDir, shellJob("echo up; exec sleep 1000")]);
-    await run.seen("up");
+    const script = "echo $NOMAD_ALLOC_DIR.; exec sleep 1000";
+    const run = start(["run", "--state-dir", stateDir, shellJob(script)]);
+    const [, alloc = ""] = /^(\/\S+)\.$/m.exec(await run.seen(".")) ?? [];
+    for (const stream of ["stdout", "stderr"]) rmSync(join(alloc, "logs", `.task.${stream}.0.times`));
     const { code, stderr } = await call(["logs", "task", "--since", "5m", "--state-dir", stateDir]);
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: expect.stringMatching(/^LOG_TIMES_MISSING: task task: .*\nhint: .*log_collection = "driver"/),
+      stderr: expect.stringMatching(
+        /^LOG_TIMES_MISSING: task task: .*\nhint: The files of times .* are gone/,
+      ),
     });
-    expect((await call(["logs", "task", "--grep", "u", "--state-dir", stateDir])).stdout).toBe("up\n");
+    expect((await call(["logs", "task", "--grep", "alloc", "--state-dir", stateDir])).stdout).toBe(
+      `${alloc}.\n`,
+    );
   });
 });
 

@@ -58,7 +58,9 @@ describe("the driver's own log files", () => {
     expect(textOf(allocation)).toBe("a\0bno newline");
     expect(textOf(allocation, "stderr")).toBe("err\n");
     const folder = folderOf(allocation);
-    expect(readdirSync(folder).sort()).toEqual(["main.stderr.0", "main.stdout.0"]);
+    const files = ["main.stderr.0", "main.stdout.0"];
+    const times = files.map((name) => `.${name}.times`);
+    expect(readdirSync(folder).sort()).toEqual([...times, ...files]);
     const { uid, gid, mode } = statSync(`${folder}/main.stdout.0`);
     expect([uid, gid, (mode & 0o7777).toString(8)]).toEqual([0, 0, "644"]);
   });
