@@ -113,7 +113,7 @@ describe("of a hostile history", () => {
       { alive: true, usage: undefined },
       0,
     );
-    const all = { sort: "cpu", search: hostile, typing: true, limit: 10 } as const;
+    const all = { sort: "cpu", search: hostile, typing: true, limit: 10, failed: true } as const;
     expectPlain(topFrame([row], all, "12:00:00", plain, { columns: 200, rows: 50 }).join("\n"));
     const view = new EventView(plain, 200);
     for (const event of log.reader().readAll()) {

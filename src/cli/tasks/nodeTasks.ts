@@ -11,15 +11,21 @@ import { initialSnapshot, isAlive } from "../../machines/taskMachine.ts";
 import { type TaskTimes, timesAfter } from "../../machines/taskOutline.ts";
 import type { Pin } from "../../store/folder/keptHistories.ts";
 import { logFolders } from "../../store/folder/logFolders.ts";
+import type { UsageSample } from "../../store/usage/usageSample.ts";
 import type { FoundRun } from "../histories/chosenRun.ts";
 import { EventLogs } from "../histories/eventLogs.ts";
 import { stepReadable } from "../histories/readHistory.ts";
+import { newestTasks } from "../histories/runsOfTasks.ts";
+import { hasFailed } from "./taskFilter.ts";
 import { type NodeTask, type Presence, rowOf, type TaskRow } from "./taskRow.ts";
 
 /** Converts runs to rows, in the order of their requests. CPU usage is the average since a task's start. */
 export function rowsOf(runs: readonly FoundRun[], pins: ReadonlyMap<string, Pin>): Promise<TaskRow[]> {
   return new HostSampler().rows(nodeTasks(runs, pins));
 }
+
+/** Of so many tasks, the newest, those that have failed are looked for. */
+const maxFailed = 200;
 
 /** The running tasks of this node. Reads the event logs again only after new events. */
 export class RunningTasks {
@@ -29,6 +35,7 @@ export class RunningTasks {
   #subscription: Subscription;
   /** The tasks; undefined after new events. */
   #cached: readonly NodeTask[] | undefined;
+  #failed: readonly TaskRow[] | undefined;
 
   private constructor(stateDir: string, logs: EventLogs) {
     this.#stateDir = stateDir;
@@ -41,9 +48,32 @@ export class RunningTasks {
     return new RunningTasks(stateDir, await EventLogs.open(stateDir));
   }
 
-  /** The tasks in the order of their requests. Measures CPU usage since the previous call. */
-  async rows(): Promise<TaskRow[]> {
-    return this.#sampler.rows(await this.#current());
+  /**
+   * The tasks in the order of their requests. Measures CPU usage since the previous call.
+   * @param failed whether to include those of the newest tasks that have failed
+   */
+  async rows(failed = false): Promise<TaskRow[]> {
+    const running = await this.#sampler.rows(await this.#current());
+    if (!failed) return running;
+    this.#failed ??= await this.#failedRows();
+    const ids = new Set(running.map(({ id }) => id));
+    return [...this.#failed.filter(({ id }) => !ids.has(id)), ...running];
+  }
+
+  /** What a task has used so far, from its stored samples. Reads a file. */
+  usage(id: string): readonly UsageSample[] {
+    return (
+      this.#logs
+        .tasks()
+        .find((run) => run.id === id)
+        ?.reader.usage(id) ?? []
+    );
+  }
+
+  async #failedRows(): Promise<readonly TaskRow[]> {
+    const { tasks } = newestTasks(this.#logs.tasks(), maxFailed);
+    const runs = tasks.map(({ newest }) => newest);
+    return (await rowsOf(runs, this.#logs.pins())).filter(hasFailed);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -57,16 +87,19 @@ export class RunningTasks {
       await this[Symbol.asyncDispose]();
       this.#logs = await EventLogs.open(this.#stateDir);
       this.#subscription = this.#follow();
-      this.#cached = undefined;
+      this.#forget();
     }
     this.#cached ??= nodeTasks(this.#logs.running(), this.#logs.pins());
     return this.#cached;
   }
 
+  #forget(): void {
+    this.#cached = undefined;
+    this.#failed = undefined;
+  }
+
   #follow(): Subscription {
-    const forget = () => {
-      this.#cached = undefined;
-    };
+    const forget = () => this.#forget();
     // After an error, the next read fails as well, and reports the error.
     return this.#logs.coming().subscribe({ next: forget, error: forget });
   }

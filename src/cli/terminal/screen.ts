@@ -6,6 +6,9 @@ import { endKey, keyName } from "./keyName.ts";
 export interface Screen {
   /** Replaces the content of the screen with these lines, without flickering. */
   draw(lines: readonly string[]): void;
+  /** Gives the terminal to another program, until `resume`. Frames are dropped meanwhile, and no keys are read. */
+  pause(): void;
+  resume(): void;
   /** Restores the terminal. */
   close(): void;
 }
@@ -83,6 +86,14 @@ export function openScreen(
       // and clearing would erase the last character.
       const below = lines.length < output.rows ? `\r\n${restOfScreen}` : "";
       output.write(begin + home + lines.map((line) => restOfLine + line).join("\r\n") + below + end);
+    },
+    pause: () => {
+      process.off("SIGCONT", onContinue);
+      release();
+    },
+    resume: () => {
+      process.on("SIGCONT", onContinue);
+      onContinue();
     },
     close: () => {
       clearTimeout(notStopped);

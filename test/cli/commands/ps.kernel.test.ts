@@ -65,6 +65,29 @@ describe("ps", () => {
     expect(await lines("-q")).toHaveLength(3);
   });
 
+  it("lists what filters choose, as a table, as names and by a template", async () => {
+    const at = ["--state-dir", "test/fixtures/histories/ends.jsonl"];
+    const ps = async (...args: string[]) => (await call(["ps", ...args, ...at])).stdout.trimEnd().split("\n");
+    const all = await ps("--all", "--format", "{{.task}}\\t{{.result}}");
+    expect(all).toContain("fails\tfailed");
+    const failed = await ps("--filter", "failed", "--format", "{{.task}} {{.exitCode}}");
+    expect(failed).toContain("fails 7");
+    expect(failed.length).toBeLessThan(all.length);
+    expect(await ps("--all", "--filter", "task=fa*s", "-q")).toEqual([expect.stringMatching(/fails/)]);
+    expect(await ps("--filter", "failed", "-n", "1")).toEqual([
+      expect.stringMatching(/^TASK /),
+      expect.any(String),
+      expect.stringMatching(/^\d+ earlier tasks? /),
+    ]);
+    expect(await call(["ps", "--filter", "jbo=x", ...at])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^EXPRESSION_INVALID: there is no filter jbo=x\nhint: Did you mean job\?/,
+      ),
+    });
+    expect((await call(["ps", "--format", "{{.x", ...at])).stderr).toMatch(/^EXPRESSION_INVALID: the format/);
+  });
+
   it("shows a task with a damaged event as far as it can be read, and all other tasks", async () => {
     const path = join(temporaryFolder(), "damaged.jsonl");
     const bundle = readFileSync("test/fixtures/histories/ends.jsonl", "utf8");

@@ -13,7 +13,10 @@ import { event } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 import { usageSample } from "../../support/metrics/usage.ts";
 
-const view: TopView = { sort: "cpu", search: "", typing: false, limit: Number.POSITIVE_INFINITY };
+const view: TopView = {
+  ...{ sort: "cpu", search: "", typing: false, failed: false },
+  limit: Number.POSITIVE_INFINITY,
+};
 const plain = styleOf(false);
 const colourful = styleOf(true);
 const wide = Number.POSITIVE_INFINITY;
@@ -195,7 +198,8 @@ describe("the picture of top", () => {
     ...more,
   });
   const size = { columns: 100, rows: 24 };
-  const names = (lines: readonly string[]) => lines.slice(3).map((line) => line.split(" ")[0]);
+  const names = (lines: readonly string[]) =>
+    lines.slice(3).map((line) => line.replace(/^[> ] /, "").split(" ")[0]);
 
   it("has the busiest task first, and sums at the top", () => {
     const some = [busy("b", 1), busy("a", 1), busy("idle", null), busy("c", 90)];
@@ -243,6 +247,44 @@ describe("the picture of top", () => {
     expect(lines.at(-1)).toBe("… and 24 more");
   });
 
+  it("marks the row that keys are about, keeps it in sight, and says what the keys do", () => {
+    const many = Array.from({ length: 30 }, (_, index) => busy(`t${index}`, 30 - index));
+    const frame = (selected?: string) =>
+      topFrame(many, { ...view, selected }, "12:00:00", plain, { columns: 100, rows: 10 });
+    expect(frame()[1]).toMatch(/^l logs {3}s shell/);
+    expect(frame()[3]).toMatch(/^> t0 /);
+    expect(names(frame("t20"))).toEqual(["t15", "t16", "t17", "t18", "t19", "t20", "…"]);
+    expect(frame("t20")[8]).toMatch(/^> t20 /);
+    expect(frame("gone")[3]).toMatch(/^> t0 /);
+    const asks = { verb: "stop", id: "6f2d/t1/1", task: "t1" } as const;
+    expect(topFrame(many, { ...view, asks }, "12:00:00", plain, size)[1]).toBe(
+      "stop t1, 6f2d/t1/1? y, or any other key",
+    );
+  });
+
+  it("has what the chosen task has used, below the table", () => {
+    const points = [
+      { time: 60_000, spanMs: 60_000, cores: 0.1, memoryBytes: 1 << 20 },
+      { time: 120_000, spanMs: 60_000, cores: null, memoryBytes: 8 << 20 },
+      { time: 180_000, spanMs: 60_000, cores: 0.8, memoryBytes: 4 << 20 },
+    ];
+    const lines = topFrame([busy("a", 1)], view, "12:00:00", plain, size, points);
+    expect(lines.slice(-2)).toEqual([
+      expect.stringMatching(/^ {2}CPU {4}▂{20} {20}█{20} most 80 % in 3 min$/),
+      expect.stringMatching(/^ {2}memory ▂{19}█{19}▅{19} most 8 MiB in 3 min, limit 64 MiB$/),
+    ]);
+    const low = topFrame([busy("a", 1)], view, "12:00:00", plain, { columns: 100, rows: 8 }, points);
+    expect(low.join("\n")).not.toContain("most");
+  });
+
+  it("is filtered by the words of the search that name a field", () => {
+    const some = [busy("web", 3, { job: "till" }), busy("db", 2, { job: "till" }), busy("cron", 1)];
+    const shown = (search: string) => topFrame(some, { ...view, search }, "12:00:00", plain, size);
+    expect(names(shown("job=till"))).toEqual(["web", "db"]);
+    expect(names(shown("job=till we"))).toEqual(["web"]);
+    expect(shown("jbo=shop")[1]).toContain("there is no filter jbo=shop");
+  });
+
   it("says if no task is running", () => {
     expect(topFrame([], view, "12:00:00", plain, size).slice(1)).toEqual(["", "No task is running."]);
   });
@@ -250,7 +292,10 @@ describe("the picture of top", () => {
 
 describe("a key in top", () => {
   const keys = (...pressed: string[]) =>
-    pressed.reduce<TopView | "quit">((now, key) => (now === "quit" ? now : press(now, key)), view);
+    pressed.reduce<ReturnType<typeof press>>(
+      (now, key) => (now === "quit" || "verb" in now ? now : press(now, key)),
+      view,
+    );
 
   it("sorts, quits, or does nothing", () => {
     expect(["m", "A", "n", "c", "x"].map((key) => keys(key))).toEqual([
@@ -261,6 +306,37 @@ describe("a key in top", () => {
       view,
     ]);
     for (const key of ["q", "Q", "C-c", "C-d", "escape", "end of input"]) expect(keys(key)).toBe("quit");
+  });
+
+  it("chooses rows, and does something with one", () => {
+    const rows = ["a", "b", "c"].map((id) => ({ ...row(toRunning), id, task: id }));
+    const typed = (...pressed: string[]) =>
+      pressed.reduce<ReturnType<typeof press>>(
+        (now, key) => (now === "quit" || "verb" in now ? now : press(now, key, rows)),
+        view,
+      );
+    expect(typed("down", "j", "j", "k")).toEqual({ ...view, selected: "b" });
+    expect(typed("end")).toEqual({ ...view, selected: "c" });
+    expect(typed("end", "home", "up")).toEqual({ ...view, selected: "a" });
+    for (const [key, verb] of Object.entries({
+      l: "logs",
+      return: "logs",
+      s: "shell",
+      w: "why",
+      e: "events",
+      o: "page",
+    }))
+      expect(typed("down", key)).toEqual({ verb, id: "b", task: "b" });
+    const stop = { verb: "stop", id: "a", task: "a" } as const;
+    expect(typed("x")).toEqual({ ...view, selected: "a", asks: stop });
+    expect(typed("x", "y")).toEqual(stop);
+    expect(typed("r", "Y")).toEqual({ ...stop, verb: "restart" });
+    for (const no of ["n", "escape", "q", "x"]) expect(typed("x", no)).toEqual({ ...view, selected: "a" });
+    expect(typed("f")).toEqual({ ...view, failed: true });
+    const ended = rows.map((each) => ({ ...each, pid: null }));
+    expect(press(view, "s", ended)).toEqual({ ...view, selected: "a", note: "a does not run" });
+    expect(press(view, "w", ended)).toEqual({ verb: "why", id: "a", task: "a" });
+    for (const key of ["l", "x", "down"]) expect(press(view, key, [])).toMatchObject({ sort: "cpu" });
   });
 
   it("is text while a search is typed", () => {

@@ -23,8 +23,11 @@ export interface GoTemplate {
    * would not call, because Go looks all functions up before it renders a template.
    */
   readonly problems: readonly TemplateError[];
-  /** @throws TemplateError that names the line */
-  readonly render: () => string;
+  /**
+   * @param dot what the template is about; nil in a job's templates
+   * @throws TemplateError that names the line
+   */
+  readonly render: (dot?: GoValue) => string;
 }
 
 /** @throws TemplateError that names the line */
@@ -33,7 +36,7 @@ export function openGoTemplate(source: string, delimiters: Delimiters, facts: Te
   const functions = templateFunctions(facts);
   return {
     problems: calls.flatMap((call) => problemOf(call, functions) ?? []),
-    render: () => new Rendering(defined, functions).render(main, null, undefined),
+    render: (dot = null) => new Rendering(defined, functions).render(main, dot, undefined),
   };
 }
 
