@@ -1,9 +1,9 @@
 /** The times of a log file say of each byte when it was written, and take less than a hundredth of its room. */
-import { utimesSync, writeFileSync } from "node:fs";
+import { chownSync, linkSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { LogSpan } from "../../../src/effects/logs/logFiles.ts";
+import { LogFiles, LogSpan } from "../../../src/effects/logs/logFiles.ts";
 import { LogStream } from "../../../src/effects/logs/logStream.ts";
 import { LogTimes, timesName } from "../../../src/effects/logs/logTimes.ts";
 import { type LineChoice, TimedLines } from "../../../src/effects/logs/timedLines.ts";
@@ -94,6 +94,32 @@ describe("times of a log file", () => {
     const damaged = notedTimes([{ at: begin, bytes: 1 }], 64 * KiB);
     damaged.writeBigInt64LE(-1n, 0);
     expect(LogTimes.parse(damaged).exist).toBe(false);
+  });
+});
+
+describe("a file of times", () => {
+  it("is read only if root alone can have made it, and not where it is a link", () => {
+    const folder = temporaryFolder();
+    const [own, path] = [join(folder, "own"), join(folder, timesName("web.stdout.0"))];
+    const exist = () => {
+      const files = new LogFiles({ allocDir: folder, pipe: join(folder, ".web.stdout.fifo") });
+      try {
+        return files.times(0).exist;
+      } finally {
+        files.close();
+      }
+    };
+    writeFileSync(own, notedTimes([{ at: begin, bytes: 1 }], 64 * KiB));
+    expect(exist()).toBe(false);
+    symlinkSync(own, path);
+    expect(exist()).toBe(false);
+    rmSync(path);
+    linkSync(own, path);
+    expect(exist()).toBe(false);
+    rmSync(own);
+    expect(exist()).toBe(true);
+    chownSync(path, 65_534, 65_534);
+    expect(exist()).toBe(false);
   });
 });
 

@@ -6,7 +6,6 @@ import { newest, timeOfRequest } from "../../histories/chosenRun.ts";
 import { EventLogs } from "../../histories/eventLogs.ts";
 import { newestTasks, type RunsOfTask, runCount } from "../../histories/runsOfTasks.ts";
 import { rowsOf } from "../../tasks/nodeTasks.ts";
-import { rowTemplate } from "../../tasks/rowTemplate.ts";
 import { asksForEnded, taskFilter } from "../../tasks/taskFilter.ts";
 import { earlierText, type ListedTask, taskTable } from "../../tasks/taskListing.ts";
 import { jsonOf } from "../../terminal/json.ts";
@@ -37,7 +36,9 @@ export async function showTasks(
   { all, json, quiet, last, filters, format }: ShowTasksOptions,
 ): Promise<number> {
   const fits = taskFilter(filters);
-  const formatted = format === undefined ? undefined : rowTemplate(format);
+  // Loaded on demand: most calls have no template.
+  const formatted =
+    format === undefined ? undefined : (await import("../../tasks/rowTemplate.ts")).rowTemplate(format);
   await using logs = await EventLogs.open(stateDir);
   const runs = all || asksForEnded(filters) ? logs.tasks() : logs.running();
   const pins = logs.pins();
