@@ -165,7 +165,7 @@ const effects: readonly string[] = [
     "exceptions.ts",
     "verdicts.ts",
   ],
-  ...["run", "host", "launch", "exec", "adoption", "stats"],
+  ...["run", "host", "launch", "exec", "adoption", "stats", "operator"],
 ];
 
 describe("a folder", () => {

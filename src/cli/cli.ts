@@ -5,6 +5,7 @@ import { version } from "../base/version.ts";
 import { addArchive } from "./commands/archive/archiveVerb.ts";
 import { addClean } from "./commands/clean/cleanVerb.ts";
 import { addCompletion } from "./commands/completion/completionVerb.ts";
+import { addCp } from "./commands/cp/cpVerb.ts";
 import { addDiff } from "./commands/diff/diffVerb.ts";
 import { addDoctor } from "./commands/doctor/doctorVerb.ts";
 import { addEvents } from "./commands/events/eventsVerb.ts";
@@ -38,7 +39,7 @@ import { guardOutput, outputError } from "./terminal/output.ts";
 import { widthOf } from "./terminal/style.ts";
 
 const verbs = [
-  ...[addRun, addDoctor, addPs, addTop, addLogs, addExec, addLs],
+  ...[addRun, addDoctor, addPs, addTop, addLogs, addExec, addLs, addCp],
   ...[addStop, addRestart, addSignal, addWait, addClean, addValidate],
   ...[addEvents, addWhy, addDiff, addInspect, addReplay, addMay, addExposure, addFleet, addSize],
   ...[addExport, addImport, addArchive, addPin, addUnpin],

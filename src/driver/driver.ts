@@ -25,6 +25,7 @@ import type {
   ExecSession,
   ExitResult,
   Fingerprint,
+  OperatorRequest,
   RecoverableHandle,
   RequestHandOver,
   StartedTask,
@@ -33,6 +34,7 @@ import type {
   TaskUsage,
 } from "./driverPort.ts";
 import { execOutcome } from "./exec/execOutcome.ts";
+import { operatorEvent } from "./history/operatorEvent.ts";
 import type { TaskHistory } from "./history/taskHistory.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Announcements } from "./messages/announcements.ts";
@@ -197,6 +199,14 @@ export class Driver implements DriverPort {
 
   async execTask(taskId: TaskId, request: CheckRequest, signal: AbortSignal): Promise<ExecOutcome> {
     return execOutcome(this.#find(taskId).run.parts.commands, request, this.#services, signal);
+  }
+
+  async recordOperator(taskId: TaskId, request: OperatorRequest): Promise<void> {
+    const task = this.#find(taskId);
+    const isRecorded = isAlive(task.state) && (await task.record("operated", operatorEvent(request)));
+    if (!isRecorded) throw notRunning(task, "an operator can only reach a running task");
+    // If the log cannot be written, a running task's events are kept for later. Nobody acts unrecorded.
+    await task.stored();
   }
 
   async destroyTask(taskId: TaskId, force: boolean): Promise<void> {

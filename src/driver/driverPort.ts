@@ -85,6 +85,12 @@ export interface DriverPort {
   /** Runs a command without input until it has ended. Rejects with `EXEC_TIMED_OUT` after its timeout. */
   execTask(taskId: TaskId, request: CheckRequest, signal: AbortSignal): Promise<ExecOutcome>;
 
+  /**
+   * Records what an operator is about to do with a running task. Resolves once it is in the task's history.
+   * Rejects with `TASK_NOT_RUNNING`, or with `UNSUPPORTED` for an unknown act.
+   */
+  recordOperator(taskId: TaskId, request: OperatorRequest): Promise<void>;
+
   /** Task events for people: first the unread ones, then new ones. Does not complete. */
   taskEvents(): Observable<TaskEventMessage>;
 
@@ -186,6 +192,13 @@ export interface ExecSession {
   readonly ended: Promise<ExitResult>;
   /** Kills the command, because its caller has cancelled it. */
   cancel(): void;
+}
+
+/** What an operator is about to do: as the event `operated`, but not checked yet. */
+export interface OperatorRequest {
+  readonly act: string;
+  readonly what: string;
+  readonly by: string;
 }
 
 export interface CheckRequest {

@@ -9,6 +9,7 @@ import type { Readable, Writable } from "node:stream";
 import { Client, credentials } from "@grpc/grpc-js";
 import { DriverError, errnoOf, messageOf } from "../base/errors.ts";
 import { type Callers, createCallers } from "./callers.ts";
+import { OperatorService } from "./generated/exec2/operator.ts";
 import { StateFolderService } from "./generated/exec2/state_folder.ts";
 import { GRPCBrokerService } from "./generated/goplugin/broker.ts";
 import { GRPCControllerService } from "./generated/goplugin/controller.ts";
@@ -30,6 +31,7 @@ const services = {
   stdio: GRPCStdioService,
   reflection: ServerReflectionService,
   stateFolder: StateFolderService,
+  operator: OperatorService,
 };
 
 type Services = { readonly [Name in keyof typeof services]: Callers<(typeof services)[Name]> };

@@ -6,6 +6,7 @@ import { Server } from "@grpc/grpc-js/build/src/server.js";
 import { ServerCredentials } from "@grpc/grpc-js/build/src/server-credentials.js";
 import type { Logger } from "../base/hclog.ts";
 import type { DriverSlot } from "./driverSlot.ts";
+import { OperatorService } from "./generated/exec2/operator.ts";
 import { StateFolderService } from "./generated/exec2/state_folder.ts";
 import { GRPCBrokerService } from "./generated/goplugin/broker.ts";
 import { GRPCControllerService } from "./generated/goplugin/controller.ts";
@@ -17,6 +18,7 @@ import { DriverService } from "./generated/nomad/driver.ts";
 import { Handlers } from "./handlers.ts";
 import { basePluginService } from "./services/basePlugin.ts";
 import { driverService } from "./services/driver.ts";
+import { operatorService } from "./services/operator.ts";
 import { brokerService, controllerService, healthService, stdioService } from "./services/plugin.ts";
 import { reflectionAlphaDefinition, reflectionService } from "./services/reflection.ts";
 import { type ServingProcess, stateFolderService } from "./services/stateFolder.ts";
@@ -47,6 +49,7 @@ export function createServer(
   server.addService(GRPCBrokerService, brokerService);
   server.addService(GRPCStdioService, stdioService);
   server.addService(StateFolderService, stateFolderService(serving, log));
+  server.addService(OperatorService, operatorService(handlers, slot));
   server.addService(ServerReflectionService, reflection);
   server.addService(reflectionAlphaDefinition, reflection);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
@@ -62,5 +65,6 @@ const servedNames = [
   GRPCBrokerService.startStream,
   GRPCStdioService.streamStdio,
   StateFolderService.handOver,
+  OperatorService.record,
   ServerReflectionService.serverReflectionInfo,
 ].map(({ path }) => path.slice(1, path.lastIndexOf("/")));

@@ -14,6 +14,7 @@ import { disk } from "./events/disk.ts";
 import { ending } from "./events/ending.ts";
 import { names } from "./events/names.ts";
 import { observations } from "./events/observed.ts";
+import { operator } from "./events/operator.ts";
 import { output } from "./events/output.ts";
 import { running } from "./events/running.ts";
 import { starting } from "./events/starting.ts";
@@ -25,6 +26,7 @@ export const EVENT_SCHEMA_VERSION = 1;
 export const eventCatalogue = {
   ...starting,
   ...running,
+  ...operator,
   ...denials,
   ...names,
   ...output,

@@ -117,6 +117,7 @@ const whileAlive = {
   execStarted: evolves,
   execExited: evolves,
   execsRepeated: evolves,
+  operated: evolves,
   exited: { target: "exited", ...evolves },
   recovered: { target: "recovered", reenter: true, ...evolves },
   lost: { target: "lost", ...evolves },

@@ -50,6 +50,11 @@ export interface ConnectedTask {
 /** @throws DriverError as {@link findRunningTask}, and `PLUGIN_FAILED` if the task's plugin does not run */
 export async function connectTask(stateDir: string, name: string): Promise<ConnectedTask> {
   const { id, stateFolder } = await findRunningTask(stateDir, name);
+  return { id, ...(await connectTo(stateFolder)) };
+}
+
+/** @throws DriverError `PLUGIN_FAILED` if no plugin runs with the state folder */
+export async function connectTo(stateFolder: string): Promise<Omit<ConnectedTask, "id">> {
   // Loaded on demand: the other verbs for running tasks need no gRPC.
   const { connectPlugin } = await import("../../grpc/pluginClient.ts");
   const socket = openPluginSocket(stateFolder);
@@ -58,7 +63,7 @@ export async function connectTask(stateDir: string, name: string): Promise<Conne
     plugin.disconnect();
     socket.close();
   };
-  return { id, plugin, close };
+  return { plugin, close };
 }
 
 export interface StopOptions {

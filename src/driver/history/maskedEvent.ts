@@ -29,6 +29,7 @@ const changes: { readonly [T in EventType]?: Change<T> } = {
     ...data,
     repetitions: data.repetitions.map((each) => ({ ...each, command: secrets.mask(each.command) })),
   }),
+  operated: (data, secrets) => ({ ...data, what: secrets.mask(data.what) }),
   stopCommandEnded: (data, secrets) => ({
     ...data,
     error: data.error === null ? null : secrets.mask(data.error),

@@ -95,6 +95,10 @@ function bind() {
     getsockopt: libraryFunction("getsockopt", "int", "int", "int", "void *", "void *"),
     unshare: libraryFunction("unshare", "int"),
     setns: libraryFunction("setns", "int", "int"),
+    /** A call that returns an offset in a file. */
+    lseek: program.func("lseek", "int64_t", ["int", "int64_t", "int"]) as (
+      ...values: [number, number, number]
+    ) => number | bigint,
     poll: libraryFunction("poll", "void *", "ulong", "int"),
     flock: libraryFunction("flock", "int", "int"),
     setrlimit: libraryFunction("setrlimit", "int", "void *"),

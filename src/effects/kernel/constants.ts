@@ -29,6 +29,9 @@ export const LANDLOCK_RULE_NET_PORT = 2;
 export const LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON = 1 << 1;
 export const LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF = 1 << 2;
 
+/** `linux/fs.h` */
+export const SEEK_DATA = 3;
+export const SEEK_HOLE = 4;
 /** `asm-generic/fcntl.h`; the same on x86-64 and arm64 */
 export const O_RDONLY = 0;
 export const O_WRONLY = 0o1;

@@ -160,6 +160,16 @@ export function poll(descriptor: number, events: number): boolean {
 }
 
 /**
+ * lseek(2) to data or to a hole.
+ * @param whence `SEEK_DATA` or `SEEK_HOLE`
+ * @returns the offset; undefined if there is none, or the file system cannot tell
+ */
+export function seek(descriptor: number, offset: number, whence: number): number | undefined {
+  const found = Number(libc().lseek(descriptor, offset, whence));
+  return found < 0 ? undefined : found;
+}
+
+/**
  * flock(2) without waiting. The lock belongs to the open file description. The kernel releases it when the
  * last descriptor is closed, or at the end of the process.
  * @returns false if another open file description holds a conflicting lock

@@ -68,14 +68,20 @@ export class TaskRootView implements Disposable {
     });
   }
 
+  /** A descriptor (`O_PATH`) of the file to which a path leads; undefined if nothing is there. The caller closes it. */
+  open(path: string): number | undefined {
+    const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+    const opened = tryOpenat2(this.root, path, { flags: O_PATH, resolve });
+    return typeof opened === "number" ? opened : undefined;
+  }
+
   [Symbol.dispose](): void {
     closeSync(this.root);
   }
 
   #look<T>(path: string, work: (descriptor: number) => T): T | undefined {
-    const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-    const opened = tryOpenat2(this.root, path, { flags: O_PATH, resolve });
-    if (typeof opened !== "number") return undefined;
+    const opened = this.open(path);
+    if (opened === undefined) return undefined;
     try {
       return work(opened);
     } finally {

@@ -12,6 +12,17 @@ export const files = [
     "bytes": "ChFleGVjMi9lcnJvci5wcm90bxIFZXhlYzIiqgEKC0RyaXZlckVycm9yEhIKBGNvZGUYASABKAlSBGNvZGUSGAoHc3VtbWFyeRgCIAEoCVIHc3VtbWFyeRIpCgZmYWlsZWQYAyABKAsyES5leGVjMi5GYWlsZWRDYWxsUgZmYWlsZWQSFwoEaGludBgEIAEoCUgAUgRoaW50iAEBEiAKC3JlY292ZXJhYmxlGAUgASgIUgtyZWNvdmVyYWJsZUIHCgVfaGludCJnCgpGYWlsZWRDYWxsEhIKBGNhbGwYASABKAlSBGNhbGwSFwoEcGF0aBgCIAEoCUgAUgRwYXRoiAEBEhkKBWVycm5vGAMgASgJSAFSBWVycm5viAEBQgcKBV9wYXRoQggKBl9lcnJub2IGcHJvdG8z"
   },
   {
+    "name": "exec2/operator.proto",
+    "imports": [],
+    "symbols": [
+      "exec2.Operator",
+      "exec2.Operator.Record",
+      "exec2.RecordRequest",
+      "exec2.RecordResponse"
+    ],
+    "bytes": "ChRleGVjMi9vcGVyYXRvci5wcm90bxIFZXhlYzIiXgoNUmVjb3JkUmVxdWVzdBIXCgd0YXNrX2lkGAEgASgJUgZ0YXNrSWQSEAoDYWN0GAIgASgJUgNhY3QSEgoEd2hhdBgDIAEoCVIEd2hhdBIOCgJieRgEIAEoCVICYnkiEAoOUmVjb3JkUmVzcG9uc2UyQQoIT3BlcmF0b3ISNQoGUmVjb3JkEhQuZXhlYzIuUmVjb3JkUmVxdWVzdBoVLmV4ZWMyLlJlY29yZFJlc3BvbnNlYgZwcm90bzM="
+  },
+  {
     "name": "exec2/state_folder.proto",
     "imports": [],
     "symbols": [

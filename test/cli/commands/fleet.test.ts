@@ -1,6 +1,6 @@
 /** The verb fleet against a server that answers as Nomad does. */
 import { describe, expect, it, onTestFinished } from "vitest";
-import { progressBar, progressText } from "../../../src/cli/commands/fleet/progressBar.ts";
+import { progressBar, progressText } from "../../../src/cli/terminal/progressBar.ts";
 import { madeCluster, recordedCluster } from "../../support/nomad/cluster.ts";
 import { type Cluster, type FakeNomadOptions, type Json, startNomad } from "../../support/nomad/fakeNomad.ts";
 import { call, start } from "../../support/screen/commandLine.ts";

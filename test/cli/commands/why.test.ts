@@ -184,6 +184,14 @@ describe("the cause of an end", () => {
     expect(text).toContain("To allow it: connect_tcp = [443, 5432]");
   });
 
+  it("can involve operators, by what they did", () => {
+    const by = (name: string) => event("operated", { act: "debug", what: "/usr/bin/gdb", by: name });
+    expect(why(...running(), event("operated"), by("alice"), by("bob\n"))).toContain(
+      "Operator alice copied /local/core.7 out of it [5]. " +
+        "Operator bob␊ ran /usr/bin/gdb of the host in its namespaces, outside its sandbox, the last of 2 times [6,7].",
+    );
+  });
+
   it("can involve recoveries, commands in the task, or another driver", () => {
     expect(why(...life("recovered"))).toContain(
       "plugin process 101 took it over from an earlier one, the last of 2 takeovers [5,6]",

@@ -94,6 +94,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     process: { pid: 210, startTicks: 6000 },
   },
   execExited: { exec: 1, exitCode: 0, signal: 0, reason: "ended" },
+  operated: { act: "copyOut", what: "/local/core.7", by: "alice" },
   execsRepeated: {
     since: 1_700_000_000_000,
     repetitions: [

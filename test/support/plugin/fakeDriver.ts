@@ -61,6 +61,7 @@ export function fakeDriver(behaviour: Partial<DriverPort> = {}): FakeDriver {
       stderr: Buffer.from("err"),
       exit: exitedWith(0),
     }),
+    recordOperator: async () => {},
     taskEvents: () => NEVER,
     shutdown: async () => {},
     ...behaviour,

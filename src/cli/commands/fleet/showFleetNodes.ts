@@ -5,9 +5,9 @@ import { NomadApi } from "../../../fleet/nomadApi.ts";
 import { readAllNodes } from "../../../fleet/readFleet.ts";
 import { jsonOf } from "../../terminal/json.ts";
 import { print } from "../../terminal/output.ts";
+import { progressBar } from "../../terminal/progressBar.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import { fleetNodesText } from "./fleetNodesView.ts";
-import { progressBar } from "./progressBar.ts";
 
 /**
  * @returns the exit code

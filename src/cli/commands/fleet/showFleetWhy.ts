@@ -9,9 +9,9 @@ import { explainFleet } from "../../../fleet/why.ts";
 import { formatTime } from "../../../units/times.ts";
 import { jsonOf } from "../../terminal/json.ts";
 import { print } from "../../terminal/output.ts";
+import { progressBar } from "../../terminal/progressBar.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import { fleetWhyText } from "./fleetWhyView.ts";
-import { progressBar } from "./progressBar.ts";
 
 export interface FleetWhyOptions extends AddressOptions {
   /** Milliseconds since the epoch. */

@@ -64,6 +64,7 @@ describe("a broken machine", () => {
     ["execStarted", 7],
     ["execExited", 7],
     ["execsRepeated", 2],
+    ["operated", 1],
   ])("is detected if it drops %s", async (type, tasks) => {
     const dropped = await findings((source) => source.replace(new RegExp(`\\n *${type}: [^\\n]*`), ""));
     expect(dropped).toHaveLength(tasks);

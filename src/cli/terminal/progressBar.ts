@@ -1,7 +1,14 @@
 /** A bar that shows how far something is, on a terminal; elsewhere nothing. */
-import type { Progress } from "../../../fleet/readFleet.ts";
-import { formatCount } from "../../../units/counts.ts";
-import type { TextStream } from "../../terminal/style.ts";
+import { formatCount } from "../../units/counts.ts";
+import type { TextStream } from "./style.ts";
+
+export interface Progress {
+  /** What is counted, in the plural. */
+  readonly what: string;
+  readonly done: number;
+  /** Of the whole, between 0 and 1. */
+  readonly share: number;
+}
 
 const cells = 24;
 const startOfLine = "\r";

@@ -1,0 +1,17 @@
+/**
+ * Records what operators do with tasks. As for the state folder's service, the socket's mode is all the
+ * authentication: who may connect can start tasks as root anyway.
+ */
+import { toTaskId } from "../../base/taskId.ts";
+import type { DriverSlot } from "../driverSlot.ts";
+import type { OperatorServer } from "../generated/exec2/operator.ts";
+import type { Handlers } from "../handlers.ts";
+
+export function operatorService({ unary }: Handlers, slot: DriverSlot): OperatorServer {
+  return {
+    record: unary(async ({ taskId, act, what, by }) => {
+      await (await slot.driver).recordOperator(toTaskId(taskId), { act, what, by });
+      return {};
+    }),
+  };
+}
