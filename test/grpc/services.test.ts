@@ -85,6 +85,7 @@ describe("reflection", () => {
     "plugin.GRPCBroker",
     "plugin.GRPCStdio",
     "exec2.StateFolder",
+    "exec2.Operator",
     "grpc.reflection.v1.ServerReflection",
   ];
 

@@ -52,8 +52,8 @@ it("copies out of a task and into it, and the task's history says who did", asyn
   expect(readFileSync(`${local}/report`, "utf8")).toBe("report");
 
   const events = await verb("events", config.id);
-  expect(events.stdout).toMatch(/Operator at work +root copies \S+\/local\/out out of the task/);
-  expect(events.stdout).toMatch(/Operator at work +root copies files to \S+\/local\/in in the task/);
+  expect(events.stdout).toMatch(/operated +running +root copies \S+\/local\/out out of the task/);
+  expect(events.stdout).toMatch(/operated +running +root copies files to \S+\/local\/in in the task/);
   const why = await verb("why", config.id);
   expect(why.stdout).toMatch(/Operator root copied \S+\/local\/out out of it \[\d+\]\./);
   expect(why.stdout).toMatch(/Operator root copied files to \S+\/local in it, the last of 2 times/);
@@ -89,7 +89,7 @@ it("puts nothing where the task itself may not write, although root may: what is
       stderr: expect.stringMatching(/^COPY_FAILED: the task itself may not write at/),
     });
   expect(readdirSync(shared)).toEqual([]);
-  expect((await verb("events", config.id)).stdout).not.toContain("Operator at work");
+  expect((await verb("events", config.id)).stdout).not.toContain("operated");
 });
 
 it("puts nothing where the task's user may not write, although the task's rules allow it", async () => {
