@@ -185,10 +185,10 @@ describe("the cause of an end", () => {
   });
 
   it("can involve operators, by what they did", () => {
-    const by = (name: string) => event("operated", { act: "debug", what: "/usr/bin/gdb", by: name });
+    const by = (name: string) => event("operated", { act: "debug", what: "/opt/tools/debugger", by: name });
     expect(why(...running(), event("operated"), by("alice"), by("bob\n"))).toContain(
       "Operator alice copied /local/core.7 out of it [5]. " +
-        "Operator bob␊ ran /usr/bin/gdb of the host in its namespaces, outside its sandbox, the last of 2 times [6,7].",
+        "Operator bob␊ ran /opt/tools/debugger of the host in its namespaces, outside its sandbox, the last of 2 times [6,7].",
     );
   });
 
