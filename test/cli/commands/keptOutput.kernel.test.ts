@@ -52,6 +52,9 @@ describe.each(["driver", "agent"])("the end of a failed task's output that the %
     ])
       expect((await verb(...args)).stdout).not.toContain("with ${PASSWORD}");
     expect((await call(["why", bundle])).stdout).not.toContain("Its last lines");
+    writeFileSync(bundle, (await verb("export", "--all", "--show-args")).stdout);
+    expect((await call(["why", bundle])).stdout).toContain("Its last lines on stderr:\n  with ${PASSWORD}");
+    expect((await call(["replay", bundle, "--check"])).code).toBe(0);
     expect((await verb("replay", "--check")).code).toBe(0);
   });
 });
