@@ -111,6 +111,10 @@ plugin "nomad-driver-exec2" {
     # Whether a trace of each task is sent. The agent's OTEL_… variables name the receiver.
     traces = false
 
+    # Whether that receiver also gets the metrics each minute, and each event of a task as a log record.
+    otlp_metrics = false
+    otlp_events  = false
+
     state_dir = "/var/lib/nomad-driver-exec2"
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The plugin's work besides running tasks: metrics, traces, pruning of the history, rehearsals of starts, and
+ * The plugin's work besides running tasks: metrics, traces, events for a collector, pruning of the history, rehearsals of starts, and
  * returning memory.
  */
 
@@ -17,6 +17,7 @@ import type { DriverServices } from "./services.ts";
 import { Rehearsal } from "./start/rehearsal.ts";
 import type { CommittedStep } from "./task/task.ts";
 import type { TaskTable } from "./task/taskTable.ts";
+import type { TaskRecords } from "./taskRecords.ts";
 import type { TaskTraces } from "./taskTraces.ts";
 
 export class Housekeeping {
@@ -26,6 +27,7 @@ export class Housekeeping {
   readonly #idleMemory = new IdleMemory();
   #metrics: PluginMetrics | undefined;
   #traces: TaskTraces | undefined;
+  #records: TaskRecords | undefined;
   #pruner: HistoryPruner | undefined;
   #rehearsal: Rehearsal | undefined;
   /** The number of starts that are not answered yet. */
@@ -45,6 +47,7 @@ export class Housekeeping {
     this.#idleMemory.wake();
     await this.#serveMetrics(options);
     await this.#sendTraces(options);
+    await this.#sendEvents(options);
   }
 
   /** To be called when the services are open, and when they have new options. */
@@ -81,6 +84,7 @@ export class Housekeeping {
   committed(step: CommittedStep): void {
     this.#metrics?.note(step);
     this.#traces?.note(step);
+    this.#records?.note(step);
   }
 
   /** To be called when this process has forgotten a task: its history may be pruned later. */
@@ -92,19 +96,20 @@ export class Housekeeping {
   async close(): Promise<void> {
     await this.#metrics?.close();
     await this.#traces?.close();
+    await this.#records?.close();
     await this.#pruner?.close();
     await this.#rehearsal?.end();
     this.#idleMemory.close();
   }
 
-  /** Loads the module of metrics only if the option is set, because the module loads an HTTP server. */
-  async #serveMetrics({ metrics: address }: PluginOptions): Promise<void> {
-    if (address !== "" && this.#metrics === undefined) {
+  /** Loads the module of metrics only if an option wants it, because the module loads an HTTP server. */
+  async #serveMetrics({ metrics: address, otlpMetrics }: PluginOptions): Promise<void> {
+    if ((address !== "" || otlpMetrics) && this.#metrics === undefined) {
       const { PluginMetrics } = await import("./metrics/pluginMetrics.ts");
       const logBytes = () => this.#services()?.store.bytes();
       this.#metrics = new PluginMetrics({ tasks: () => this.#tasks.all, logBytes }, this.#log);
     }
-    await this.#metrics?.configure(address);
+    await this.#metrics?.configure(address, otlpMetrics);
   }
 
   /** Loads the module of traces only if the option is set, because OpenTelemetry's libraries are large. */
@@ -115,6 +120,16 @@ export class Housekeeping {
     if (!traces) return;
     const { TaskTraces } = await import("./taskTraces.ts");
     this.#traces = new TaskTraces(() => this.#services()?.store, this.#log);
+  }
+
+  /** Like the module of traces. */
+  async #sendEvents({ otlpEvents }: PluginOptions): Promise<void> {
+    if (otlpEvents === (this.#records !== undefined)) return;
+    await this.#records?.close();
+    this.#records = undefined;
+    if (!otlpEvents) return;
+    const { TaskRecords } = await import("./taskRecords.ts");
+    this.#records = new TaskRecords(this.#log);
   }
 
   #createPruner({ options, store, log, unclaimed, folder }: DriverServices): HistoryPruner {

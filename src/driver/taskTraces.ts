@@ -1,8 +1,8 @@
 /** Sends a trace of each ended task. Loaded only if the operator has set the option `traces`. */
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/hclog.ts";
+import { TraceExporter } from "../history/otlp/traceExporter.ts";
 import { type TaskTrace, taskTrace } from "../history/traces/taskTrace.ts";
-import { TraceExporter } from "../history/traces/traceExporter.ts";
 import { hasEnded } from "../machines/taskMachine.ts";
 import type { EventReader } from "../store/eventStore.ts";
 import type { CommittedStep } from "./task/task.ts";

@@ -152,6 +152,16 @@ export const exceptions = {
     meaning:
       "if the collector is on loopback, a task in the host's network that listens in its place gets the traces of all tasks",
   },
+  otlpMetrics: {
+    option: "otlp_metrics",
+    opens: ["records"],
+    meaning: "as with `traces`: such a task gets the metrics",
+  },
+  otlpEvents: {
+    option: "otlp_events",
+    opens: ["records"],
+    meaning: "as with `traces`: such a task gets the events",
+  },
 } as const satisfies Readonly<Record<string, Exception>>;
 
 export type ExceptionKey = keyof typeof exceptions;

@@ -60,40 +60,49 @@ while True:
         break
 `;
 
-test("traces go to who listens at the collector's address, as a task does that may bind its port", async (context) => {
-  requireTools(context, "python3");
-  const victim = makeAllocation();
-  const thief = async (agent: Agent, port: number, differing: Differing = {}) => {
-    const allocation = makeAllocation();
-    const args = ["-c", collecting, `${port}`, victim.id];
-    const config = allocation.config({ command: "python3", args }, differing);
-    await startTask(agent, config);
-    await allocation.stdout.contains("\n");
-    const end = () => agent.driver.destroyTask({ taskId: config.id, force: true });
-    return { output: allocation.stdout, end };
-  };
-  const tracing = (port: number, options: Readonly<Record<string, unknown>> = {}) =>
-    startAgent({
-      options: { traces: true, ...options },
-      env: { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}` },
-    });
+test.for(["traces", "otlp_events", "otlp_metrics"])(
+  "%s go to who listens at the collector's address, as a task does that may bind its port",
+  async (signal, context) => {
+    requireTools(context, "python3");
+    const victim = makeAllocation();
+    // Metrics are of running tasks.
+    const ofVictim = signal === "otlp_metrics" ? "sleep 2" : "true";
+    const thief = async (agent: Agent, port: number, differing: Differing = {}) => {
+      const allocation = makeAllocation();
+      const args = ["-c", collecting, `${port}`, victim.id];
+      const config = allocation.config({ command: "python3", args }, differing);
+      await startTask(agent, config);
+      await allocation.stdout.contains("\n");
+      const end = () => agent.driver.destroyTask({ taskId: config.id, force: true });
+      return { output: allocation.stdout, end };
+    };
+    const tracing = (port: number, options: Readonly<Record<string, unknown>> = {}) =>
+      startAgent({
+        options: { [signal]: true, ...options },
+        env: { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`, OTEL_METRIC_EXPORT_INTERVAL: "500" },
+      });
 
-  const port = await freePort();
-  const open = await tracing(port);
-  const taken = await thief(open, port);
-  await runTask(open, victim.config("true"));
-  await taken.output.contains("listens\nhas it\n");
-  await open.close();
+    const port = await freePort();
+    const open = await tracing(port);
+    const taken = await thief(open, port);
+    await runTask(open, victim.config(ofVictim));
+    await taken.output.contains("listens\nhas it\n");
+    await open.close();
 
-  const other = await freePort();
-  const agent = await tracing(other);
-  const apart = await thief(agent, other, ownNetwork);
-  await runTask(agent, victim.config("true"));
-  await eventually(() => expect(agent.stderrLines.join("\n")).toContain("traces of tasks could not be sent"));
-  await apart.end();
-  expect(await apart.output.text()).toBe("listens\n");
-  const bound = await thief(await tracing(other, { bind_tcp: [8080] }), other);
-  expect(await bound.output.text()).toBe("Permission denied\n");
-  const late = await thief(agent, await listeningPort());
-  expect(await late.output.text()).toBe("Address already in use\n");
-});
+    const other = await freePort();
+    const agent = await tracing(other);
+    const apart = await thief(agent, other, ownNetwork);
+    await runTask(agent, victim.config(ofVictim));
+    await eventually(() =>
+      expect(agent.stderrLines.join("\n")).toMatch(
+        /(traces of tasks|events of tasks|metrics) could not be sent/,
+      ),
+    );
+    await apart.end();
+    expect(await apart.output.text()).toBe("listens\n");
+    const bound = await thief(await tracing(other, { bind_tcp: [8080] }), other);
+    expect(await bound.output.text()).toBe("Permission denied\n");
+    const late = await thief(agent, await listeningPort());
+    expect(await late.output.text()).toBe("Address already in use\n");
+  },
+);

@@ -62,6 +62,56 @@ describe("a task that is over", () => {
   });
 });
 
+describe("metrics and events", () => {
+  it("are sent to a collector, which can give them to Prometheus as the plugin does", async () => {
+    const collector = await startCollector();
+    const env = {
+      ...process.env,
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.address,
+      OTEL_METRIC_EXPORT_INTERVAL: "300",
+    };
+    const agent = await startAgent({ options: { otlp_metrics: true, otlp_events: true }, env });
+    const config = makeAllocation({ taskName: "told" }).config("exit 3", {
+      env: { SECRET: "correct-horse" },
+    });
+    await runTask(agent, config);
+    const types = ["requested", "fingerprinted", "sandboxed", "started", "exited", "destroyed"];
+    await eventually(() =>
+      expect(collector.records.map(({ name }) => name)).toEqual(types.map((type) => `exec2.${type}`)),
+    );
+    for (const { attributes, resource } of collector.records) {
+      expect(attributes).toMatchObject({ "nomad.alloc.id": config.allocId, "nomad.task.name": "told" });
+      expect(resource["service.name"]).toBe("nomad-driver-exec2");
+    }
+    expect(collector.records.map(({ severity }) => severity)).toEqual([9, 9, 9, 9, 17, 9]);
+    expect(new Set(collector.records.map(({ traceId }) => traceId)).size).toBe(1);
+    await eventually(() => {
+      const ends = collector.metrics.findLast(({ name }) => name === "exec2.task_ends");
+      expect(ends).toMatchObject({ kind: "sum", isCounter: true });
+      expect(ends?.points.filter(({ value }) => value > 0)).toMatchObject([
+        { attributes: { result: "failed" }, value: 1 },
+      ]);
+    });
+    expect(collector.metrics.find(({ name }) => name === "process.cpu.time")).toMatchObject({ unit: "s" });
+    expect(collector.spans).toEqual([]);
+    expect(JSON.stringify([collector.metrics, collector.records])).not.toContain("correct-horse");
+  });
+
+  it("that no collector takes are told once, and tasks go on", async () => {
+    const env = {
+      ...process.env,
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
+      OTEL_EXPORTER_OTLP_TIMEOUT: "100",
+      OTEL_METRIC_EXPORT_INTERVAL: "100",
+    };
+    const agent = await startAgent({ options: { otlp_metrics: true, otlp_events: true }, env });
+    await runTask(agent, makeAllocation().config("true"));
+    const told = (text: string) => agent.stderrLines.filter((line) => line.includes(text)).length;
+    await eventually(() => expect(told("events of tasks could not be sent")).toBe(1));
+    expect(told("metrics could not be sent")).toBe(1);
+  });
+});
+
 /** Files that a plugin had loaded when it ended, according to V8's coverage report. */
 async function loadedFiles(options: Readonly<Record<string, unknown>>): Promise<string[]> {
   const folder = temporaryFolder();
@@ -95,5 +145,8 @@ describe("a plugin", () => {
     const measured = await loadedFiles({ metrics: join(temporaryFolder(), "metrics.sock") });
     expect(ofFigures(measured).join()).toContain("/src/driver/metrics/pluginMetrics.ts");
     expect(ofLibraries(measured)).toEqual([]);
+    const pushed = await loadedFiles({ otlp_metrics: true, otlp_events: true });
+    expect(ofLibraries(pushed).join()).toContain("/@opentelemetry/otlp-transformer/");
+    expect(ofFigures(pushed).join()).toContain("/src/driver/metrics/pushedMetrics.ts");
   });
 });

@@ -1,5 +1,5 @@
 /**
- * Metrics of this plugin and of its tasks, for Prometheus. Loaded only if the operator has set the option.
+ * Metrics of this plugin and of its tasks, for Prometheus and for a collector. Loaded only if an option wants them.
  */
 
 import type { Logger } from "../../base/hclog.ts";
@@ -12,6 +12,7 @@ import { isAlive } from "../../machines/taskMachine.ts";
 import { parseMetricsAddress } from "../options/metricsAddress.ts";
 import type { CommittedStep, Task } from "../task/task.ts";
 import { MetricsEndpoint } from "./metricsEndpoint.ts";
+import type { PushedMetrics } from "./pushedMetrics.ts";
 
 /** What a scrape reads. */
 export interface MetricsSources {
@@ -28,6 +29,7 @@ export class PluginMetrics {
   readonly #process = new ProcessFigures("plugin");
   #endpoint: MetricsEndpoint | undefined;
   #address = "";
+  #pushed: PushedMetrics | undefined;
 
   constructor(sources: MetricsSources, log: Logger) {
     this.#sources = sources;
@@ -39,8 +41,22 @@ export class PluginMetrics {
     this.#counters.note({ id, type, time, before: before.context, after: snapshot.context });
   }
 
-  /** @param address the plugin's option; if it is empty, nothing is served */
-  async configure(address: string): Promise<void> {
+  /**
+   * @param address the plugin's option; if it is empty, nothing is served
+   * @param isPushed whether a collector gets the metrics
+   * @throws DriverError `CONFIG_INVALID` for variables of OpenTelemetry whose values are not supported
+   */
+  async configure(address: string, isPushed: boolean): Promise<void> {
+    await this.#serve(address);
+    if (isPushed === (this.#pushed !== undefined)) return;
+    await this.#pushed?.close();
+    this.#pushed = undefined;
+    if (!isPushed) return;
+    const { PushedMetrics } = await import("./pushedMetrics.ts");
+    this.#pushed = new PushedMetrics(() => this.families(), this.#log);
+  }
+
+  async #serve(address: string): Promise<void> {
     if (address === this.#address) return;
     this.#address = address;
     await this.#endpoint?.close();
@@ -54,6 +70,7 @@ export class PluginMetrics {
   async close(): Promise<void> {
     this.#process.close();
     await this.#endpoint?.close();
+    await this.#pushed?.close();
   }
 
   async families(): Promise<Family[]> {

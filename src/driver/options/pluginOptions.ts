@@ -66,6 +66,16 @@ const ownShape = () => ({
       "whether the plugin sends a [trace](observing.md#traces) of each ended task to an OpenTelemetry collector",
     example: true,
   }),
+  otlpMetrics: flag().default(false).meta({
+    description:
+      "whether the plugin sends its [metrics](observing.md#metrics-and-events-by-otlp) to an OpenTelemetry collector",
+    example: true,
+  }),
+  otlpEvents: flag().default(false).meta({
+    description:
+      "whether the plugin sends the [events](observing.md#metrics-and-events-by-otlp) of tasks to an OpenTelemetry collector, as log records",
+    example: true,
+  }),
   stateDir: absolutePath().default(defaultStateDir).meta({
     description:
       "the folder of the event log and the files of runs, root's (0700). When an agent starts, its parent has to exist. Each agent needs its own ([recovery](recovery.md#a-state-folder-that-cannot-be-used))",

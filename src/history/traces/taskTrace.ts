@@ -67,7 +67,7 @@ export function taskTrace(id: string, events: readonly StoredEvent[]): TaskTrace
   if (first === undefined || end === undefined) return undefined;
   const { context } = history.finalState;
   const lived = moments.filter(({ seq }) => seq <= end.seq);
-  const rootId = spanId(id, "task");
+  const rootId = rootSpanOf(id);
   const root: TraceSpan = {
     name: `task ${visible(taskName(id))}`,
     id: rootId,
@@ -80,7 +80,7 @@ export function taskTrace(id: string, events: readonly StoredEvent[]): TaskTrace
   };
   const states = periodsOf(lived).map((period) => stateSpan(period, id, rootId));
   return {
-    id: digits(`trace ${id}`, 32),
+    id: traceOf(id),
     node: context.request?.nodeName ? visible(context.request.nodeName) : null,
     spans: [root, ...states, ...commandSpans(lived, id, rootId)],
   };
@@ -190,6 +190,16 @@ function errorOf(context: TaskContext): string | null {
   const result = resultOf(context);
   if (result === null || result === "completed" || result === "stopped") return null;
   return visible(endText(context) || result);
+}
+
+/** The id of a task's trace, 32 hex digits. */
+export function traceOf(stream: string): string {
+  return digits(`trace ${stream}`, 32);
+}
+
+/** The id of the span of a whole task. */
+export function rootSpanOf(stream: string): string {
+  return spanId(stream, "task");
 }
 
 function spanId(stream: string, part: string): string {

@@ -48,6 +48,8 @@ const defaults = {
   metrics: "",
   exitMessage: "cause",
   traces: false,
+  otlpMetrics: false,
+  otlpEvents: false,
   stateDir: "/var/lib/nomad-driver-exec2",
 };
 
@@ -114,6 +116,8 @@ describe("parsePluginOptions", () => {
       metrics: "[::1]:9464",
       exit_message: "output",
       traces: true,
+      otlp_metrics: true,
+      otlp_events: true,
       state_dir: "/srv/exec2",
     };
     expect(parsePluginOptions(raw)).toEqual({
@@ -165,6 +169,8 @@ describe("parsePluginOptions", () => {
       metrics: "[::1]:9464",
       exitMessage: "output",
       traces: true,
+      otlpMetrics: true,
+      otlpEvents: true,
       stateDir: "/srv/exec2",
     });
   });

@@ -1,7 +1,7 @@
 /** Traces that a collector of another project has received, decoded and forwarded. */
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { TraceExporter } from "../../../src/history/otlp/traceExporter.ts";
 import { type TaskTrace, taskTrace } from "../../../src/history/traces/taskTrace.ts";
-import { TraceExporter } from "../../../src/history/traces/traceExporter.ts";
 import { allLives, event, life, numberedId } from "../../support/history/history.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 import { eventually } from "../../support/host/eventually.ts";

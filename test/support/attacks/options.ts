@@ -260,7 +260,9 @@ export const ownTests = {
     "takes what the kernel counts for a user from all who share the user",
   ],
   // Traces are sent two seconds after a task's end.
-  traces: ["test/attacks/records.kernel.test.ts", "traces go to who listens at the collector's address"],
+  traces: ["test/attacks/records.kernel.test.ts", "%s go to who listens at the collector's address"],
+  otlpMetrics: ["test/attacks/records.kernel.test.ts", "%s go to who listens at the collector's address"],
+  otlpEvents: ["test/attacks/records.kernel.test.ts", "%s go to who listens at the collector's address"],
   // Every plugin of the attacks has one of its own, whose event log they try to read.
   stateDir: ["test/support/attacks/options.test.ts", "no option of a job reaches"],
 } as const satisfies Readonly<Record<string, readonly [file: string, title: string]>>;

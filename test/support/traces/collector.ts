@@ -1,6 +1,6 @@
 /**
- * A receiver of OTLP over HTTP. It decodes traces by the numbers of the fields in
- * opentelemetry/proto/trace/v1/trace.proto, without code of the library that sends them.
+ * A receiver of OTLP over HTTP. It decodes traces, metrics and logs by the numbers of the fields in opentelemetry/proto
+ * (trace/v1/trace.proto, metrics/v1/metrics.proto, logs/v1/logs.proto), without code of the library that sends them.
  */
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
@@ -28,9 +28,40 @@ export interface ReceivedSpan {
   readonly resource: Readonly<Record<string, unknown>>;
 }
 
+export interface ReceivedMetric {
+  readonly name: string;
+  readonly unit: string;
+  readonly kind: "gauge" | "sum" | "histogram";
+  /** Of a sum: whether it only grows, and counts from its beginning on. */
+  readonly isCounter: boolean;
+  readonly points: readonly {
+    readonly from: number;
+    readonly to: number;
+    readonly attributes: Readonly<Record<string, unknown>>;
+    /** Of a histogram: its count. */
+    readonly value: number;
+  }[];
+  readonly resource: Readonly<Record<string, unknown>>;
+}
+
+export interface ReceivedRecord {
+  readonly name: string;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  /** 9 is information, 17 an error. */
+  readonly severity: number;
+  readonly text: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly resource: Readonly<Record<string, unknown>>;
+}
+
 export interface Collector {
   readonly address: string;
   readonly spans: readonly ReceivedSpan[];
+  readonly metrics: readonly ReceivedMetric[];
+  readonly records: readonly ReceivedRecord[];
   readonly requests: readonly { readonly path: string; readonly headers: IncomingHttpHeaders }[];
 }
 
@@ -43,14 +74,19 @@ export async function startCollector(
   tls?: { readonly key: string; readonly cert: string },
 ): Promise<Collector> {
   const spans: ReceivedSpan[] = [];
+  const metrics: ReceivedMetric[] = [];
+  const records: ReceivedRecord[] = [];
   const requests: Collector["requests"][number][] = [];
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     requests.push({ path: request.url ?? "", headers: request.headers });
-    const body = Buffer.concat(chunks);
     const isZipped = request.headers["content-encoding"] === "gzip";
-    if (status === 200) spans.push(...decode(isZipped ? gunzipSync(body) : body));
+    const body = isZipped ? gunzipSync(Buffer.concat(chunks)) : Buffer.concat(chunks);
+    const is = (signal: string) => status === 200 && request.url?.endsWith(`/${signal}`);
+    if (is("traces")) spans.push(...decode(body));
+    if (is("metrics")) metrics.push(...decodeMetrics(body));
+    if (is("logs")) records.push(...decodeRecords(body));
     response.writeHead(status, { "Content-Type": "application/x-protobuf" }).end();
   };
   const server = tls === undefined ? createServer(answer) : createSecureServer(tls, answer);
@@ -60,7 +96,13 @@ export async function startCollector(
     server.close();
   });
   const { port } = server.address() as AddressInfo;
-  return { address: `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`, spans, requests };
+  return {
+    address: `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`,
+    spans,
+    metrics,
+    records,
+    requests,
+  };
 }
 
 type Fields = ReadonlyMap<number, readonly (Uint8Array | bigint | number)[]>;
@@ -123,5 +165,52 @@ function decode(body: Uint8Array): ReceivedSpan[] {
         resource: attributes(resource, 1),
       };
     });
+  });
+}
+
+/** The parts of each scope of each resource, which all signals have at the same numbers. */
+function partsOf(body: Uint8Array): { readonly part: Fields; readonly resource: Record<string, unknown> }[] {
+  return messages(fieldsOf(body), 1).flatMap((ofResource) => {
+    const [resource = new Map()] = messages(ofResource, 1);
+    const parts = messages(ofResource, 2).flatMap((ofScope) => messages(ofScope, 2));
+    return parts.map((part) => ({ part, resource: attributes(resource, 1) }));
+  });
+}
+
+const kinds = { 5: "gauge", 7: "sum", 9: "histogram" } as const;
+
+function decodeMetrics(body: Uint8Array): ReceivedMetric[] {
+  return partsOf(body).map(({ part, resource }) => {
+    const number = ([5, 7, 9] as const).find((each) => part.has(each)) ?? 5;
+    const [data = new Map()] = messages(part, number);
+    const isHistogram = number === 9;
+    return {
+      ...{ name: text(part, 1), unit: text(part, 3), kind: kinds[number], resource },
+      isCounter: number === 7 && data.get(2)?.[0] === 2n && data.get(3)?.[0] === 1n,
+      points: messages(data, 1).map((point) => ({
+        from: ms(point, 2),
+        to: ms(point, 3),
+        attributes: attributes(point, isHistogram ? 9 : 7),
+        value: isHistogram ? Number(point.get(4)?.[0]) : double(point.get(4)?.[0]),
+      })),
+    };
+  });
+}
+
+/** A double whose bits were read as those of a whole number. */
+function double(bits: unknown): number {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setBigInt64(0, BigInt.asIntN(64, bits as bigint));
+  return view.getFloat64(0);
+}
+
+function decodeRecords(body: Uint8Array): ReceivedRecord[] {
+  return partsOf(body).map(({ part, resource }) => {
+    const [value = new Map()] = messages(part, 5);
+    return {
+      ...{ name: text(part, 12), time: ms(part, 1), severity: Number(part.get(2)?.[0] ?? 0), resource },
+      ...{ text: text(value, 1), attributes: attributes(part, 6) },
+      ...{ traceId: hex(part, 9), spanId: hex(part, 10) },
+    };
   });
 }

@@ -1,7 +1,8 @@
 /** `export --otlp`: sends histories as traces to a collector. */
+
+import { TraceExporter } from "../../../history/otlp/traceExporter.ts";
 import { readHistory } from "../../../history/replay/storedHistory.ts";
 import { type TaskTrace, taskTrace } from "../../../history/traces/taskTrace.ts";
-import { TraceExporter } from "../../../history/traces/traceExporter.ts";
 import { countOf, formatCount } from "../../../units/counts.ts";
 import { EventLogs } from "../../histories/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
