@@ -21,6 +21,7 @@ import { addLogs } from "./commands/logs/logsVerb.ts";
 import { addLs } from "./commands/ls/lsVerb.ts";
 import { addMay } from "./commands/may/mayVerb.ts";
 import { addPin, addUnpin } from "./commands/pin/pinVerb.ts";
+import { addPolicy } from "./commands/policy/policyVerb.ts";
 import { addPs } from "./commands/ps/psVerb.ts";
 import { addReplay } from "./commands/replay/replayVerb.ts";
 import { addRestart } from "./commands/restart/restartVerb.ts";
@@ -41,7 +42,7 @@ import { widthOf } from "./terminal/style.ts";
 const verbs = [
   ...[addRun, addDoctor, addPs, addTop, addLogs, addExec, addLs, addCp],
   ...[addStop, addRestart, addSignal, addWait, addClean, addValidate],
-  ...[addEvents, addWhy, addDiff, addInspect, addReplay, addMay, addExposure, addFleet, addSize],
+  ...[addEvents, addWhy, addDiff, addInspect, addReplay, addMay, addExposure, addFleet, addSize, addPolicy],
   ...[addExport, addImport, addArchive, addPin, addUnpin],
   ...[addInstall, addUninstall, addCompletion, addVersion, addHelp],
 ];

@@ -78,6 +78,8 @@ describe("of a hostile history", () => {
     [["size", hostile, "--since", "36500d"]],
     [["size", hostile, "--json", "--since", "36500d"]],
     [["size", "nothing of that name"]],
+    [["policy", hostile]],
+    [["policy", "nothing of that name"]],
     [["diff", whole, others[0] ?? ""]],
     [["diff", "--json", whole, strange]],
   ])("%j prints only text", async (args) => {

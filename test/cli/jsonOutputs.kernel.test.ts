@@ -2,6 +2,7 @@
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { observeProblem } from "../support/host/observeProblem.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { call, jobFileOf, shellJob, start } from "../support/screen/commandLine.ts";
 import { expectToFit } from "../support/screen/jsonOutput.ts";
@@ -48,6 +49,12 @@ it("of tasks of this host, and of files", { timeout: 300_000 }, async () => {
   await fits("replay --check", "replay", "--check", ...here);
   await fits("replay --policy", "replay", "--policy", job, ...here);
   await fits("size", "size", ...here, "test");
+  if ((await observeProblem("the JSON of policy")) === undefined) {
+    const observed = shellJob("cat /etc/hostname");
+    await call(["run", "-o", "observe=on", ...here, observed]);
+    await fits("policy", "policy", ...here, "test");
+    await fits("policy --candidate", "policy", "--candidate", observed, ...here, "test");
+  }
   await call(["pin", ...here, "task", "--reason", "why not"]);
   await fits("pin", "pin", ...here);
   await fits("archive", "archive", "--older-than", "0s", "--into", temporaryFolder(), ...here);

@@ -1,0 +1,94 @@
+/** `policy`: what the observed runs of a job used of its options, and what other options would have refused them. */
+import { DriverError } from "../../../base/errors.ts";
+import { parentJob } from "../../../base/jobName.ts";
+import { changedOptions } from "../../../effects/options/hclOptions.ts";
+import { defaultTaskOptions } from "../../../effects/parts.ts";
+import { judgeRuns, type TaskVerdict } from "../../../history/policy/judge.ts";
+import { type ObservedRun, observedRun } from "../../../history/policy/observedRun.ts";
+import { policiesOf } from "../../../history/policy/policy.ts";
+import { readHistory } from "../../../history/replay/storedHistory.ts";
+import { pluginOptionsOf, taskOptionsIn } from "../../../localAgent/files/checkFile.ts";
+import { hostAccess } from "../../../localAgent/files/hostAccess.ts";
+import { readTextFile } from "../../../localAgent/files/textFile.ts";
+import { jobFile } from "../../../localAgent/jobspec/jobFile.ts";
+import { EventLogs, jobIn } from "../../histories/eventLogs.ts";
+import { foldReadable } from "../../histories/readHistory.ts";
+import { printRows } from "../../terminal/output.ts";
+import { variablesOf } from "../run/readJobFile.ts";
+import { policiesText, verdictsText } from "./policyView.ts";
+
+export interface ShowPolicyOptions {
+  readonly job: string;
+  /** A job file whose options the runs are judged by. */
+  readonly candidate: string | undefined;
+  readonly json: boolean;
+  /** A state folder, a bundle, or a folder of bundles. */
+  readonly stateDir: string;
+}
+
+/**
+ * @returns the exit code: 1 unless nothing that the runs used would be refused by the candidate
+ * @throws DriverError `TASK_NOT_FOUND` if no run of the job was observed; `STORE_FAILED`, `BUNDLE_INVALID`; and if the
+ *   candidate is no job file
+ */
+export async function showPolicy({ job, candidate, json, stateDir }: ShowPolicyOptions): Promise<number> {
+  const runs = await observedRuns(job, stateDir);
+  if (candidate === undefined) {
+    const policies = policiesOf(runs);
+    printRows("policy", policies, json, (style, width) => policiesText(policies, style, width));
+    return 0;
+  }
+  const verdicts = await verdictsOn(runs, candidate);
+  printRows("policy --candidate", verdicts, json, (style, width) => verdictsText(verdicts, style, width));
+  return verdicts.every(({ judgement }) => judgement === "allows") ? 0 : 1;
+}
+
+async function observedRuns(job: string, path: string): Promise<ObservedRun[]> {
+  await using logs = await EventLogs.open(path);
+  let isKnown = false;
+  const runs = logs.tasks().flatMap(({ id, reader }) => {
+    const [first] = readHistory(reader, id, 1, 1);
+    if (parentJob((first && jobIn(first)) ?? "") !== job) return [];
+    isKnown = true;
+    const events = readHistory(reader, id);
+    return observedRun(foldReadable(events).context, events) ?? [];
+  });
+  if (runs.length > 0) return runs;
+  const summary = isKnown
+    ? `no run of job ${job} was observed`
+    : `no run of a job ${job} is recorded in ${path}`;
+  throw new DriverError("TASK_NOT_FOUND", summary, {
+    hint: 'Set observe = "on" in the plugin block of this driver, or a share of the runs',
+  });
+}
+
+/** Every task that was observed has a verdict: one that the candidate lacks would not run at all. */
+async function verdictsOn(runs: readonly ObservedRun[], path: string): Promise<TaskVerdict[]> {
+  const file = jobFile(path, await readTextFile(path, "CONFIG_INVALID", "candidate"), {
+    host: hostAccess(path),
+  });
+  // What the client allows is no matter here: the runs had their options there.
+  const plugin = pluginOptionsOf({ pluginConfig: { unveil_by_task: true }, stateDir: "/" });
+  const tasks = await taskOptionsIn(file, variablesOf({ variables: {} }), plugin);
+  const groups = Map.groupBy(runs, ({ group, task }) => JSON.stringify([group, task]));
+  return [...groups.values()].flatMap((own) => {
+    const [run] = own;
+    if (run === undefined) return [];
+    const { group, task } = run;
+    const asked = tasks.find((each) => each.group === group && each.task === task);
+    if (asked === undefined) {
+      const why = "the candidate has no such task";
+      return [
+        {
+          group,
+          task,
+          judgement: "unclear" as const,
+          runs: own.length,
+          refused: [],
+          unclear: [{ why, runs: own.length }],
+        },
+      ];
+    }
+    return [{ group, task, ...judgeRuns(own, changedOptions(asked.options, defaultTaskOptions())) }];
+  });
+}
