@@ -16,7 +16,7 @@ interface Job {
   /** What it does in one run only. `$F` is a folder of the host. */
   readonly rare: string;
   /** The entries that it needs for that. */
-  readonly needs: readonly string[];
+  readonly entries: readonly string[];
   /** What is enough of them, if that is less. */
   readonly enough?: readonly string[];
 }
@@ -26,29 +26,29 @@ const perl = (code: string) => `perl -MSocket -e '${code}'`;
 const jobs: Readonly<Record<string, Job>> = {
   "a log rotation": {
     rare: "mv $F/logs/app.log $F/logs/app.1; echo > $F/logs/app.log",
-    needs: ["rwc:$F/logs"],
+    entries: ["rwc:$F/logs"],
     enough: ["wc:$F/logs"],
   },
-  "a renewed certificate": { rare: "cp $F/tls/new.pem $F/tls/cert.pem", needs: ["rw:$F/tls"] },
-  "an error page": { rare: "cat $F/pages/500.html", needs: ["r:$F/pages"] },
-  "a nightly report": { rare: "$F/report $F/data > /dev/null", needs: ["rx:$F/report", "r:$F/data"] },
-  "a backup of one file": { rare: "cp $F/data/db $F/backup/db", needs: ["r:$F/data/db", "wc:$F/backup"] },
-  "a list of a spool": { rare: "ls $F/spool", needs: ["r:$F/spool"] },
-  "a flag that is only looked for": { rare: "test -e $F/flag", needs: ["r:$F/flag"] },
-  "a file through a link": { rare: "cat $F/current/index", needs: ["r:$F/current"] },
+  "a renewed certificate": { rare: "cp $F/tls/new.pem $F/tls/cert.pem", entries: ["rw:$F/tls"] },
+  "an error page": { rare: "cat $F/pages/500.html", entries: ["r:$F/pages"] },
+  "a nightly report": { rare: "$F/report $F/data > /dev/null", entries: ["rx:$F/report", "r:$F/data"] },
+  "a backup of one file": { rare: "cp $F/data/db $F/backup/db", entries: ["r:$F/data/db", "wc:$F/backup"] },
+  "a list of a spool": { rare: "ls $F/spool", entries: ["r:$F/spool"] },
+  "a flag that is only looked for": { rare: "test -e $F/flag", entries: ["r:$F/flag"] },
+  "a file through a link": { rare: "cat $F/current/index", entries: ["r:$F/current"] },
   "a socket of a service": {
     rare: perl(
       'socket(S, PF_UNIX, SOCK_STREAM, 0); connect(S, pack_sockaddr_un("$ENV{F}/none")); exit(-e "$ENV{F}/sockets" ? 0 : 1)',
     ),
-    needs: ["r:$F/sockets"],
+    entries: ["r:$F/sockets"],
   },
-  "a cache that is emptied": { rare: "rm $F/cache/old", needs: ["rc:$F/cache"], enough: ["c:$F/cache"] },
+  "a cache that is emptied": { rare: "rm $F/cache/old", entries: ["rc:$F/cache"], enough: ["c:$F/cache"] },
   "a folder that is made": {
     rare: "mkdir $F/uploads/new",
-    needs: ["wc:$F/uploads"],
+    entries: ["wc:$F/uploads"],
     enough: ["c:$F/uploads"],
   },
-  "a file that is overwritten": { rare: "echo > $F/stamp", needs: ["rw:$F/stamp"], enough: ["w:$F/stamp"] },
+  "a file that is overwritten": { rare: "echo > $F/stamp", entries: ["rw:$F/stamp"], enough: ["w:$F/stamp"] },
 };
 
 /** What all of them need in every run, and what none needs. */
@@ -97,7 +97,7 @@ describe.skipIf(problem !== undefined)("policy of", () => {
     agent = await startAgent({ options: { observe: "on", unveil_by_task: true } });
   });
 
-  test.each(Object.entries(jobs))("%s", async (title, { rare, needs, enough = needs }) => {
+  test.each(Object.entries(jobs))("%s", async (title, { rare, entries, enough = entries }) => {
     const jobId = title.replaceAll(" ", "-");
     const folder = hostFolder();
     const filled = (texts: readonly string[]) => texts.map((text) => text.replaceAll("$F", folder));
@@ -122,7 +122,7 @@ describe.skipIf(problem !== undefined)("policy of", () => {
       const { code, stdout } = await call(["policy", jobId, "--candidate", file, "--json", ...state]);
       return [code, JSON.parse(stdout).judgement];
     };
-    const all = filled([common, planted, ...needs]);
+    const all = filled([common, planted, ...entries]);
     expect(await run(all, "true")).toBe(0);
     expect(await run(all, rare)).toBe(0);
     expect(await run(all, "true")).toBe(0);
@@ -135,7 +135,7 @@ describe.skipIf(problem !== undefined)("policy of", () => {
     for (const [entry, runs] of [
       [common, 3],
       [planted, 0],
-      ...needs.map((need) => [need, 1] as const),
+      ...entries.map((need) => [need, 1] as const),
     ] as const)
       expect(uses.get(entry.replaceAll("$F", folder)), entry).toBe(runs);
     expect(policy.smallest.unveil).toEqual(filled([common, ...enough]));
