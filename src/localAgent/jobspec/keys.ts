@@ -5,6 +5,7 @@
  */
 
 import { suggestion } from "../../base/suggest.ts";
+import { checkClusterPart } from "./clusterBlocks.ts";
 import { inside, type JobFile, report } from "./jobFile.ts";
 import type { Body } from "./syntax.ts";
 
@@ -153,8 +154,8 @@ const levels = {
   volume: {
     attributes: ["per_alloc", "read_only", "source", "type"],
     blocks: [],
-    ignored: ["access_mode", "attachment_mode", "sticky"],
-    refused: { mount_options: cluster },
+    ignored: ["access_mode", "attachment_mode", "mount_options", "sticky"],
+    refused: {},
   },
   volumeMount: {
     attributes: ["destination", "propagation_mode", "read_only", "volume"],
@@ -232,9 +233,11 @@ export function supportedPart(file: JobFile, level: Level, place: string, block:
     if (value === null || value === undefined) continue;
     if (keys.attributes.includes(key)) attributes[key] = value;
     else if (keys.blocks.includes(key)) blocks[key] = value;
-    else if (keys.ignored.includes(key)) file.ignored.add(inside(place, key));
-    else if (Object.hasOwn(keys.refused, key)) skipOrReport(file, inside(place, key), key, keys.refused[key]);
-    else reportKey(file, keys, inside(place, key), key);
+    else if (keys.ignored.includes(key) || Object.hasOwn(keys.refused, key)) {
+      checkClusterPart(file, level, place, key, value);
+      if (keys.ignored.includes(key)) file.ignored.add(inside(place, key));
+      else skipOrReport(file, inside(place, key), key, keys.refused[key]);
+    } else reportKey(file, keys, inside(place, key), key);
   }
   return { attributes, blocks };
 }

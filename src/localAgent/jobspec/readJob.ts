@@ -3,6 +3,7 @@ import { suggestion } from "../../base/suggest.ts";
 import { apiJobToBody } from "./apiJob.ts";
 import type { Group, Job, Network, PortRequest } from "./job.ts";
 import { attempt, inside, type JobFile, type Problem, rejectJob, report } from "./jobFile.ts";
+import { checkJobType, type JobType } from "./jobTypes.ts";
 import { skipOrReport, supportedPart } from "./keys.ts";
 import { readDispatch } from "./readDispatch.ts";
 import { type JobReader, read } from "./reader.ts";
@@ -40,10 +41,12 @@ function readJob(reader: JobReader, top: Body): Job {
   const place = `job.${job.label}`;
   const { attributes, blocks } = read(reader, "job", place, job.block, jobSchema);
   const id = attributes.id ?? job.label;
+  checkJobType(file, place, job.block, attributes.type);
   const dispatch = attempt(file, () =>
     readDispatch(reader, inside(place, "parameterized"), blocks.parameterized),
   );
   const groups = readGroups(reader, place, blocks, {
+    type: attributes.type,
     meta: { ...dispatch?.defaults, ...attributes.meta, ...dispatch?.meta },
     secrets: namesOfSecrets(job.block.secret),
   });
@@ -54,7 +57,10 @@ function readJob(reader: JobReader, top: Body): Job {
     region: attributes.region,
     datacenter: attributes.datacenters.find((name) => !name.includes("*")) ?? "dc1",
     groups,
-    ignored: ignoredIn(file, place),
+    // Read late: whether a template is skipped is known only once its text has been looked at.
+    get ignored() {
+      return ignoredIn(file, place);
+    },
   };
 }
 
@@ -66,6 +72,7 @@ function ignoredIn({ ignored }: JobFile, place: string): string[] {
 
 /** What groups have from their job. */
 interface JobFacts {
+  readonly type: JobType;
   readonly meta: Readonly<Record<string, string>>;
   readonly secrets: readonly string[];
 }
@@ -125,12 +132,19 @@ function checkStaticPorts({ file }: JobReader, place: string, groups: readonly G
 
 function readGroup(reader: JobReader, place: string, name: string, block: Body, job: JobFacts): Group {
   const { attributes, blocks } = read(reader, "group", place, block, groupSchema);
+  checkJobType(reader.file, place, block, job.type);
+  if (job.type === "system" && attributes.count > 1) {
+    const message = "a job of type system has one allocation of a group on each node: leave out count";
+    report(reader.file, { place: inside(place, "count"), message });
+  }
   const meta = { ...job.meta, ...attributes.meta };
   const secrets = [...job.secrets, ...namesOfSecrets(block.secret)];
   const volumes = readVolumes(reader, inside(place, "volume"), blocks.volume);
   const network =
     attempt(reader.file, () => readNetwork(reader, inside(place, "network"), blocks.network)) ?? noNetwork;
   const all = labelled(reader.file, inside(place, "task"), blocks.task);
+  for (const { label, block: task } of all)
+    checkJobType(reader.file, `${place}.task.${label}`, task, job.type);
   const names = all.map(({ label }) => label);
   for (const each of names) reader.names.add(each);
   const wanted = all.filter(({ label }) => reader.file.tasks?.has(label) ?? true);

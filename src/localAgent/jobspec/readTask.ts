@@ -62,10 +62,6 @@ export function readTask(
     logsDisabled: logs.disabled,
     templates: asList(blocks.template).flatMap((template, index, all) => {
       const at = numbered(inside(place, "template"), index, all);
-      if (reader.file.skips.has("template")) {
-        reader.file.ignored.add(at);
-        return [];
-      }
       return attempt(reader.file, () => readTemplate(reader, at, template)) ?? [];
     }),
     payloadFile: readPayloadFile(reader, inside(place, "dispatch_payload"), once("dispatch_payload")),
@@ -147,7 +143,10 @@ function readPayloadFile(reader: JobReader, place: string, block: Body): string 
 function readTemplate(reader: JobReader, place: string, value: unknown): Template | undefined {
   const block = body(reader.file, place, value);
   if (block.source !== undefined && block.data === undefined) {
-    read(reader, "template", place, { ...block, data: "" }, templateSchema);
+    const { source, ...rest } = block;
+    const skips = reader.file.skips.has("template");
+    if (skips) reader.file.ignored.add(place);
+    read(reader, "template", place, { ...(skips ? rest : block), data: "" }, templateSchema);
     return undefined;
   }
   const { attributes } = read(reader, "template", place, block, templateSchema);

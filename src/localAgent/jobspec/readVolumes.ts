@@ -11,20 +11,30 @@ import { asList, body, labelled } from "./syntax.ts";
 /** @returns the volumes that a local run has; the file collects the problems of others */
 export function readVolumes(reader: JobReader, place: string, value: unknown): VolumeRequest[] {
   return labelled(reader.file, place, value).flatMap(({ label, block }) => {
-    if (block.type === "csi") {
-      const message = "CSI volumes are attached by a Nomad client";
-      skipOrReport(reader.file, `${place}.${label}`, "csi", message);
+    const at = `${place}.${label}`;
+    const volume = attempt(reader.file, () => read(reader, "volume", at, block, volumeSchema))?.attributes;
+    if (volume === undefined || (volume.type === "csi" && lacksCsi(reader, at, volume))) {
       reader.skippedVolumes.add(label);
       return [];
     }
-    const volume = attempt(reader.file, () =>
-      read(reader, "volume", `${place}.${label}`, block, volumeSchema),
-    );
-    if (volume === undefined) reader.skippedVolumes.add(label);
-    if (volume === undefined) return [];
-    const { source, read_only, per_alloc } = volume.attributes;
+    if (volume.type === "host" && block.mount_options !== undefined)
+      report(reader.file, { place: inside(at, "mount_options"), message: "only a CSI volume may have it" });
+    const { source, read_only, per_alloc } = volume;
     return { name: label, source, perAlloc: per_alloc, readOnly: read_only };
   });
+}
+
+/** Whether nothing stands for a CSI volume: no path of `--host-volume`, which is mounted already. */
+function lacksCsi(
+  { file }: JobReader,
+  place: string,
+  { source, per_alloc }: (typeof volumeSchema)["_output"],
+): boolean {
+  const first = per_alloc ? `${source}[0]` : source;
+  if (file.hostVolumes.has(first) && !file.skips.has("csi")) return false;
+  const message = `CSI volumes are attached by a Nomad client; --host-volume ${first}=/path stands for it`;
+  skipOrReport(file, place, "csi", message);
+  return true;
 }
 
 /** @returns the mounts of these volumes; the file collects the problems of others */

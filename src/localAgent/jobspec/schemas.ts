@@ -58,7 +58,7 @@ export const jobSchema = z.object({
   datacenters: texts.default([]),
   type: z
     .enum(["service", "batch", "system", "sysbatch"], "must be service, batch, system or sysbatch")
-    .optional(),
+    .default("service"),
   meta: textMap(),
 });
 
@@ -87,11 +87,11 @@ export const networkSchema = z.object({
 });
 
 export const volumeSchema = z.object({
-  type: z.literal("host", {
+  type: z.enum(["host", "csi"], {
     error: ({ input }) =>
       input === undefined ? 'the volume names no type: type = "host"' : "must be host or csi",
   }),
-  source: z.string("a volume needs source, the name of a host volume").min(1, "must not be empty"),
+  source: z.string("a volume needs source, its name on a cluster").min(1, "must not be empty"),
   per_alloc: z.boolean().default(false),
   read_only: z.boolean().default(false),
 });

@@ -156,7 +156,7 @@ const proxy = `sidecar_service {\n proxy {\n upstreams {
 const parameterized = (lines: string) =>
   job(lines).replace(
     '"web" {',
-    '"web" {\n parameterized {\n meta_required = ["n"]\n meta_optional = ["o"]\n}',
+    '"web" {\n type = "batch"\n parameterized {\n meta_required = ["n"]\n meta_optional = ["o"]\n}',
   );
 
 describe("a valid job that a local run lacks something for", () => {

@@ -511,10 +511,28 @@ describe("volumes", () => {
     expect(ignored).toEqual([]);
   });
 
+  it("of CSI are stood for by a folder that --host-volume names, for each instance of a per_alloc volume", async () => {
+    const text = (perAlloc: boolean) =>
+      `job "j" {\n group "g" {\n volume "data" {\n type = "csi"\n source = "shop"\n per_alloc = ${perAlloc}\n access_mode = "single-node-writer"\n mount_options {\n fs_type = "ext4"\n}\n}\n task "t" {\n driver = "exec2"\n volume_mount {\n volume = "data"\n destination = "local/data"\n}\n}\n}\n}`;
+    const read = (perAlloc: boolean, skips: string[] = []) => {
+      const hostVolumes = new Map([[perAlloc ? "shop[0]" : "shop", "/srv"]]);
+      return parseJob(jobFile("t.hcl", text(perAlloc), { hostVolumes, skips }), {
+        given: {},
+        environment: {},
+      });
+    };
+    for (const perAlloc of [false, true]) {
+      const { groups, ignored } = await read(perAlloc);
+      expect(groups[0]?.tasks[0]?.volumeMounts).toMatchObject([{ volume: { source: "shop", perAlloc } }]);
+      expect(ignored).toEqual(["group.g.volume.data.access_mode", "group.g.volume.data.mount_options"]);
+      expect((await read(perAlloc, ["csi"])).groups[0]?.tasks[0]?.volumeMounts).toEqual([]);
+    }
+  });
+
   it.each([
     ['source = "shop"', mounted, 'volume.data.type: the volume names no type: type = "host"'],
     ['type = "csi"; source = "shop"', mounted, "CSI volumes are attached by a Nomad client"],
-    ['type = "host"', mounted, "volume.data.source: a volume needs source, the name of a host volume"],
+    ['type = "host"', mounted, "volume.data.source: a volume needs source, its name on a cluster"],
     [host, 'volume = "date"; destination = "/x"', 'the group has no volume "date"'],
     [host, 'volume = "data"', "volume_mount.destination: a volume_mount needs a destination"],
     [host, `${mounted}; propagation_mode = "up"`, "must be private, host-to-task or bidirectional"],
@@ -669,7 +687,7 @@ describe("an unsupported block that --skip can leave out", () => {
     }`;
     const values = { given: {}, environment: {} };
     const job = await parseJob(jobFile("t.hcl", text, { skips: ["template"] }), values);
-    expect(job.groups[0]?.tasks[0]?.templates).toEqual([]);
+    expect(job.groups[0]?.tasks[0]?.templates).toMatchObject([{ destination: "local/y" }]);
     expect(job.ignored).toContain("group.g.task.t.template");
   });
 

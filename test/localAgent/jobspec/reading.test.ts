@@ -44,7 +44,7 @@ async function resolved(source: string, reading: FileReading = {}) {
 }
 
 const parameterized = (block: string, task = "") =>
-  `job "j" {\n meta {\n a = "file"\n b = "file"\n}\n parameterized {\n${block}\n}\n group "g" {\n task "t" {\n driver = "exec2"\n${task}\n}\n}\n}`;
+  `job "j" {\n type = "batch"\n meta {\n a = "file"\n b = "file"\n}\n parameterized {\n${block}\n}\n group "g" {\n task "t" {\n driver = "exec2"\n${task}\n}\n}\n}`;
 
 describe("a dispatch", () => {
   const block = 'meta_required = ["a"]\n meta_optional = ["c"]';

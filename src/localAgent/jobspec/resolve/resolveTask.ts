@@ -77,12 +77,13 @@ export function resolveTask(
   Object.assign(base, metaVariables(resolvedTexts(file, `${place}.meta`, task.meta, ofHost)));
   const ofBase = runtimeLookup(base, facts.node, absent);
   const own = { ...base, ...resolvedTexts(file, `${place}.env`, task.env, ofBase) };
-  const rendered = task.templates.flatMap(
-    (template) =>
-      attempt(file, () =>
-        evaluateAt(file, template.place, () => resolveTemplate(file, template, own, facts, absent)),
-      ) ?? [],
-  );
+  const rendered = task.templates.flatMap((template) => {
+    const known = file.problems.length;
+    const one = attempt(file, () =>
+      evaluateAt(file, template.place, () => resolveTemplate(file, template, own, facts, absent)),
+    );
+    return isSkipped(file, template, known) ? [] : (one ?? []);
+  });
   const env = Object.assign({ ...own }, ...rendered.map(({ variables }) => variables));
   const lookup = runtimeLookup(env, facts.node, absent);
   const { config, mismatches } = followSpec(
@@ -146,6 +147,20 @@ function resolvedTexts<T>(
       ),
     ) ?? "";
   return mapTexts(map, (text, steps) => resolved(text, placeOf(place, steps))) as Record<string, T>;
+}
+
+/**
+ * Whether `--skip template` leaves a template out: one with problems, all of which are what a local run lacks.
+ * The file then forgets these problems.
+ * @param known the number of problems before the template's
+ */
+function isSkipped(file: JobFile, { place }: Template, known: number): boolean {
+  const added = file.problems.slice(known);
+  if (!file.skips.has("template") || added.length === 0 || added.some(({ lacking }) => !lacking))
+    return false;
+  file.problems.length = known;
+  file.ignored.add(place);
+  return true;
 }
 
 function resolveTemplate(

@@ -13,7 +13,7 @@ const [group = expect.fail("no group")] = job.groups;
 const [task = expect.fail("no task")] = group.tasks;
 
 /** Resolves the task with one template. */
-function resolved(data: string, { left = "{{", right = "}}", env = false } = {}) {
+function resolved(data: string, { left = "{{", right = "}}", env = false, skips = [""] } = {}) {
   const template = {
     place: "template",
     data,
@@ -36,7 +36,7 @@ function resolved(data: string, { left = "{{", right = "}}", env = false } = {})
     upstreams: {},
     node: {},
   };
-  const resolving = { ...file, problems: [] };
+  const resolving = { ...file, skips: new Set(skips), problems: [] };
   const result = resolveTask(resolving, { job, group, task: { ...task, templates: [template] } }, facts, []);
   throwCollected(resolving);
   return result;
@@ -66,6 +66,13 @@ describe("a template's text", () => {
     ["{{ env", "{{ without }}"],
   ])("%j is refused", (data, message) => {
     expect(() => resolved(data)).toThrow(message);
+  });
+
+  it("is skipped if it asks a server, but not without need, and not if it is wrong", () => {
+    const skips = ["template"];
+    expect(resolved('{{ key "x" }}', { skips }).files).toEqual([]);
+    expect(resolved('{{ env "NAME" }}', { skips }).files).toMatchObject([{ content: "web" }]);
+    expect(() => resolved('{{ kee "x" }}{{ key "x" }}', { skips })).toThrow("there is no function kee");
   });
 });
 
