@@ -25,7 +25,7 @@ const valid: readonly Parts[] = [
   { job: 'constraint {\n distinct_hosts = true\n}\nconstraint {\n attribute = "a"\n version = "> 1"\n}' },
   { job: 'spread {\n attribute = "a"\n target "x" {\n percent = 50\n }\n}' },
   { job: 'vault {\n policies = ["p"]\n allow_token_expiration = true\n}' },
-  { group: 'restart {\n attempts = "${1 + 1}"\n mode = "delay"\n render_templates = true\n}' },
+  { group: 'restart {\n attempts = 1 + 1\n mode = "delay"\n render_templates = true\n}' },
   { group: 'dynamic "constraint" {\n for_each = ["a"]\n content {\n attribute = constraint.value\n}\n}' },
   { group: 'disconnect {\n lost_after = "6h"\n reconcile = "keep_original"\n}' },
   { group: 'service {\n tags = ["a"]\n weights {\n passing = 3\n}\n connect {\n native = true\n}\n}' },
