@@ -100,6 +100,7 @@ describe.skipIf(problem !== undefined)("policy of", () => {
   test.each(Object.entries(jobs))("%s", async (title, { rare, entries, enough = entries }) => {
     const jobId = title.replaceAll(" ", "-");
     const folder = hostFolder();
+    let last = "";
     const filled = (texts: readonly string[]) => texts.map((text) => text.replaceAll("$F", folder));
     const run = async (unveil: readonly string[], does: string) => {
       const script = `export F=${folder}; cat $F/common > /dev/null || exit 9; ${does}`;
@@ -109,6 +110,7 @@ describe.skipIf(problem !== undefined)("policy of", () => {
         jobName: jobId,
         taskGroupName: "group",
       });
+      last = task.id;
       return (await runTask(agent, task)).exitCode;
     };
     const state = ["--state-dir", agent.stateDir];
@@ -139,6 +141,10 @@ describe.skipIf(problem !== undefined)("policy of", () => {
     ] as const)
       expect(uses.get(entry.replaceAll("$F", folder)), entry).toBe(runs);
     expect(policy.smallest.unveil).toEqual(filled([common, ...enough]));
+    const exposure = await call(["exposure", last, "--json", ...state]);
+    expect(JSON.parse(exposure.stdout)).toMatchObject({
+      ...{ observedRuns: 3, unused: filled([`unveil ${planted}`]) },
+    });
     expect(await judgement(policy.smallest.unveil)).toEqual([0, "allows"]);
     for (const need of filled(enough)) {
       const without = policy.smallest.unveil.filter((entry: string) => entry !== need);

@@ -1,18 +1,16 @@
 /** `policy`: what the observed runs of a job used of its options, and what other options would have refused them. */
 import { DriverError } from "../../../base/errors.ts";
-import { parentJob } from "../../../base/jobName.ts";
 import { changedOptions } from "../../../effects/options/hclOptions.ts";
 import { defaultTaskOptions } from "../../../effects/parts.ts";
 import { judgeRuns, type TaskVerdict } from "../../../history/policy/judge.ts";
-import { type ObservedRun, observedRun } from "../../../history/policy/observedRun.ts";
+import type { ObservedRun } from "../../../history/policy/observedRun.ts";
 import { policiesOf } from "../../../history/policy/policy.ts";
-import { readHistory } from "../../../history/replay/storedHistory.ts";
 import { pluginOptionsOf, taskOptionsIn } from "../../../localAgent/files/checkFile.ts";
 import { hostAccess } from "../../../localAgent/files/hostAccess.ts";
 import { readTextFile } from "../../../localAgent/files/textFile.ts";
 import { jobFile } from "../../../localAgent/jobspec/jobFile.ts";
-import { EventLogs, jobIn } from "../../histories/eventLogs.ts";
-import { foldReadable } from "../../histories/readHistory.ts";
+import { EventLogs } from "../../histories/eventLogs.ts";
+import { observedRunsOf } from "../../histories/observedRuns.ts";
 import { printRows } from "../../terminal/output.ts";
 import { variablesOf } from "../run/readJobFile.ts";
 import { policiesText, verdictsText } from "./policyView.ts";
@@ -43,20 +41,14 @@ export async function showPolicy({ job, candidate, json, stateDir }: ShowPolicyO
   return verdicts.every(({ judgement }) => judgement === "allows") ? 0 : 1;
 }
 
-async function observedRuns(job: string, path: string): Promise<ObservedRun[]> {
+async function observedRuns(job: string, path: string): Promise<readonly ObservedRun[]> {
   await using logs = await EventLogs.open(path);
-  let isKnown = false;
-  const runs = logs.tasks().flatMap(({ id, reader }) => {
-    const [first] = readHistory(reader, id, 1, 1);
-    if (parentJob((first && jobIn(first)) ?? "") !== job) return [];
-    isKnown = true;
-    const events = readHistory(reader, id);
-    return observedRun(foldReadable(events).context, events) ?? [];
-  });
-  if (runs.length > 0) return runs;
-  const summary = isKnown
-    ? `no run of job ${job} was observed`
-    : `no run of a job ${job} is recorded in ${path}`;
+  const runs = observedRunsOf(logs, job);
+  if (runs !== undefined && runs.length > 0) return runs;
+  const summary =
+    runs === undefined
+      ? `no run of a job ${job} is recorded in ${path}`
+      : `no run of job ${job} was observed`;
   throw new DriverError("TASK_NOT_FOUND", summary, {
     hint: 'Set observe = "on" in the plugin block of this driver, or a share of the runs',
   });
