@@ -153,12 +153,14 @@ export function packagingFile(name: string): string {
 }
 
 /**
- * What sets a client up: its configuration, the settings of its unit, and a role for Ansible, which finds the others
+ * What sets a client up: its configuration, the settings of its unit, a profile for AppArmor, and a role for Ansible, which finds the others
  * beside its folder.
  */
 export function setupFiles(): Content {
   const paths = filesIn("packaging/ansible").map((path) => relative("packaging", path));
-  return new Map(["agent.hcl", "exec2.conf", ...paths].map((path) => [path, packagingFile(path)]));
+  return new Map(
+    ["agent.hcl", "exec2.apparmor", "exec2.conf", ...paths].map((path) => [path, packagingFile(path)]),
+  );
 }
 
 /**
