@@ -2,7 +2,7 @@
  * Reads the kind and the object of a cause back from the text that Nomad's state has of it, the exit message: Nomad
  * keeps no more. Pure.
  */
-import type { CauseKind } from "../machines/events/cause.ts";
+import { type CauseKind, kindsOfErrors } from "../machines/events/cause.ts";
 
 export interface ReadCause {
   readonly kind: CauseKind;
@@ -28,7 +28,7 @@ const texts: readonly (readonly [CauseKind, RegExp])[] = [
   ["missing_path", /^(.+?) is a link to .+, which the host has/],
   ["missing_path", /^(.+) is a link, and what it points to is not there/],
   ["permission", /^(?:its last line names )?(port \d+)(?:: those| is) below/],
-  ["permission", /^(?:file|folder) (.+?) (?:is not executable: its mode|belongs to )/],
+  ["permission", /^(?:its last line: )?(?:file|folder) (.+?) (?:is not executable: its mode|belongs to )/],
   ["missing_library", /^the shared library (.+?) is missing/],
   ["missing_variable", /^its last line names the variable (\S+),/],
   ["missing_command", /^its shell did not find the command (.+)$/],
@@ -53,21 +53,14 @@ const texts: readonly (readonly [CauseKind, RegExp])[] = [
   ["signal", /^(?:ended by|exit code \d+: one of its processes got) (SIG[^,;]+)/],
 ];
 
-/** Kinds by the error in a text that tells only of a call. */
-const kindsOfErrors: Readonly<Record<string, CauseKind | undefined>> = {
-  EADDRINUSE: "port_in_use",
-  ECONNREFUSED: "connection_refused",
-  EACCES: "permission",
-  ENOSPC: "disk_full",
-  EDQUOT: "disk_full",
-  EROFS: "read_only",
-  EMFILE: "open_files",
-  ENFILE: "open_files",
-};
+/** What a text says of the failed call behind it. */
+const witnesses = / \((?:its last failed call|a failed call that its last line names)\)/;
 
 /** Undefined for a text that is no cause of this driver. */
-export function readCause(text: string): ReadCause | undefined {
-  const [, object, error = ""] = /^its last failed call: \S+(?: (.+?))?, (E[A-Z0-9]+)/.exec(text) ?? [];
+export function readCause(said: string): ReadCause | undefined {
+  const text = said.replace(witnesses, "");
+  const [, object, error = ""] =
+    /^its last failed call: (?:a look at|\S+)(?: (.+?))?, (E[A-Z0-9]+)/.exec(text) ?? [];
   const kindOfError = kindsOfErrors[error];
   if (kindOfError !== undefined) return { kind: kindOfError, object: withoutIds(object) };
   for (const [kind, pattern] of texts) {

@@ -2,7 +2,7 @@
  * Counts the sandbox's refusals to a task, and decides when a count is recorded. The number of kinds and
  * the number of records are limited, because a task may cause any number of refusals, of any kind. Pure.
  */
-import { consequenceMs } from "../../history/cause/evidence.ts";
+import { consequenceMs, type RefusalBeforeEnd } from "../../history/cause/evidence.ts";
 import { type DenialHistory, type Refusal, refusalKey } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
 
@@ -54,7 +54,7 @@ export class DenialTally {
    * cannot be its consequence. Of refusals that an earlier plugin counted, only the first of each kind is known.
    * @param endedAt in milliseconds since the epoch
    */
-  lastBefore(endedAt: number): { readonly refusal: Refusal; readonly beforeMs: number } | undefined {
+  lastBefore(endedAt: number): RefusalBeforeEnd | undefined {
     if (this.#last === undefined) return undefined;
     const { refusal, at } = this.#last;
     // The clock of the kernel's records is coarser than the driver's.

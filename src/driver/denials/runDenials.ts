@@ -5,7 +5,8 @@ import { asksForTerminal } from "../../effects/landlock/probes.ts";
 import type { LastLine } from "../../effects/logs/logPipes.ts";
 import { type ProcessIdentity, startedAt } from "../../effects/processes/processIdentity.ts";
 import { adviceFor, isProbe } from "../../effects/verdicts.ts";
-import { describeRefusal, type Refusal } from "../../machines/events/denied.ts";
+import type { RefusalBeforeEnd } from "../../history/cause/evidence.ts";
+import { describeRefusal } from "../../machines/events/denied.ts";
 import type { Exit } from "../../machines/events/ending.ts";
 import { formatDuration } from "../../units/durations.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
@@ -124,8 +125,8 @@ export class RunDenials implements DeniedRun, RunPart {
   }
 
   /** The last refusal before an end, if it may be the reason for a failure. @param endedAt see {@link end} */
-  lastBefore(endedAt: number): Refusal | undefined {
-    return this.#tally?.lastBefore(endedAt)?.refusal;
+  lastBefore(endedAt: number): RefusalBeforeEnd | undefined {
+    return this.#tally?.lastBefore(endedAt);
   }
 
   /** Closes the run's log. After that, no line can be added. */

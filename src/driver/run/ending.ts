@@ -2,7 +2,7 @@
 import type { Secrets } from "../../base/masking.ts";
 import { hasFailed } from "../../history/cause/cause.ts";
 import { diagnose, type ReadNotes } from "../../history/cause/diagnose.ts";
-import type { Refusal } from "../../machines/events/denied.ts";
+import type { RefusalBeforeEnd } from "../../history/cause/evidence.ts";
 import type { Exit } from "../../machines/events/ending.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/taskMachine.ts";
@@ -33,7 +33,7 @@ interface Seen {
   readonly output: EventData<"exited">["output"];
   readonly secrets: Secrets;
   /** The sandbox's last refusal, if the end can be its consequence. */
-  readonly refused: Refusal | undefined;
+  readonly refused: RefusalBeforeEnd | undefined;
   /** The watch of the run's program, by whoever has watched the run. */
   readonly program?: ReturnType<typeof watchProgramOf>;
   /** Reads the black box's notes; only the plugin that began the run has them. */
@@ -103,7 +103,7 @@ export async function unseenEndingOf(
   await cleanUpRun(snapshot);
   const exit = exitOf(snapshot, { killed });
   const { output } = await endOutput(snapshot.context);
-  const refused = new DenialTally(snapshot.context.denials).lastBefore(exit.endedAt)?.refusal;
+  const refused = new DenialTally(snapshot.context.denials).lastBefore(exit.endedAt);
   const secrets = secretsOfEnded(snapshot.context);
   return await endingOf(snapshot, { exit, output, secrets, refused }, services);
 }

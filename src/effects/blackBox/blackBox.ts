@@ -1,7 +1,7 @@
 /**
- * The black box: what the system calls of the watched runs failed with lately, and who sent signals to them.
- * Two BPF programs note this in the kernel. Nothing is read until somebody asks for a run's notes, so the
- * notes cost this process nothing. All is gone with this process: nothing is pinned.
+ * The black box: what the system calls of the watched runs failed with lately, who sent signals to them, and which
+ * threads ended their processes. BPF programs note this in the kernel. Nothing is read until somebody asks for a run's
+ * notes, so the notes cost this process nothing. All is gone with this process: nothing is pinned.
  */
 import { closeSync } from "node:fs";
 import { readFile } from "node:fs/promises";

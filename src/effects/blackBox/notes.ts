@@ -1,6 +1,6 @@
 /**
- * The notes that the BPF programs of programs.ts write about a run: failed system calls, and signals. Their
- * layout, and decoding them. Pure.
+ * The notes that the BPF programs of programs.ts write about a run: failed system calls, signals, crashes, and ends of
+ * processes. Their layout, and decoding them. Pure.
  */
 import { AF_INET, AF_INET6 } from "../kernel/constants.ts";
 import { errnoName } from "../kernel/kernelError.ts";
@@ -18,6 +18,8 @@ export const noteKinds = {
   signal: 4,
   /** A crash. The text has the names of the file's path in reverse order; the hash is the offset in the file. */
   crash: 5,
+  /** The end of a process. There is no text; the result is the exit code. */
+  end: 6,
 } as const;
 
 /** Offsets in a note, and its size. */
@@ -31,7 +33,7 @@ export const noteLayout = {
   uid: 16,
   /** Number of the call or signal. */
   number: 20,
-  /** Errno of the call; `si_code` of the signal. */
+  /** Errno of the call; `si_code` of the signal; exit code of the process. */
   result: 24,
   kind: 28,
   /** Name of the process. */
@@ -107,7 +109,15 @@ export interface Crash extends NoteBody {
   readonly offset: number;
 }
 
-export type Note = FailedCall | SentSignal | Crash;
+/** A process that ended by exit_group(2), as exit(3) and a return from `main` do. */
+export interface ProcessEnded extends NoteBody {
+  readonly kind: "end";
+  /** The thread that ended it. */
+  readonly thread: number;
+  readonly exitCode: number;
+}
+
+export type Note = FailedCall | SentSignal | Crash | ProcessEnded;
 
 /** `si_code` of a signal that the kernel sent: SI_KERNEL of sigaction(2). */
 export const SI_KERNEL = 0x80;
@@ -143,6 +153,8 @@ export function readNote(bytes: Buffer, run: number, architecture: Architecture)
     const offset = Number(bytes.readBigUInt64LE(noteLayout.hash));
     return { ...body, kind: "crash", signal: number, ...file, offset };
   }
+  if (kind === noteKinds.end)
+    return { ...body, kind: "end", thread: word(noteLayout.thread), exitCode: result };
   const path = kind === noteKinds.name ? pathOf(bytes) : undefined;
   const address = kind === noteKinds.address ? addressOf(bytes) : undefined;
   return {

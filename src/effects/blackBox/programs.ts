@@ -1,7 +1,7 @@
 /**
- * The BPF programs of the black box. One notes the failed system calls of the watched runs, the other the
- * signals that are sent to them. They run for every process of the host, so what they do first is to leave:
- * a call that did not fail costs four instructions.
+ * The BPF programs of the black box. They note the failed system calls of the watched runs, the signals that are sent
+ * to them, their crashes, and which threads end their processes. They run for every process of the host, so what they
+ * do first is to leave: a call that did not fail costs four instructions.
  *
  * A run has two rings of slots for failed calls, so that the last ones stay: one for what was not found, since programs
  * look for much that is nowhere, and one for all other failures. A repeated failure goes into its earlier slot, so that
@@ -12,7 +12,7 @@ import { addressCalls, argumentOffset, CALL_NUMBERS, namingCalls, tableOf } from
 import { args, at, buffer, dentry, helpers, mount, stack, TraceProgram } from "../bpf/traceProgram.ts";
 import { delegatedBounds } from "../cgroup/delegatedCgroups.ts";
 import { AF_INET, AF_INET6, AF_UNIX } from "../kernel/constants.ts";
-import { type Architecture, systemCallNames } from "../kernel/systemCalls.ts";
+import { type Architecture, systemCallNames, systemCallNumber } from "../kernel/systemCalls.ts";
 import { noteKinds, noteLayout, SI_KERNEL, signalLayout } from "./notes.ts";
 
 /** Size of a buffer: a note, and then the length of the note's text. */
@@ -24,7 +24,10 @@ const RING_SLOTS = CALL_SLOTS / 2;
 const SIGNAL_SLOTS = 32;
 /** The slot of the last crash. */
 const CRASH_SLOT = CALL_SLOTS + SIGNAL_SLOTS;
-export const SLOTS = CRASH_SLOT + 1;
+/** The slots of the last ends of processes: that of the run's main process, and of those whose code it may pass on. */
+const END_SLOTS = 8;
+const FIRST_END_SLOT = CRASH_SLOT + 1;
+export const SLOTS = FIRST_END_SLOT + END_SLOTS;
 
 /** Descriptors of the maps that the programs use. */
 export interface BoxMaps {
@@ -49,9 +52,11 @@ export const runLayout = {
   /** Number of its calls that have got a new slot: of those that found nothing, and of the others. */
   absent: 8,
   count: 16,
+  /** Number of its processes that have ended by themselves. */
+  ends: 24,
   /** For each value of 8 bits of a hash, the last slot of a call with such a hash. */
-  slots: 24,
-  bytes: 24 + 256,
+  slots: 32,
+  bytes: 32 + 256,
 } as const;
 
 /** Places on the stack. The base class has the others. */
@@ -364,6 +369,38 @@ class BoxProgram extends TraceProgram {
   }
 
   /**
+   * At `sched_process_exit`, which each thread passes: notes the thread that has ended its process by exit_group(2),
+   * and the exit code. The others are ended by it, or by a signal.
+   */
+  noteEnd(): void {
+    const [number, size] =
+      this.architecture === "x64" ? (["pt_regs.orig_ax", 8] as const) : (["pt_regs.syscallno", 4] as const);
+    this.#findOwnRun();
+    this.skipDriver();
+    this.program
+      .call(helpers.currentTaskOfType)
+      .compute("move", 1, { of: 0 })
+      .call(helpers.registersOf)
+      .compute("move", dentry, { of: 0 });
+    this.field(1, dentry, number, size)
+      .jump("notEqual", 1, systemCallNumber("exit_group", this.architecture) ?? 0, "end")
+      .store(8, stack, own.number, { of: 1 });
+    this.#beginNote(4);
+    this.program.store(4, buffer, noteLayout.kind, noteKinds.end);
+    this.read(8, 1, dentry, this.argumentOffset(0))
+      .compute("and", 1, 0xff)
+      .store(4, buffer, noteLayout.result, { of: 1 })
+      .load(8, 7, stack, own.value)
+      .load(8, 1, 7, runLayout.ends)
+      .compute("move", 2, { of: 1 })
+      .compute("add", 2, 1)
+      .store(8, 7, runLayout.ends, { of: 2 })
+      .compute("and", 1, END_SLOTS - 1)
+      .compute("add", 1, FIRST_END_SLOT);
+    this.#write();
+  }
+
+  /**
    * Loads the path of the file to which `dentry` points. A mapping of a file in overlayfs has a file of the layer
    * below, whose mount is in no namespace. From Linux 6.8 on, that file knows the path that its process opened. Of
    * another file without a path, such as a memfd, what is read is no path either, and gets lost.
@@ -555,7 +592,7 @@ class BoxProgram extends TraceProgram {
 const SOCKADDR_IN6_BYTES = 28;
 
 export interface BoxProgramBytes {
-  readonly tracepoint: "sys_exit" | "signal_generate";
+  readonly tracepoint: "sys_exit" | "signal_generate" | "sched_process_exit";
   readonly bytes: Uint8Array;
   /** Number of instructions before the program's function. Kernels before 5.17 cannot load such a program. */
   readonly functionAt?: number;
@@ -580,9 +617,10 @@ export function boxPrograms(
   return [
     make("sys_exit", (program) => program.noteCall()),
     make("signal_generate", (program) => program.noteSignal()),
+    make("sched_process_exit", (program) => program.noteEnd()),
     make("signal_generate", (program) => program.noteCrash(), "found"),
   ];
 }
 
 /** The number of entries in the table of calls, and of buffers. */
-export const entries = { calls: CALL_NUMBERS, buffers: 4 } as const;
+export const entries = { calls: CALL_NUMBERS, buffers: 5 } as const;

@@ -1,6 +1,6 @@
 /** Makes the record of a failed run from the notes of the black box. Pure. */
 import { posix } from "node:path";
-import type { FailedCall, Note, SentSignal } from "../../effects/blackBox/notes.ts";
+import type { FailedCall, Note, ProcessEnded, SentSignal } from "../../effects/blackBox/notes.ts";
 import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
 
 /** Maximum lengths of the record's lists. */
@@ -9,6 +9,7 @@ const maxCalls = 12;
 /** The newest calls stay, whatever they are: the last one before the end tells most. */
 const newestCalls = 4;
 const maxSignals = 4;
+const maxEnds = 4;
 
 /** Maximum number of paths to look up on the host. */
 const maxLookUps = 32;
@@ -37,7 +38,7 @@ function isAbsent({ error }: FailedCall): boolean {
 
 /** What the record takes from the host. */
 export interface RecordContext {
-  /** The time of a note, in milliseconds since the epoch. */
+  /** The time of a note, in milliseconds since the epoch, as exact as the note: calls follow within microseconds. */
   readonly timeOf: (note: Note) => number;
   /** The name of a user. */
   readonly userOf: (uid: number) => string;
@@ -60,12 +61,13 @@ export function recordOf(
   const listed = new Set(missed.map(({ note }) => note));
   const calls = notes.filter((note) => note.kind === "call").filter((note) => !listed.has(note));
   const signals = notes.filter((note) => note.kind === "signal");
+  const ends = lastEnds(notes, context.main);
   return {
     missed: missed.slice(-maxMissed).map(({ path, note }) => ({
       ...{ path, pid: note.pid, thread: note.thread, program: note.program },
       at: timeOf(note),
     })),
-    calls: chosen(calls, context.main).map((note) => ({
+    calls: chosen(calls, ends).map((note) => ({
       ...{ call: note.call, error: note.error, object: note.path ?? note.address ?? null },
       ...{ pid: note.pid, thread: note.thread, program: note.program, at: timeOf(note) },
     })),
@@ -74,25 +76,37 @@ export function recordOf(
       at: timeOf(note),
     })),
     crash: crashIn(notes, context),
+    ends: ends.map((note) => ({
+      ...{ exitCode: note.exitCode, pid: note.pid, program: note.program, thread: note.thread },
+      at: timeOf(note),
+    })),
   };
 }
 
+/** The last ends up to that of the main process. What its end has killed tells nothing of the cause. */
+function lastEnds(notes: readonly Note[], main: number | undefined): ProcessEnded[] {
+  const ends = notes.filter((note) => note.kind === "end");
+  const last = ends.findLastIndex(({ pid }) => pid === main);
+  return ends.slice(0, last + 1 || undefined).slice(-maxEnds);
+}
+
 /**
- * The calls to keep, in the order of their times: the newest ones, the last one of the main process's first thread, and the last one
- * for each call and errno. What was not found comes last, because programs look for much that is nowhere.
+ * The calls to keep, in the order of their times: the newest ones, the last one of each thread that has ended a process,
+ * and the last one for each call and errno. What was not found comes last, because programs look for much that is
+ * nowhere.
  */
-function chosen(calls: readonly FailedCall[], main: number | undefined): FailedCall[] {
+function chosen(calls: readonly FailedCall[], ends: readonly ProcessEnded[]): FailedCall[] {
   const newestFirst = calls.toReversed();
   const ofKind = new Map<string, FailedCall>();
   for (const note of newestFirst) {
     const kind = `${note.call} ${note.error}`;
     if (!ofKind.has(kind)) ofKind.set(kind, note);
   }
-  const ofMain = newestFirst.find(({ thread }) => thread === main);
+  const ofEnds = ends.flatMap((end) => newestFirst.find(({ thread }) => thread === end.thread) ?? []);
   const [absent, others] = [newestFirst.filter(isAbsent), newestFirst.filter((note) => !isAbsent(note))];
   const kept = new Set([
     ...newestFirst.slice(0, newestCalls),
-    ...(ofMain === undefined ? [] : [ofMain]),
+    ...ofEnds.toReversed(),
     ...[...ofKind.values()].filter((note) => !isAbsent(note)),
     ...[...others, ...absent],
   ]);

@@ -1,17 +1,23 @@
 /**
- * Names the cause of a failure, if something witnesses it: the kernel, the record of the task's calls, or what the host
- * shows at the end. The program's own words alone name none: they may be about something else, and a wrong cause costs
- * more time than none. Pure.
+ * Names the cause of a failure, if something witnesses it: the kernel, or the record of the task's calls. The program's
+ * own words name none, whatever the host shows of them: they may be about something else, and a wrong cause costs more
+ * time than none. Pure.
  */
 import { describeDenial } from "../../effects/landlock/denial.ts";
 import { settingsFor } from "../../effects/verdicts.ts";
-import type { Cause } from "../../machines/events/cause.ts";
+import { type Cause, kindsOfErrors } from "../../machines/events/cause.ts";
 import type { Refusal } from "../../machines/events/denied.ts";
 import type { Exit } from "../../machines/events/ending.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { formatBytes } from "../../units/sizes.ts";
-import { isDecisive, lastCallOf } from "./decisive.ts";
-import { type HostEvidence, recordedCause, unknownCause, witnessed } from "./evidence.ts";
+import { isDecisive, lastCallOfMain, lastCallText } from "./decisive.ts";
+import {
+  type HostEvidence,
+  type RefusalBeforeEnd,
+  recordedCause,
+  unknownCause,
+  witnessed,
+} from "./evidence.ts";
 import type { Output } from "./knownTexts.ts";
 import { limitText, outputCause } from "./outputCause.ts";
 import { isTried, nameOf, settingsToUnveil } from "./roots.ts";
@@ -33,7 +39,7 @@ export function causeOf(
   end: Exit,
   output: Output,
   evidence: HostEvidence,
-  refused?: Refusal,
+  refused?: RefusalBeforeEnd,
   mask: (text: string) => string = (text) => text,
 ): Cause {
   return recordedCause(foundCause(context, end, output, evidence, refused), mask);
@@ -44,20 +50,21 @@ function foundCause(
   end: Exit,
   output: Output,
   evidence: HostEvidence,
-  refused: Refusal | undefined,
+  refused: RefusalBeforeEnd | undefined,
 ): Cause {
   if (end.oomKilled) return memoryCause(end);
   const { known, lastLine } = output;
   const said = known && outputCause(known, context, end, evidence);
   if (end.signal > 0) return said?.kind === "program_memory" ? said : signalCause(context, end, evidence);
-  const isDenied = refused !== undefined && isDecisive(refused, output, context.process?.task.pid);
+  const [record, main] = [evidence.recorded?.record, context.process?.task.pid];
+  const isDenied = refused !== undefined && isDecisive(refused, output, record, end, main);
   // No denial is recorded for a lack of capabilities, so an earlier denial must not take the blame.
   if (isDenied && !(said?.kind === "permission" && /^port |names port /.test(said.text)))
-    return denialCause(refused, context, lastLine);
+    return denialCause(refused.refusal, context, lastLine);
   return (
     said ??
     signalOfCommand(end, evidence, lastLine) ??
-    (lastLine === undefined ? silentCause(context, end, evidence) : undefined) ??
+    (lastLine === undefined ? silentCause(context, evidence) : undefined) ??
     fullDisk(context, end, lastLine) ??
     unknownCause(lastLine)
   );
@@ -95,8 +102,8 @@ function fullDisk(context: TaskContext, end: Exit, line: string | undefined): Ca
 }
 
 /** The last failed call of a program that said nothing. */
-function silentCause(context: TaskContext, end: Exit, { recorded }: HostEvidence): Cause | undefined {
-  const call = lastCallOf(context.process?.task.pid, recorded?.record, end.endedAt);
+function silentCause(context: TaskContext, { recorded }: HostEvidence): Cause | undefined {
+  const call = lastCallOfMain(recorded?.record, context.process?.task.pid);
   if (call === undefined) return undefined;
   const missed = recorded?.missed.findLast(({ path }) => path === call.object);
   if (call.call === null || missed !== undefined) {
@@ -104,22 +111,12 @@ function silentCause(context: TaskContext, end: Exit, { recorded }: HostEvidence
     const text = `it last missed ${nameOf(missed)}, which the host has, but not its root`;
     return witnessed("missing_path", { text, advice: settingsToUnveil(missed, context) });
   }
-  const kind = silentKinds[call.error];
+  const kind = silentErrors.has(call.error) ? kindsOfErrors[call.error] : undefined;
   if (kind === undefined || (call.object?.startsWith("/") && isTried(call.object, context))) return undefined;
-  return witnessed(
-    kind,
-    `its last failed call: ${call.call}${call.object === null ? "" : ` ${call.object}`}, ${call.error}`,
-  );
+  return witnessed(kind, lastCallText(call));
 }
 
 /** The errors of calls that programs can seldom do without. */
-const silentKinds: Readonly<Record<string, Cause["kind"] | undefined>> = {
-  EADDRINUSE: "port_in_use",
-  ECONNREFUSED: "connection_refused",
-  EACCES: "permission",
-  ENOSPC: "disk_full",
-  EDQUOT: "disk_full",
-  EROFS: "read_only",
-  EMFILE: "open_files",
-  ENFILE: "open_files",
-};
+const silentErrors: ReadonlySet<string> = new Set([
+  ...["EADDRINUSE", "ECONNREFUSED", "EACCES", "ENOSPC", "EDQUOT", "EROFS", "EMFILE", "ENFILE"],
+]);

@@ -31,13 +31,12 @@ import { isTaskFolder } from "../../effects/unveil/unveil.ts";
 import { entryOfUid } from "../../effects/users/passwd.ts";
 import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
 import type { Cause } from "../../machines/events/cause.ts";
-import type { Refusal } from "../../machines/events/denied.ts";
 import type { Exit } from "../../machines/events/ending.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { lookedFor, recordOf } from "./blackBox.ts";
 import { causeOf, hasFailed } from "./cause.ts";
 import { callFor } from "./decisive.ts";
-import type { DiskFacts, HostEvidence, PathFacts, Recorded } from "./evidence.ts";
+import type { DiskFacts, HostEvidence, PathFacts, Recorded, RefusalBeforeEnd } from "./evidence.ts";
 import { type Finding, type Output, readEnd } from "./knownTexts.ts";
 import { laterEnd, type Written } from "./lastStanza.ts";
 import { isIdmapped, isLink, isMissed, mayMiss, rootDirOf } from "./roots.ts";
@@ -76,7 +75,7 @@ export async function diagnose(
   context: TaskContext,
   end: Exit,
   secrets: Secrets,
-  refused: Refusal | undefined,
+  refused: RefusalBeforeEnd | undefined,
   readNotes: ReadNotes = () => undefined,
 ): Promise<Diagnosis> {
   if (!hasFailed(end, context)) return { cause: null };
@@ -86,12 +85,16 @@ export async function diagnose(
     const recorded = notes && recordedIn(notes, context);
     const output = isComplete ? await outputOf(context, end, recorded !== undefined) : {};
     const evidence = { ...(await evidenceFor(output.known, context, end, recorded)), recorded };
-    const known = isComplete || refused === undefined ? refused : { ...refused, object: null, program: null };
+    const known = isComplete || refused === undefined ? refused : withoutNames(refused);
     const cause = causeOf(context, end, output, evidence, known, (text) => secrets.mask(text));
     return { cause, ...(recorded && { blackBox: recorded.record }) };
   } catch {
     return { cause: null };
   }
+}
+
+function withoutNames({ refusal, beforeMs }: RefusalBeforeEnd): RefusalBeforeEnd {
+  return { refusal: { ...refusal, object: null, program: null }, beforeMs };
 }
 
 function recordedIn(notes: readonly Note[], context: TaskContext): Recorded | undefined {
@@ -103,7 +106,7 @@ function recordedIn(notes: readonly Note[], context: TaskContext): Recorded | un
   const [nowNs, nowMs] = [process.hrtime.bigint(), Date.now()];
   const passwd = readKernelFile("/etc/passwd") ?? "";
   const record = recordOf(notes, missed, {
-    timeOf: ({ timeNs }) => Math.round(nowMs - Number(nowNs - timeNs) / 1e6),
+    timeOf: ({ timeNs }) => Math.round(nowMs * 1e3 - Number(nowNs - timeNs) / 1e3) / 1e3,
     userOf: (uid) => entryOfUid(passwd, uid)?.name ?? `uid ${uid}`,
     driver: process.pid,
     main: context.process?.task.pid,

@@ -3,6 +3,7 @@ import { mapTexts } from "../../base/mapTexts.ts";
 import type { AdvisedSetting } from "../../effects/verdicts.ts";
 import type { BlackBoxRecord } from "../../machines/events/blackBox.ts";
 import type { Cause, CauseKind } from "../../machines/events/cause.ts";
+import type { Refusal } from "../../machines/events/denied.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { visible } from "../../units/visible.ts";
 
@@ -37,6 +38,13 @@ export interface HostEvidence {
   readonly oomKill?: "host" | "cgroup" | "none" | undefined;
   /** Undefined without a black box. */
   readonly recorded?: Recorded | undefined;
+}
+
+/** The sandbox's last refusal before an end that may be its consequence. */
+export interface RefusalBeforeEnd {
+  readonly refusal: Refusal;
+  /** The time from it to the end, in milliseconds. */
+  readonly beforeMs: number;
 }
 
 /** What the black box had of a run. */
@@ -79,6 +87,15 @@ export function witnessed(kind: CauseKind, said: string | Said, line?: string): 
 
 function recordedSetting({ option, value, extent }: AdvisedSetting) {
   return { option, value: value === true ? value : [...value], ...(extent !== undefined && { extent }) };
+}
+
+/**
+ * What the program's words are about, as far as the host shows it. Nobody knows whether it has ended for that, or gone
+ * on, so there is no advice.
+ * @param line the last message of the output
+ */
+export function told(kind: CauseKind, text: string, line: string): Cause {
+  return { grade: "words", kind, text, advice: [], line };
 }
 
 /** No known cause. @param line the last message of the output, if there is one */

@@ -1,23 +1,23 @@
 /**
- * The cause that the last message of a task's own output names, if the host or the record of the task's calls confirms
- * it. Without a record, nobody knows whether the program went on: the text then says where the name comes from, and
- * has no advice that opens the sandbox. Pure.
+ * What the last message of a task's own output is about, and whether that is the cause. The record of the task's calls
+ * witnesses it: the call that the message tells of was the last failed one before the end. What the host shows of a
+ * message is told as such: nobody knows whether the program went on after it. Pure.
  */
-import { constants } from "node:os";
 import { NOT_EXECUTABLE, NOT_FOUND } from "../../base/taskEnd.ts";
 import { isAtOrBelow } from "../../effects/paths/paths.ts";
 import { FIRST_FREE_PORT, LOW_PORTS } from "../../effects/seccomp/portRestrictions.ts";
-import type { Cause, CauseKind } from "../../machines/events/cause.ts";
+import { type Cause, type CauseKind, kindsOfErrors } from "../../machines/events/cause.ts";
 import type { Exit } from "../../machines/events/ending.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { formatBytes } from "../../units/sizes.ts";
-import { callFor, portOf } from "./decisive.ts";
+import { callFor, type DecisiveCall, decisiveCall, hasOwnCode, lastCallText, portOf } from "./decisive.ts";
 import {
   type DiskFacts,
   type HostEvidence,
   limitOf,
   type PathFacts,
   type Said,
+  told,
   witnessed,
 } from "./evidence.ts";
 import type { Finding } from "./knownTexts.ts";
@@ -40,92 +40,95 @@ interface Message {
   readonly context: TaskContext;
   readonly end: Exit;
   readonly evidence: HostEvidence;
-  /** The recorded call that failed as the message says; undefined if there is none. */
-  readonly call: ReturnType<typeof callFor>;
+  /** The recorded call that failed as the message says, and decided the end; undefined if there is none. */
+  readonly call: DecisiveCall | undefined;
 }
 
-/** The cause; undefined if nothing confirms what the message says. */
+/** The cause, or what the message is about; undefined if nothing confirms what it says. */
 export function outputCause(
   finding: Finding,
   context: TaskContext,
   end: Exit,
   evidence: HostEvidence,
 ): Cause | undefined {
-  const found = callFor(finding, evidence.recorded?.record, end.endedAt);
-  // A main process that ends with a code of its own, after another process has failed, has gone on.
-  const isOwn = found?.pid === context.process?.task.pid;
-  const call = isOwn || passedOn.includes(end.exitCode) || isErrno(found, end) ? found : undefined;
-  const message = { finding, context, end, evidence, call };
-  // The kernel refuses these in a call of the task, which the record would have.
-  if (refusedInCall.has(finding.kind) && evidence.recorded !== undefined && found === undefined)
+  const { kind, line } = finding;
+  const record = evidence.recorded?.record;
+  const found = callFor(finding, record, end.endedAt);
+  const call = found && record && decisiveCall(finding, found, record, context.process?.task.pid);
+  // The program has gone on after the call, or has never made it.
+  if (record !== undefined && call === undefined && (found !== undefined || isOfCall.has(kind)))
     return undefined;
+  if (hasOwnCode(end, finding)) return call && lastCall(call, line);
+  const said = saidOf({ finding, context, end, evidence, call });
+  if (said === undefined) return undefined;
+  const { text, advice = [] } = typeof said === "string" ? { text: said } : said;
+  if (call !== undefined) {
+    const witness = call.isLast ? "its last failed call" : "a failed call that its last line names";
+    return witnessed(kind, { text: `${text} (${witness})`, advice }, line);
+  }
+  return /^its last line[ :]/.test(text) && advice.length === 0
+    ? told(kind, text, line)
+    : witnessed(kind, { text, advice }, line);
+}
+
+/** Of a program that ended with a code of its own after a failed call, only that is told. */
+function lastCall(call: DecisiveCall, line: string): Cause | undefined {
+  const kind = call.isLast ? kindsOfErrors[call.error] : undefined;
+  return kind && told(kind, lastCallText(call), line);
+}
+
+/** What the kernel refuses only in a call of the task, which the record would have. */
+const isOfCall: ReadonlySet<CauseKind> = new Set([
+  ...(["port_in_use", "permission", "read_only", "missing_path", "missing_library", "open_files"] as const),
+]);
+
+function saidOf(message: Message): string | Said | undefined {
+  const { finding, context, end, evidence, call } = message;
   const { kind, line, name } = finding;
-  const say = (said: string | Said | undefined) =>
-    said === undefined ? undefined : witnessed(kind, said, line);
   switch (kind) {
     case "missing_path":
-      return say(name === undefined ? missingPath(message) : missingUser(message));
+      return name === undefined ? missingPath(message) : missingUser(message);
     case "permission":
-      return say(lowPort(message) ?? permission(message));
+      return lowPort(message) ?? permission(message);
     case "missing_library":
-      return say(
-        call?.object == null
-          ? undefined
-          : `the shared library ${name ?? call.object} is missing, or not unveiled`,
-      );
+      return call?.object == null
+        ? undefined
+        : `the shared library ${name ?? call.object} is missing, or not unveiled`;
     case "missing_variable":
       if (name === undefined || context.request === null || context.request.envKeys.includes(name))
         return undefined;
-      return say(`its last line names the variable ${name}, which its environment does not have`);
+      return `its last line names the variable ${name}, which its environment does not have`;
     case "missing_command":
       // Other programs say "not found" of other things.
-      return say(
-        end.exitCode === NOT_FOUND && name !== undefined && isOfShell(line)
-          ? `its shell did not find the command ${name}`
-          : undefined,
-      );
+      return end.exitCode === NOT_FOUND && name !== undefined && isOfShell(line)
+        ? `its shell did not find the command ${name}`
+        : undefined;
     case "not_executable":
-      return say(end.exitCode === NOT_EXECUTABLE || call !== undefined ? notExecutable(finding) : undefined);
+      return end.exitCode === NOT_EXECUTABLE || call !== undefined ? notExecutable(finding) : undefined;
     case "port_in_use":
-      return say(portInUse(message));
+      return portInUse(message);
     case "connection_refused":
-      return say(connectionRefused(message));
+      return connectionRefused(message);
     case "disk_full":
-      return say(
-        limitText(context, end, call?.error === "EDQUOT") ?? toldLimit(message) ?? diskFull(message),
-      );
+      return limitText(context, end, call?.error === "EDQUOT") ?? toldLimit(message) ?? diskFull(message);
     case "read_only":
-      return say(readOnly(message));
+      return readOnly(message);
     case "open_files":
-      return say(
+      return (
         call &&
-          `it has too many open files (${call.call}, ${call.error}): ulimit nofile = ${limitOf(context, "RLIMIT_NOFILE").soft ?? "unknown"}`,
+        `it has too many open files (${call.call}, ${call.error}): ulimit nofile = ${limitOf(context, "RLIMIT_NOFILE").soft ?? "unknown"}`
       );
     case "processes":
-      return say(
-        evidence.refusedProcesses
-          ? "its limit on processes and threads was full, as the kernel counts: see pids_limit"
-          : call &&
-              `it could start no more processes or threads (${call.call}, ${call.error}): see ulimit nproc`,
-      );
+      return evidence.refusedProcesses
+        ? "its limit on processes and threads was full, as the kernel counts: see pids_limit"
+        : call &&
+            `it could start no more processes or threads (${call.call}, ${call.error}): see ulimit nproc`;
     case "program_memory":
-      return say(programMemory(message));
+      return programMemory(message);
     default:
       return undefined;
   }
 }
-
-const refusedInCall: ReadonlySet<CauseKind> = new Set(["port_in_use", "permission", "read_only"]);
-
-/** Perl's `die` exits with the errno of the last failed call. */
-function isErrno(call: Message["call"], { exitCode }: Exit): boolean {
-  return call !== undefined && errnos[call.error] === exitCode;
-}
-
-const errnos: Readonly<Record<string, number | undefined>> = constants.errno;
-
-/** Codes with which programs fail at a call, and which shells pass on. */
-const passedOn: readonly number[] = [1, 2, NOT_EXECUTABLE, NOT_FOUND];
 
 function missingPath({ finding: { line }, context, evidence, call }: Message): string | Said | undefined {
   const { sandbox } = context;
@@ -210,8 +213,10 @@ function permission({ finding, context, evidence, call }: Message): string | Sai
     const { uid, gid, mode } = found;
     const kind = found.isFolder ? "folder" : "file";
     const owner = uid === 0 ? "root" : `uid ${uid}`;
-    const text = `${kind} ${path} belongs to ${owner}, gid ${gid}, mode 0${(mode & 0o7777).toString(8)}; the task runs as uid ${sandbox.uid}`;
-    if (call === undefined || volume === undefined) return text;
+    const facts = `belongs to ${owner}, gid ${gid}, mode 0${(mode & 0o7777).toString(8)}; the task runs as uid ${sandbox.uid}`;
+    if (call === undefined) return `its last line: ${kind} ${path} ${facts}`;
+    const text = `${kind} ${path} ${facts}`;
+    if (volume === undefined) return text;
     return isIdmapped(volume, request)
       ? `${text}: only files of the volume's owner are mapped, so chown it`
       : { text, advice: [{ option: "idmapped_volumes", value: [volume] }] };

@@ -1,6 +1,6 @@
 /** Counts what happens to tasks while this process runs. Pure. */
 import { errorCodes } from "../../base/errors.ts";
-import { type CauseKind, causeKinds } from "../../machines/events/cause.ts";
+import { type CauseKind, causeKinds, witnessedKind } from "../../machines/events/cause.ts";
 import type { EventCounter } from "../../machines/events/defineEvent.ts";
 import { type EventType, eventCatalogue, isEventType } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
@@ -68,7 +68,8 @@ export class TaskCounters {
     if (!isCounted) return;
     const result = resultOf(after);
     if (result !== null && resultOf(before) === null) add(ends, result);
-    if (after.exit !== before.exit && after.exit?.cause != null) add(this.#failures, after.exit.cause.kind);
+    if (after.exit !== before.exit && after.exit?.cause != null)
+      add(this.#failures, witnessedKind(after.exit.cause));
     if (after.failure !== null && before.failure === null) add(this.#failedStarts, after.failure.code);
     const counted = isEventType(type) ? descriptors[type].counts : undefined;
     if (counted !== undefined) this.#count(counted, before, after);

@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import { posix } from "node:path";
 import { allocationOf, taskName } from "../../base/taskId.ts";
+import { witnessedKind } from "../../machines/events/cause.ts";
 import { summarize, traitsOf } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { isOver } from "../../machines/taskMachine.ts";
@@ -182,8 +183,8 @@ function executable(command: string) {
 function errorType(context: TaskContext): string | undefined {
   const { failure, exit } = context;
   if (errorOf(context) === null) return undefined;
-  const kind = exit?.cause?.kind;
-  return failure?.code ?? (kind === undefined || kind === "unknown" ? resultOf(context) : kind) ?? undefined;
+  const kind = exit?.cause ? witnessedKind(exit.cause) : "unknown";
+  return failure?.code ?? (kind === "unknown" ? resultOf(context) : kind) ?? undefined;
 }
 
 function errorOf(context: TaskContext): string | null {

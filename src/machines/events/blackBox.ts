@@ -43,6 +43,14 @@ const crash = z.object({
   at,
 });
 
+const processEnd = z.object({
+  exitCode: z.number(),
+  ...program,
+  /** The thread that ended the process, by its pid on the host. */
+  thread: z.number(),
+  at,
+});
+
 export const blackBox = z.object({
   /** Paths that the host has, and that the run looked for in its root, where nothing is; the last one last. */
   missed: z.array(missedPath),
@@ -52,6 +60,8 @@ export const blackBox = z.object({
   signals: z.array(sentSignal),
   /** The last crash; null: there was none, or the kernel cannot tell. */
   crash: crash.nullable(),
+  /** The last processes that ended by themselves, the last one last. Missing in earlier events. */
+  ends: z.array(processEnd).optional(),
 });
 
 export type BlackBoxRecord = z.infer<typeof blackBox>;

@@ -31,9 +31,24 @@ export const causeKinds = [
 
 export type CauseKind = (typeof causeKinds)[number];
 
+/** Kinds of causes by the errno of a failed call that tells no more. */
+export const kindsOfErrors: Readonly<Record<string, CauseKind | undefined>> = {
+  ENOENT: "missing_path",
+  ENOTDIR: "missing_path",
+  EACCES: "permission",
+  EPERM: "permission",
+  EADDRINUSE: "port_in_use",
+  ECONNREFUSED: "connection_refused",
+  ENOSPC: "disk_full",
+  EDQUOT: "disk_full",
+  EROFS: "read_only",
+  EMFILE: "open_files",
+  ENFILE: "open_files",
+};
+
 /**
- * Who says it. `witnessed`: the kernel, the record of its calls, or what the host showed at the end. `words`: only the
- * end of the program's own output, which may be about something else; the kind is `unknown` then.
+ * Who says it. `witnessed`: the kernel, or the record of its calls. `words`: only the end of the program's own output,
+ * which may be about something else; the kind is what the words are about, if the host shows that, or `unknown`.
  */
 const causeGrades = ["witnessed", "words", "unknown"] as const;
 
@@ -96,7 +111,12 @@ export function changesText(changes: readonly string[] | undefined): string[] {
   return changes === undefined ? [] : [`since the last good run: ${changes.join("; ")}`];
 }
 
-/** The cause, if it is known. */
+/** The kind, for those who count causes: what only the program's words are about is none. */
+export function witnessedKind({ grade, kind }: Cause): CauseKind {
+  return grade === "witnessed" ? kind : "unknown";
+}
+
+/** The cause, if it is known, or at least what the program's words are about. */
 export function knownCause(cause: Cause | null | undefined): Cause | undefined {
   return cause == null || cause.kind === "unknown" ? undefined : cause;
 }

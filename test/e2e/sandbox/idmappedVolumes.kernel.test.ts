@@ -63,9 +63,9 @@ describe("an idmapped volume", () => {
     const config = allocation.config(command, { ...noCollector, mounts: [volumeMount(source, "/srv")] });
     expect(await runTask(agent, config)).toMatchObject({ exitCode: 1 });
     expect(await causeOf(config.id)).toEqual({
-      grade: "witnessed",
+      grade: "words",
       kind: "permission",
-      text: `folder /srv belongs to uid 20001, gid 20002, mode 0700; the task runs as uid ${allocation.user.uid}`,
+      text: `its last line: folder /srv belongs to uid 20001, gid 20002, mode 0700; the task runs as uid ${allocation.user.uid}`,
       advice: [],
       line: "cat: /srv/file: Permission denied",
     });

@@ -169,7 +169,7 @@ describe("a task with root_dir", () => {
       "its last line names /etc/login.defs: nothing is there in its root_dir",
     );
     expect(await causeFor("/srv/key")).toBe(
-      `file /srv/key belongs to root, gid 0, mode 0600; the task runs as uid ${allocation.user.uid}`,
+      `its last line: file /srv/key belongs to root, gid 0, mode 0600; the task runs as uid ${allocation.user.uid}`,
     );
   });
 

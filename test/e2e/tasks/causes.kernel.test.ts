@@ -106,11 +106,9 @@ describe("the exit message", () => {
     writeFileSync(path, "secret");
     chmodSync(path, 0o600);
     expect(await messageOf(`cat ${path}`, allocation)).toMatch(
+      // A long text lacks its middle.
       new RegExp(
-        `^file ${path} belongs to root, gid 0, mode 0600; the task runs as uid ${allocation.user.uid}`.slice(
-          0,
-          120,
-        ),
+        `^its last line: file ${path.slice(0, 40)}.* mode 0600; the task runs as uid ${allocation.user.uid}`,
       ),
     );
   });

@@ -90,7 +90,7 @@ const failures: Readonly<Record<string, () => Planted | Promise<Planted>>> = {
     return {
       command: 'cat "$NOMAD_SECRETS_DIR/key"',
       allocation,
-      cause: /^file \/.+ the task runs as uid \d+/,
+      cause: /^its last line: file \/.+ the task runs as uid \d+/,
     };
   },
   "a service that it depends on, and that is down": async () => {
@@ -125,7 +125,8 @@ const withDenials: typeof failures = {
 const withBlackBox: typeof failures = {
   "a path that its output names": () => ({
     command: "cat /etc/login.defs",
-    cause: /^nothing at \/etc\/login\.defs in its root; the host has it: unveil = \["r:\/etc\/login\.defs"\]/,
+    cause:
+      /^nothing at \/etc\/login\.defs in its root; the host has it \(its last failed call\): unveil = \["r:\/etc\/login\.defs"\]/,
   }),
   "a full disk": () => ({
     command: "dd if=/dev/zero of=/dev/full count=1",

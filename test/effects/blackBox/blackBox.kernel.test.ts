@@ -164,6 +164,20 @@ describe("the black box", () => {
     expect(nowhere?.file).toBeUndefined();
   });
 
+  it("tells which thread ended a process by itself, and with which code", () => {
+    const ends = (script: string) => watch(script).notes.filter((each) => each.kind === "end");
+    expect(ends("sh -c 'exit 3'; exit 5")).toMatchObject([
+      { program: "sh", exitCode: 3 },
+      { program: "sh", exitCode: 5 },
+    ]);
+    const threads =
+      "import os, threading; threading.Thread(target=lambda: os._exit(7)).start(); threading.Event().wait()";
+    const [byThread] = ends(`exec /usr/bin/python3 -c '${threads}'`);
+    expect(byThread).toMatchObject({ program: "python3", exitCode: 7 });
+    expect(byThread?.thread).not.toBe(byThread?.pid);
+    expect(ends("kill -TERM $$")).toEqual([]);
+  });
+
   it("watches a cgroup below a run's, and no other process", () => {
     const cgroup = newCgroup();
     using run = box.watch(cgroup);

@@ -35,6 +35,12 @@ describe("a note", () => {
     expect(read(noteOf(noteKinds.plain, "", { number: 500 }))).toMatchObject({ call: "call 500" });
   });
 
+  it("of an end has the exit code, and the thread that ended the process", () => {
+    expect(read(noteOf(noteKinds.end, "", { result: 3 }))).toEqual({
+      ...{ kind: "end", timeNs: 123n, pid: 7, thread: 8, program: "perl", exitCode: 3 },
+    });
+  });
+
   it("of another run is none", () => {
     expect(readNote(noteOf(noteKinds.plain, ""), 6, "x64")).toBeUndefined();
   });

@@ -25,18 +25,18 @@ describe.each(["x64", "arm64"] as const)("the black box on %s", (architecture) =
   it("has programs whose jumps all have their labels, and that leave at once without a failure", () => {
     const programs = boxPrograms(fakeTypes(), architecture, maps);
     expect(programs.map(({ tracepoint }) => tracepoint)).toEqual([
-      ...["sys_exit", "signal_generate", "signal_generate"],
+      ...["sys_exit", "signal_generate", "sched_process_exit", "signal_generate"],
     ]);
-    const [calls, signals, crashes] = programs.map(({ bytes }) => Buffer.from(bytes));
-    const functionAt = programs[2]?.functionAt ?? 0;
+    const [calls, signals, ends, crashes] = programs.map(({ bytes }) => Buffer.from(bytes));
+    const functionAt = programs[3]?.functionAt ?? 0;
     // Before the function is the exit of the program itself.
     expect(crashes?.toString("hex", functionAt * 8 - 8, functionAt * 8)).toBe(`95${"0".repeat(14)}`);
     // r9 = r1; r2 = the result; if r2 >= 0 goto end
     expect(calls?.toString("hex", 0, 18)).toBe(`bf190000${"0".repeat(8)}79920800${"0".repeat(8)}7502`);
-    for (const bytes of [calls, signals])
+    for (const bytes of [calls, signals, ends])
       expect(bytes?.toString("hex").endsWith(`b7${"0".repeat(14)}95${"0".repeat(14)}`)).toBe(true);
     // The kernel does not check longer programs of unprivileged users; these are far below its limit for root.
-    for (const bytes of [calls, signals, crashes]) expect(bytes?.length).toBeLessThan(4096 * 8);
+    for (const bytes of [calls, signals, ends, crashes]) expect(bytes?.length).toBeLessThan(4096 * 8);
   });
 
   it("notes the names and addresses of calls, and of others only that they failed", () => {

@@ -1,6 +1,6 @@
 /** The record of a failed run, from the notes of the black box. */
 import { describe, expect, it } from "vitest";
-import type { FailedCall, SentSignal } from "../../../src/effects/blackBox/notes.ts";
+import type { FailedCall, ProcessEnded, SentSignal } from "../../../src/effects/blackBox/notes.ts";
 import { lookedFor, recordOf } from "../../../src/history/cause/blackBox.ts";
 
 const call = (timeNs: number, more: Partial<FailedCall> = {}): FailedCall => ({
@@ -10,6 +10,9 @@ const call = (timeNs: number, more: Partial<FailedCall> = {}): FailedCall => ({
 const signal = (timeNs: number, more: Partial<SentSignal> = {}): SentSignal => ({
   ...{ kind: "signal", timeNs: BigInt(timeNs), pid: 11, program: "bash", uid: 0, signal: 15 },
   ...{ target: 7, isOfKernel: false, isOwn: false, ...more },
+});
+const end = (timeNs: number, pid: number, more: Partial<ProcessEnded> = {}): ProcessEnded => ({
+  ...{ kind: "end", timeNs: BigInt(timeNs), pid, thread: pid, program: "sh", exitCode: 1, ...more },
 });
 const context = {
   timeOf: ({ timeNs }: { timeNs: bigint }) => 1_000 + Number(timeNs),
@@ -74,19 +77,30 @@ describe("the record of the black box", () => {
     });
   });
 
-  it("keeps the last call of each errno and of the main process, and what was not found only if there is room", () => {
+  it("keeps the last call of each errno and of the thread that ended the main process, and what was not found only if there is room", () => {
     const refused = call(1, { call: "bind", error: "EADDRINUSE", address: "127.0.0.1:80", pid: 8 });
-    const ofMain = call(2, { call: "mkdir", error: "EROFS", path: "/srv/x" });
+    const ofMain = call(2, { path: "/srv/x" });
     const absent = Array.from({ length: 40 }, (_, index) =>
       call(10 + index, { path: `/none/${index}`, pid: 8 }),
     );
-    const { calls } = recordOf([refused, ofMain, ...absent], [], context);
+    const { calls } = recordOf([refused, ofMain, ...absent, end(90, 7)], [], context);
     expect(calls.slice(0, 2)).toMatchObject([
       { error: "EADDRINUSE", object: "127.0.0.1:80" },
-      { error: "EROFS", object: "/srv/x" },
+      { error: "ENOENT", object: "/srv/x" },
     ]);
     expect(calls).toHaveLength(12);
     expect(calls.at(-1)?.object).toBe("/none/39");
+  });
+
+  it("has the last processes that ended by themselves, up to the main one", () => {
+    const { ends } = recordOf(
+      [...[2, 3, 4, 5].map((pid) => end(pid, pid)), end(8, 7, { thread: 6 }), end(9, 1)],
+      [],
+      context,
+    );
+    expect(ends?.map(({ pid }) => pid)).toEqual([3, 4, 5, 7]);
+    expect(ends?.at(-1)).toEqual({ exitCode: 1, pid: 7, thread: 6, program: "sh", at: 1_008 });
+    expect(recordOf([end(1, 2)], [], context).ends).toHaveLength(1);
   });
 
   it("says of a signal that the kernel or the driver sent it", () => {

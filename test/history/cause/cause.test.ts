@@ -47,7 +47,13 @@ function named(
   }: Partial<HostEvidence> & { end?: Exit; context?: ReturnType<typeof taskWith>; refused?: Refusal } = {},
 ) {
   const lines = output.split("\n");
-  const cause = causeOf(context, end, readEnd(lines), { ...nothing, ...evidence }, refused);
+  const cause = causeOf(
+    context,
+    end,
+    readEnd(lines),
+    { ...nothing, ...evidence },
+    refused && { refusal: refused, beforeMs: 9 },
+  );
   const [{ kind }, text] = [cause, causeText(cause)];
   // Nomad keeps the text alone, and `fleet` has to know it by its words.
   if (kind !== "unknown") expect(`${readCause(text)?.kind}: ${text}`).toBe(`${kind}: ${text}`);
@@ -75,9 +81,16 @@ const sent = (signal: number, sender: Sender | null, target = taskWith().process
 type Sender = NonNullable<BlackBoxRecord["signals"][number]["sender"]>;
 const systemd: Sender = { pid: 4711, program: "systemd", user: "root", isOwn: false };
 
+/** Each process ended with the run's exit code, the main one last. */
+const endsAfter = ({ missed = [], calls = [] }: Partial<BlackBoxRecord>) =>
+  [...new Set([...missed, ...calls].map(({ pid }) => pid).filter((pid) => pid !== main)), main].map(
+    (pid) => ({
+      ...{ exitCode: 1, pid, program: "app", thread: pid, at: failed.endedAt },
+    }),
+  );
 const recorded = (record: Partial<BlackBoxRecord>, lastMissed?: HostEvidence["paths"][number]) => ({
   recorded: {
-    record: { missed: [], calls: [], signals: [], crash: null, ...record },
+    record: { missed: [], calls: [], signals: [], crash: null, ends: endsAfter(record), ...record },
     missed: lastMissed ? [lastMissed] : [],
   },
 });
@@ -106,7 +119,7 @@ describe("with a black box, the cause", () => {
   it("is what the output says, if the record has such a call with the same object", () => {
     const inUse = "Error: listen EADDRINUSE: address already in use :::8080";
     expect(named(inUse, failedCall("bind", "EADDRINUSE", "[::]:8080"))).toBe(
-      "port_in_use: [::]:8080 is already in use",
+      "port_in_use: [::]:8080 is already in use (its last failed call)",
     );
     expect(named(inUse, failedCall("bind", "EADDRINUSE", "[::]:8081"))).toMatch(/^unknown/);
     expect(named(inUse, missedAt("/etc/x", 20))).toMatch(/^unknown/);
@@ -116,27 +129,27 @@ describe("with a black box, the cause", () => {
     [
       "dial tcp 10.0.0.1:5432: connect: connection refused",
       failedCall("connect", "ECONNREFUSED", "10.0.0.1:5432"),
-      "connection_refused: it could not connect to 10.0.0.1:5432: nobody listens there",
+      "connection_refused: it could not connect to 10.0.0.1:5432: nobody listens there (its last failed call)",
     ],
     [
       "dd: error writing 'x': No space left on device",
       failedCall("write", "ENOSPC", null),
-      "disk_full: no space was left where it wrote (write, ENOSPC)",
+      "disk_full: no space was left where it wrote (write, ENOSPC) (its last failed call)",
     ],
     [
       "mkdir: cannot create directory '/srv/x': Read-only file system",
       failedCall("mkdir", "EROFS", "/srv/x"),
-      "read_only: it wrote to a read-only file system, at /srv/x",
+      "read_only: it wrote to a read-only file system, at /srv/x (its last failed call)",
     ],
     [
       "OSError: [Errno 24] Too many open files: '/dev/null'",
       failedCall("openat", "EMFILE", "/dev/null"),
-      "open_files: it has too many open files (openat, EMFILE): ulimit nofile = 1024",
+      "open_files: it has too many open files (openat, EMFILE): ulimit nofile = 1024 (its last failed call)",
     ],
     [
       "app: error while loading shared libraries: libfoo.so.3: cannot open shared object file: No such file or directory",
       failedCall("openat", "ENOENT", "/usr/lib/libfoo.so.3"),
-      "missing_library: the shared library libfoo.so.3 is missing, or not unveiled",
+      "missing_library: the shared library libfoo.so.3 is missing, or not unveiled (its last failed call)",
     ],
     [
       "",
@@ -230,16 +243,17 @@ describe("a missing path", () => {
       "missing_path: its last line names /etc/adduser.conf: nothing is there in its root; the host has it",
     );
     expect(named(says, { paths, ...missedBy(7) })).toBe(
-      'missing_path: nothing at /etc/adduser.conf in its root; the host has it: unveil = ["r:/etc/adduser.conf"]',
+      'missing_path: nothing at /etc/adduser.conf in its root; the host has it (its last failed call): unveil = ["r:/etc/adduser.conf"]',
     );
   });
-  it("comes with no advice if another process missed it, and the main one ended with a code of its own", () => {
+  it("is told without advice if the program ended with a code of its own", () => {
     const paths = [file("/etc/adduser.conf")];
     const end = { ...failed, exitCode: 7 };
-    expect(named(says, { paths, end, ...missedBy(main + 1) })).toMatch(
-      /: its last line names .*; the host has it$/,
+    expect(named(says, { paths, end })).toMatch(/^unknown/);
+    expect(named(says, { paths, end, ...missedBy(main) })).toBe(
+      "missing_path: its last failed call: a look at /etc/adduser.conf, ENOENT",
     );
-    expect(named(says, { paths, end, ...missedBy(main) })).toContain("unveil =");
+    expect(named(`curl: (7) ${says}`, { paths, end, ...missedBy(main) })).toContain("unveil =");
   });
   it("that nobody has is said to be nowhere", () => {
     const paths = [{ path: "/etc/adduser.conf", found: undefined }];
@@ -269,7 +283,7 @@ describe("a refused access", () => {
   it("is blamed on owner and mode only if they refuse it", () => {
     const secret = file("/usr/local/key", { uid: 0, gid: 0, mode: 0o100600, isFolder: false });
     expect(named(says, { paths: [secret] })).toBe(
-      "permission: file /usr/local/key belongs to root, gid 0, mode 0600; the task runs as uid 80001",
+      "permission: its last line: file /usr/local/key belongs to root, gid 0, mode 0600; the task runs as uid 80001",
     );
     expect(
       named(says, {
@@ -287,7 +301,7 @@ describe("a refused access", () => {
         "unknown: its cause is not known",
       );
       expect(says(`touch: cannot touch '${path}': Permission denied`)).toMatch(
-        /^permission: folder .* mode 0755/,
+        /^permission: its last line: folder .* mode 0755/,
       );
     },
   );
@@ -296,7 +310,7 @@ describe("a refused access", () => {
     const asMemberOf = (groups: number[]) => named(says, { paths, context: taskWith({ groups }) });
     expect(asMemberOf([43, 44])).toBe("unknown: its cause is not known");
     expect(asMemberOf([43])).toMatch(
-      /^permission: file \/usr\/local\/key belongs to root, gid 44, mode 0640/,
+      /^permission: its last line: file \/usr\/local\/key belongs to root, gid 44, mode 0640/,
     );
   });
   it.each([
@@ -312,7 +326,7 @@ describe("a refused access", () => {
       "permission: its last line names port 80: those below 1024 take a capability that it does not have",
     );
     expect(named(says, { refused, ...failedCall("bind", "EACCES", "0.0.0.0:80") })).toBe(
-      'permission: port 80 is below 1024: it takes cap_add = ["net_bind_service"]',
+      'permission: port 80 is below 1024 (its last failed call): it takes cap_add = ["net_bind_service"]',
     );
     expect(named(says.replace("80", "8080"), { context: taskWith() })).toMatch(/^unknown/);
     expect(named(says, { context: taskWith({ capabilities: ["net_bind_service"] }) })).toMatch(/^unknown/);
@@ -494,7 +508,9 @@ describe("a limit on the task's disk", () => {
   it("is the cause of a failure if it was full, or if the kernel's error names it", () => {
     expect(named(noSpace, { context, end: using(limitBytes - 4096) })).toBe(full);
     const told = "dd: error writing 'x': Disk quota exceeded";
-    expect(named(told, { context, end: using(0), ...failedCall("write", "EDQUOT", null) })).toBe(full);
+    expect(named(told, { context, end: using(0), ...failedCall("write", "EDQUOT", null) })).toBe(
+      `${full} (its last failed call)`,
+    );
     expect(named(told, { context, end: using(0) })).toBe(
       "disk_full: its last line tells of a quota, and it has a disk limit of 300 MiB (disk_limit)",
     );
@@ -528,7 +544,10 @@ it("a signal for a write, which the kernel sends in the process's own name, is n
 it("the advice of a cause is whole, however long its text would be", () => {
   const path = `/srv/${"x".repeat(300)}`;
   const denied: Refusal = { ...refused, object: path };
-  const cause = causeOf(taskWith(), failed, readEnd([`cat: ${path}: Permission denied`]), nothing, denied);
+  const cause = causeOf(taskWith(), failed, readEnd([`cat: ${path}: Permission denied`]), nothing, {
+    refusal: denied,
+    beforeMs: 9,
+  });
   expect(cause.text).toMatch(/^it was denied reading \/srv\/x+…x+$/);
   expect(cause.text.length).toBe(160);
   expect(cause.advice).toEqual([{ option: "unveil", value: [`r:${path}`] }]);
@@ -539,7 +558,9 @@ it("a secret is masked in the advice, too", () => {
   const denied: Refusal = { ...refused, object: "/srv/secret-1" };
   const mask = (text: string) => text.replaceAll("secret-1", "masked");
   const lines = readEnd(["cat: /srv/secret-1: Permission denied"]);
-  expect(JSON.stringify(causeOf(taskWith(), failed, lines, nothing, denied, mask))).not.toContain("secret-1");
+  expect(
+    JSON.stringify(causeOf(taskWith(), failed, lines, nothing, { refusal: denied, beforeMs: 9 }, mask)),
+  ).not.toContain("secret-1");
 });
 
 it("whatever a program prints, the text is one line of at most 160 characters", () => {

@@ -1,11 +1,12 @@
 /**
  * The suite of honesty: ends of the outputs of programs, with what the host and the kernel show, and the true cause of
- * each failure. A cause is *named* if something witnesses it, *quoted* if only the program's words tell of it, and
- * *silent* if nothing does. No cause may be *false*: named, but another than the true one.
+ * each failure. A cause is *named* if something witnesses it, *told* if the program's words are about it and the host
+ * shows the same, *quoted* if only the words tell of it, and *silent* if nothing does. No cause may be *false*: named or
+ * told, but another than the true one.
  *
  * A case is a file in `programs`: facts, a line with `---`, and the output. Facts, each a line of `name: value`:
  * - `truth`: the kind of the true cause, or `other` for a cause that nobody can see from outside
- * - `expect`: `named`, `quoted` or `silent`
+ * - `expect`: `named`, `told`, `quoted` or `silent`
  * - `says`: what the cause has to say
  * - `exit`, `signal`: how it ended; by default with exit code 1
  * - `has`: a path of the host that the task's root lacks; `nowhere`: a path that nobody has
@@ -14,6 +15,8 @@
  * - `missed`: a path of the host that the record has as missed; `calls`: other failed calls of the record, each with
  *   the call, the errno and the object or `-`; `by`: the process of both, by default the main one;
  *   `thread`: the thread, by default the process's first; `before`: how many milliseconds before the end
+ * - `ended`: the thread that ended the main process, by default its first; `code`: the exit code of the process `by`, by
+ *   default the run's
  * - `denied`: the last denial of the sandbox, a right and its object
  * - `listening`: `nobody`, or the program that listens at the port that the output names
  * - `disk`: `full` or `free`; `refused_processes`: how many processes a limit has refused
@@ -25,11 +28,10 @@ import { expect, it } from "vitest";
 import { readCause } from "../../../src/fleet/causeText.ts";
 import { causeOf } from "../../../src/history/cause/cause.ts";
 import { callFor } from "../../../src/history/cause/decisive.ts";
-import type { HostEvidence, PathFacts } from "../../../src/history/cause/evidence.ts";
+import type { HostEvidence, PathFacts, RefusalBeforeEnd } from "../../../src/history/cause/evidence.ts";
 import { readEnd } from "../../../src/history/cause/knownTexts.ts";
 import type { BlackBoxRecord } from "../../../src/machines/events/blackBox.ts";
 import { type Cause, causeText } from "../../../src/machines/events/cause.ts";
-import type { Refusal } from "../../../src/machines/events/denied.ts";
 import type { Exit } from "../../../src/machines/events/ending.ts";
 import { fold } from "../../../src/machines/taskMachine.ts";
 import { event, sampleData } from "../../support/history/history.ts";
@@ -84,6 +86,9 @@ function recordOf({ all, one }: Case): BlackBoxRecord | undefined {
   const pid = Number(one("by") ?? main);
   const thread = Number(one("thread") ?? pid);
   const by = { pid, thread, program: "app", at: endedAt - Number(one("before") ?? 9) };
+  const exitCode = Number(one("exit") ?? 1);
+  const other = { ...by, thread: pid, exitCode: Number(one("code") ?? exitCode), at: endedAt - 1 };
+  const own = { ...by, pid: main, thread: Number(one("ended") ?? main), exitCode, at: endedAt };
   return {
     missed: missed.map((path) => ({ path, ...by })),
     calls: calls.map((each) => {
@@ -92,6 +97,7 @@ function recordOf({ all, one }: Case): BlackBoxRecord | undefined {
     }),
     signals: [],
     crash: null,
+    ends: pid === main ? [own] : [other, own],
   };
 }
 
@@ -135,10 +141,18 @@ function evidenceOf(each: Case): HostEvidence {
   };
 }
 
-function refusedIn({ one }: Case): Refusal | undefined {
+function refusedIn({ one }: Case): RefusalBeforeEnd | undefined {
   const [blocker, object = null] = one("denied")?.split(" ") ?? [];
   if (blocker === undefined) return undefined;
-  return { blockers: [blocker], object, program: "/usr/bin/app", pid: 1, firstAt: endedAt, count: 1 };
+  const refusal = {
+    blockers: [blocker],
+    object,
+    program: "/usr/bin/app",
+    pid: 1,
+    firstAt: endedAt,
+    count: 1,
+  };
+  return { refusal, beforeMs: 9 };
 }
 
 function causeIn(each: Case): Cause {
@@ -148,9 +162,11 @@ function causeIn(each: Case): Cause {
   return causeOf(contextOf(each), end, readEnd(each.lines), evidenceOf(each), refusedIn(each));
 }
 
-function verdict(each: Case): "named" | "quoted" | "silent" | "false" {
+function verdict(each: Case): "named" | "told" | "quoted" | "silent" | "false" {
   const { grade, kind, advice = [] } = causeIn(each);
-  if (grade === "witnessed") return kind === each.one("truth") ? "named" : "false";
+  const isTrue = kind === each.one("truth");
+  if (grade === "witnessed") return isTrue ? "named" : "false";
+  if (grade === "words" && isTrue && advice.length === 0) return "told";
   if (advice.length > 0 || kind !== "unknown") return "false";
   return grade === "words" ? "quoted" : "silent";
 }
@@ -162,7 +178,7 @@ it.each(cases.map((each) => [each.name, each] as const))("%s", (_, each) => {
 });
 
 it("names no false cause of two hundred ends", () => {
-  const counts = { named: 0, quoted: 0, silent: 0, false: 0 };
+  const counts = { named: 0, told: 0, quoted: 0, silent: 0, false: 0 };
   for (const each of cases) counts[verdict(each)] += 1;
   console.info(`${cases.length} outputs: ${JSON.stringify(counts)}`);
   expect(cases.length).toBeGreaterThanOrEqual(200);

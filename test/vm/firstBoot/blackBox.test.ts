@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { silentMs } from "../../../src/history/cause/decisive.ts";
+import { soonMs } from "../../../src/history/cause/decisive.ts";
 import { pidOf, waitTask } from "../../support/agent/agent.ts";
 import type { Command } from "../../support/agent/allocation.ts";
 import { describe, onTestFinished, test } from "../support/runner.ts";
@@ -35,7 +35,7 @@ describe("black box", () => {
     const missed = blackBox?.missed.find((each) => each.path === path && each.program === "perl");
     assert.ok(missed);
     // Under emulation, a program may take longer to its end than the driver takes for a consequence.
-    if (endedAt - missed.at > silentMs) return assert.equal(cause?.kind, "unknown");
+    if (endedAt - missed.at > soonMs) return assert.equal(cause?.kind, "unknown");
     assert.ok(err.startsWith(`${sentence}: ${advice}`), err);
     assert.equal(cause?.text, sentence);
     const said = why(agent, config.id);
