@@ -6,6 +6,7 @@ import { addArchive } from "./commands/archive/archiveVerb.ts";
 import { addClean } from "./commands/clean/cleanVerb.ts";
 import { addCompletion } from "./commands/completion/completionVerb.ts";
 import { addCp } from "./commands/cp/cpVerb.ts";
+import { addDebug } from "./commands/debug/debugVerb.ts";
 import { addDiff } from "./commands/diff/diffVerb.ts";
 import { addDoctor } from "./commands/doctor/doctorVerb.ts";
 import { addEvents } from "./commands/events/eventsVerb.ts";
@@ -40,7 +41,7 @@ import { guardOutput, outputError } from "./terminal/output.ts";
 import { widthOf } from "./terminal/style.ts";
 
 const verbs = [
-  ...[addRun, addDoctor, addPs, addTop, addLogs, addExec, addLs, addCp],
+  ...[addRun, addDoctor, addPs, addTop, addLogs, addExec, addLs, addCp, addDebug],
   ...[addStop, addRestart, addSignal, addWait, addClean, addValidate],
   ...[addEvents, addWhy, addDiff, addInspect, addReplay, addMay, addExposure, addFleet, addSize, addPolicy],
   ...[addExport, addImport, addArchive, addPin, addUnpin],
@@ -51,11 +52,11 @@ const verbs = [
 const codes = { failure: 1, usage: 2 };
 /** Some verbs exit with a command's code. For their own failures they use a code that few programs use. */
 const passingOn = { failure: RUNNER_FAILED, usage: RUNNER_FAILED };
-const passing: ReadonlySet<string | undefined> = new Set(["run", "exec", "wait"]);
+const passing: ReadonlySet<string | undefined> = new Set(["run", "exec", "debug", "wait"]);
 
 /**
  * @param args without the program's name
- * @returns the exit code: 1 for a failure, 2 for invalid arguments; `run`, `exec` and `wait` use 125 for both
+ * @returns the exit code: 1 for a failure, 2 for invalid arguments; `run`, `exec`, `debug` and `wait` use 125 for both
  */
 export async function runCli(args: readonly string[]): Promise<number> {
   const code = await runVerb(args);
@@ -97,16 +98,16 @@ async function runVerb(args: readonly string[]): Promise<number> {
 
 /**
  * Rewrites the arguments that people type into arguments that commander parses. Arguments after `--` stay
- * unchanged: they belong to the command that `exec` runs.
+ * unchanged: they belong to the command that `exec` or `debug` runs.
  */
 export function normalizeArguments(given: readonly string[]): string[] {
-  const args = given[0] === "exec" ? separateCommand(given) : given;
+  const args = given[0] === "exec" || given[0] === "debug" ? separateCommand(given) : given;
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   return [...args.slice(0, end).map(doubleDash), ...args.slice(end)];
 }
 
 /**
- * Puts `--` before the command in the arguments of `exec`, because the command's options are not options of
+ * Puts `--` before the command in the arguments of `exec` and `debug`, because the command's options are not options of
  * this program.
  */
 function separateCommand(args: readonly string[]): readonly string[] {
@@ -114,7 +115,7 @@ function separateCommand(args: readonly string[]): readonly string[] {
   for (let at = 1; at < args.length; at++) {
     const arg = args[at] as string;
     if (arg === "--") return args;
-    if (arg === "--state-dir") at++;
+    if (arg === "--state-dir" || arg === "--tools") at++;
     else if (arg.startsWith("-")) continue;
     else if (hasTask) return [...args.slice(0, at), "--", ...args.slice(at)];
     else hasTask = true;

@@ -11,9 +11,9 @@ export interface SpawnDescriptor {
 }
 
 /**
- * posix_spawn(3): the child has a session of its own, no blocked signals, and every signal's default
- * disposition. It gets the descriptors in the list, and those that this process itself inherited without
+ * posix_spawn(3): the child has no blocked signals, and every signal's default disposition. It gets the descriptors in the list, and those that this process itself inherited without
  * close-on-exec.
+ * @param session whether the child has a session of its own, or stays in this process's, with its terminal
  * @returns the child's pid; the caller has to {@link waitpid} for it
  */
 export function posixSpawn(
@@ -21,11 +21,19 @@ export function posixSpawn(
   argv: readonly string[],
   env: readonly string[],
   descriptors: readonly SpawnDescriptor[],
+  session: "own" | "callers" = "own",
 ): number {
   const c = libc();
   const actions = duplications(descriptors);
   const pid = new Int32Array(1);
-  const result = c.posixSpawn(pid, file, actions, cleanAttributes(), stringList(argv), stringList(env));
+  const result = c.posixSpawn(
+    pid,
+    file,
+    actions,
+    cleanAttributes(session),
+    stringList(argv),
+    stringList(env),
+  );
   checked(result, "posix_spawn", file);
   return pid[0] as number;
 }
@@ -60,11 +68,11 @@ const SPAWN_OBJECT_BYTES = 512;
 const SIGNAL_SET_BYTES = 128;
 const POINTER_BYTES = 8;
 
-let cachedAttributes: Uint8Array | undefined;
+const cachedAttributes: { own?: Uint8Array; callers?: Uint8Array } = {};
 
-/** Attributes of a child that inherits neither this process's signal state nor its session. */
-function cleanAttributes(): Uint8Array {
-  if (cachedAttributes !== undefined) return cachedAttributes;
+function cleanAttributes(session: "own" | "callers"): Uint8Array {
+  const cached = cachedAttributes[session];
+  if (cached !== undefined) return cached;
   const c = libc();
   const attributes = new Uint8Array(SPAWN_OBJECT_BYTES);
   checked(c.spawnAttributesInit(attributes), "posix_spawnattr_init");
@@ -74,9 +82,10 @@ function cleanAttributes(): Uint8Array {
   checked(c.spawnAttributesSetDefault(attributes, allSignals), "posix_spawnattr_setsigdefault");
   const noSignals = new Uint8Array(SIGNAL_SET_BYTES);
   checked(c.spawnAttributesSetMask(attributes, noSignals), "posix_spawnattr_setsigmask");
-  const flags = k.POSIX_SPAWN_SETSIGDEF | k.POSIX_SPAWN_SETSIGMASK | k.POSIX_SPAWN_SETSID;
+  const clean = k.POSIX_SPAWN_SETSIGDEF | k.POSIX_SPAWN_SETSIGMASK;
+  const flags = session === "own" ? clean | k.POSIX_SPAWN_SETSID : clean;
   checked(c.spawnAttributesSetFlags(attributes, flags), "posix_spawnattr_setflags");
-  cachedAttributes = attributes;
+  cachedAttributes[session] = attributes;
   return attributes;
 }
 

@@ -72,6 +72,8 @@ export interface Spawning<Name extends string> {
   readonly inherited: Descriptors<Name>;
   /** Whether the plan's processes continue if the plugin dies. Then nobody reads their report. */
   readonly outlivesPlugin: boolean;
+  /** `callers`: the processes stay in this process's session and process group. Default: a session of their own. */
+  readonly session?: "own" | "callers";
 }
 
 /** The part of a plan that begins a launch. */

@@ -15,16 +15,21 @@ import { type Architecture, supportedArchitecture } from "../kernel/systemCalls.
  * @throws DriverError `LAUNCH_FAILED` if the runner cannot be executed, `KERNEL_CALL_FAILED` for other
  *   failures
  */
-export function spawnRunner(name: string, inherited: readonly SpawnDescriptor[], folder?: string): number {
+export function spawnRunner(
+  name: string,
+  inherited: readonly SpawnDescriptor[],
+  folder?: string,
+  session?: "own" | "callers",
+): number {
   try {
     executable ??= runnerInMemory();
-    return posixSpawn(executable, [name], [], inherited);
+    return posixSpawn(executable, [name], [], inherited, session);
   } catch (thrown) {
     if (!isRefusal(thrown) || folder === undefined) throw thrown;
   }
   executable = runnerInFolder(folder);
   try {
-    return posixSpawn(executable, [name], [], inherited);
+    return posixSpawn(executable, [name], [], inherited, session);
   } catch (thrown) {
     if (!isRefusal(thrown)) throw thrown;
     throw new DriverError("LAUNCH_FAILED", "neither a memfd nor the runner's file may be executed", {

@@ -79,7 +79,7 @@ export function spawnTable<Name extends string>(
       { from: pipe.write, to: descriptors.report },
       ...named,
     ];
-    const pid = spawnRunner(plan.initName, inherited, runnerFolder);
+    const pid = spawnRunner(plan.initName, inherited, runnerFolder, plan.session);
     undo.move();
     return { pid, ...readReport(pipe.read) };
   } catch (thrown) {
