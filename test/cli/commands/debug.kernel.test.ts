@@ -115,7 +115,11 @@ it("lets a task of the same user not look into a program that debugs it", async 
     'out="$out found"; cat $each/environ && out="$out looked"; ls $each/root/ && out="$out listed";; esac; done',
     'echo "over:$out."; exec sleep 1000',
   ].join("\n");
-  const { config } = await startedTask(agent, script, allocation);
+  const { config } = await startedTask(
+    agent,
+    { command: "sh", args: ["-c", script], unveil: ["r:/proc"] },
+    allocation,
+  );
   const options = ["debug", "--state-dir", agent.stateDir, "--as-user", config.id];
   start([...options, "sleep", "555"]);
   await expect.poll(() => running("sleep 555")).toHaveLength(1);
