@@ -18,7 +18,17 @@ import {
   notDumpableStep,
   readRestStep,
 } from "../plan/commonSteps.ts";
-import { bytes, descriptors, flags, noSteps, octal, place, type Step, type WholePlan } from "../plan/plan.ts";
+import {
+  bytes,
+  descriptors,
+  flags,
+  identityRecord,
+  noSteps,
+  octal,
+  place,
+  type Step,
+  type WholePlan,
+} from "../plan/plan.ts";
 import { copyTreeSteps, mountStep } from "../root/treeSteps.ts";
 import { type Identity, identitySteps } from "../users/identitySteps.ts";
 
@@ -234,6 +244,13 @@ export function buildEndPlan(cgroupName: string): WholePlan<keyof typeof watched
           name: "wait for the caller's end",
           call: "read",
           args: [watched.caller, place("waitStatus"), 1],
+          flow: tolerate,
+        },
+        // poll(2) tells of changes since the last read only.
+        {
+          name: "wait until it is gone",
+          call: "read",
+          args: [watched.events, place("identity"), identityRecord.bytes],
           flow: tolerate,
         },
         {

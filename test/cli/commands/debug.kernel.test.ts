@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { expect, it } from "vitest";
+import { cgroupTree, findCgroup2Mount } from "../../../src/effects/cgroup/cgroup.ts";
 import { startAgent, startedTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { hostFolder } from "../../support/host/temporaryFolder.ts";
@@ -135,6 +136,9 @@ it("ends with its caller, however that ends, and with all that it has started", 
   child.kill("SIGKILL");
   await expect.poll(() => [...running("sleep 556"), ...running("sleep 557")]).toEqual([]);
   await expect.poll(() => running("exec2-debug: ends with its caller")).toEqual([]);
+  const name = `exec2-debug-${child.pid}-`;
+  const cgroups = cgroupTree(findCgroup2Mount() ?? "").map(String);
+  expect(cgroups.filter((path) => path.includes(name))).toEqual([]);
 });
 
 it("leaves no process when its program ends", async () => {
