@@ -113,7 +113,14 @@ function decidingEnds(record: Recorded["record"], main: number | undefined): Pro
 }
 
 function lastCallOf({ thread, at }: ProcessEnd, record: Recorded["record"]): FailedCall | undefined {
-  return failedCalls(record).findLast((each) => (each.thread ?? each.pid) === thread && each.at <= at);
+  return failedCalls(record).findLast(
+    (each) => (each.thread ?? each.pid) === thread && each.at <= at && !isOfTrace(each),
+  );
+}
+
+/** Whether Python looked for the source of code that has none, such as `<string>`, for its stack trace. */
+function isOfTrace({ error, object }: FailedCall): boolean {
+  return error === "ENOENT" && object !== null && /\/<[^/]*>$/.test(object);
 }
 
 function isSoon(earlier: { readonly at: number }, end: ProcessEnd): boolean {
