@@ -1,18 +1,21 @@
 /** A tool in the kernel that watches runs: it is open if the options want it and the host can; otherwise says why not. */
 import { BehaviorSubject, type Observable } from "rxjs";
 import { messageOf } from "../base/errors.ts";
-import type { Logger } from "../base/hclog.ts";
 
 interface Watching<Watched> extends Disposable {
   watch(cgroup: string): Watched;
 }
 
+/** Its lines in the agent's log. */
+interface KernelToolLog {
+  notOpen(level: "warn" | "info", fields: { readonly reason: string }): void;
+  notWatching(fields: { readonly cgroup: string; readonly reason: string }): void;
+}
+
 interface KernelToolParts<Tool> {
-  /** As a sentence begins with it in the agent's log. */
-  readonly name: string;
   /** Loads its module, too, because most plugins have no such tool. */
   readonly open: (cgroupMount: string | undefined) => Promise<Tool>;
-  readonly log: Logger;
+  readonly log: KernelToolLog;
 }
 
 export class KernelTool<Tool extends Watching<Watched>, Watched> implements Disposable {
@@ -51,14 +54,14 @@ export class KernelTool<Tool extends Watching<Watched>, Watched> implements Disp
       return;
     }
     if (this.#tool !== undefined) return;
-    const { name, open, log } = this.#parts;
+    const { open, log } = this.#parts;
     try {
       this.#tool = await open(cgroupMount);
       this.#problem.next(undefined);
     } catch (thrown) {
       const reason = messageOf(thrown);
       this.#problem.next(reason);
-      log[mode === "on" ? "warn" : "info"](`${name} is not open`, { reason });
+      log.notOpen(mode === "on" ? "warn" : "info", { reason });
     }
   }
 
@@ -71,8 +74,7 @@ export class KernelTool<Tool extends Watching<Watched>, Watched> implements Disp
     try {
       return this.#tool?.watch(cgroup);
     } catch (thrown) {
-      const { name, log } = this.#parts;
-      log.warn(`${name} does not watch a task`, { cgroup, reason: messageOf(thrown) });
+      this.#parts.log.notWatching({ cgroup, reason: messageOf(thrown) });
       return undefined;
     }
   }

@@ -10,5 +10,11 @@ export function makeRecorder(log: Logger): Recorder {
     const { BlackBox } = await import("../../effects/blackBox/blackBox.ts");
     return await BlackBox.open(mount);
   };
-  return new KernelTool({ name: "the black box", open, log });
+  return new KernelTool({
+    open,
+    log: {
+      notOpen: (level, fields) => log[level]("the black box is not open", fields),
+      notWatching: (fields) => log.warn("the black box does not watch a task", fields),
+    },
+  });
 }

@@ -10,5 +10,11 @@ export function makeObserver(log: Logger): Observer {
     const { Observatory } = await import("../../effects/observe/observatory.ts");
     return await Observatory.open(mount);
   };
-  return new KernelTool({ name: "the set of what tasks use", open, log });
+  return new KernelTool({
+    open,
+    log: {
+      notOpen: (level, fields) => log[level]("the set of what tasks use is not open", fields),
+      notWatching: (fields) => log.warn("the set of what tasks use does not watch a task", fields),
+    },
+  });
 }

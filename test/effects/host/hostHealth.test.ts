@@ -126,6 +126,7 @@ describe("attributes", () => {
       "driver.exec2.root": "private",
       "driver.exec2.denials": true,
       "driver.exec2.black_box": false,
+      "driver.exec2.observe": false,
       "driver.exec2.egress": true,
       "driver.exec2.journald": false,
       "driver.exec2.landlock.abi": 6,

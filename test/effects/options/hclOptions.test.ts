@@ -38,6 +38,7 @@ test("the plugin's options have this hclspec", () => {
       journal_namespace: attr("journal_namespace", "string"),
       log_max_files: withDefault(attr("log_max_files", "number"), "10"),
       log_max_file_size: withDefault(attr("log_max_file_size", "string"), '"10"'),
+      keep_output: withDefault(attr("keep_output", "string"), '"none"'),
       allow_root: withDefault(attr("allow_root", "bool"), "false"),
       allow_caps: attr("allow_caps", "list(string)"),
       seccomp: withDefault(attr("seccomp", "string"), '"default"'),
@@ -72,6 +73,8 @@ test("the plugin's options have this hclspec", () => {
       metrics: withDefault(attr("metrics", "string"), '""'),
       exit_message: withDefault(attr("exit_message", "string"), '"cause"'),
       traces: withDefault(attr("traces", "bool"), "false"),
+      otlp_metrics: withDefault(attr("otlp_metrics", "bool"), "false"),
+      otlp_events: withDefault(attr("otlp_events", "bool"), "false"),
       state_dir: withDefault(attr("state_dir", "string"), '"/var/lib/nomad-driver-exec2"'),
     },
   });

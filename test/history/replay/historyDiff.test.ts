@@ -164,9 +164,10 @@ it.each(eventTypes)("every ignored field of %s exists", (type) => {
   const blackBox = { missed: [], calls: [], signals: [], crash: null };
   const used = { bytes: 4096, files: 1 };
   const limit = { limitBytes: 2 ** 20, project: 1, sharedProject: 2 };
+  const kept = { stdout: "", stderr: "failed" };
   const whole =
     type === "exited"
-      ? event("exited", { oom, cause, blackBox, disk: used, changes: ["user differs"] })
+      ? event("exited", { oom, cause, blackBox, disk: used, kept, changes: ["user differs"] })
       : type === "sandboxed"
         ? event("sandboxed", { disk: limit })
         : event(type);

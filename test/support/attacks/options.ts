@@ -263,6 +263,10 @@ export const ownTests = {
   traces: ["test/attacks/records.kernel.test.ts", "%s go to who listens at the collector's address"],
   otlpMetrics: ["test/attacks/records.kernel.test.ts", "%s go to who listens at the collector's address"],
   otlpEvents: ["test/attacks/records.kernel.test.ts", "%s go to who listens at the collector's address"],
+  keepOutput: [
+    "test/cli/commands/keptOutput.kernel.test.ts",
+    "is shown by logs and why once its folder is gone, and has no secret",
+  ],
   // Every plugin of the attacks has one of its own, whose event log they try to read.
   stateDir: ["test/support/attacks/options.test.ts", "no option of a job reaches"],
 } as const satisfies Readonly<Record<string, readonly [file: string, title: string]>>;
