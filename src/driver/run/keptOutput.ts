@@ -4,11 +4,10 @@ import type { Secrets } from "../../base/masking.ts";
 import { destinationOf } from "../../effects/logs/destination.ts";
 import { LogFiles, logPlaces } from "../../effects/logs/logFiles.ts";
 import { collectorMs } from "../../history/cause/diagnose.ts";
+import type { KeptEnd } from "../../history/keptEnd.ts";
 import type { Exit } from "../../machines/events/ending.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
-
-type Kept = NonNullable<EventData<"exited">["kept"]>;
 
 /** The most bytes of both streams together. */
 export const keptBytes = 64 * 1024;
@@ -26,7 +25,7 @@ export async function keptOutput(
   { endedAt }: Pick<Exit, "endedAt">,
   secrets: Secrets,
   until: EventData<"exited">["output"],
-): Promise<Kept | undefined> {
+): Promise<KeptEnd | undefined> {
   const from = sandbox?.output ?? null;
   const { to } = destinationOf(request);
   if (!secrets.isComplete || from === null || to === "journald") return undefined;
@@ -52,7 +51,7 @@ export async function keptOutput(
 }
 
 /** The last bytes of both streams: half of the room is for each, and what one does not need is the other's. */
-export function lastOf(stdout: Buffer, stderr: Buffer, room = keptBytes): Kept {
+export function lastOf(stdout: Buffer, stderr: Buffer, room = keptBytes): KeptEnd {
   const half = Math.floor(room / 2);
   const outBytes = Math.min(stdout.length, Math.max(half, room - stderr.length));
   const errBytes = Math.min(stderr.length, room - outBytes);

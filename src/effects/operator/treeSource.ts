@@ -77,10 +77,11 @@ export async function* entriesBelow(top: number, watch: SourceWatch): AsyncGener
   for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
     for await (const entry of entriesIn(top, folder, watch)) {
       if (entry.kind === "folder") waiting.push(entry.path);
+      // Within a folder, too: a single one may have any number of them.
+      if (waiting.length > maxWaiting)
+        throw new DriverError("COPY_FAILED", `it has more than ${maxWaiting} folders that wait to be copied`);
       yield entry;
     }
-    if (waiting.length > maxWaiting)
-      throw new DriverError("COPY_FAILED", `it has more than ${maxWaiting} folders that wait to be copied`);
   }
 }
 

@@ -73,12 +73,19 @@ export class TreeTarget {
     }
   }
 
-  /** Gives the folders that were made their modes. */
+  /**
+   * Gives the folders that were made their modes.
+   * @throws DriverError `COPY_FAILED`, such as for a folder that was removed meanwhile
+   */
   finish(): void {
     for (const { path, mode } of this.#made.toReversed()) {
-      using opened = new DisposableStack();
-      const folder = opened.adopt(this.#open(path), closeSync);
-      this.#as(() => chmodSync(`/proc/self/fd/${folder}`, mode));
+      try {
+        using opened = new DisposableStack();
+        const folder = opened.adopt(this.#open(path), closeSync);
+        this.#as(() => chmodSync(`/proc/self/fd/${folder}`, mode));
+      } catch (thrown) {
+        throw failureAt(path, thrown);
+      }
     }
   }
 

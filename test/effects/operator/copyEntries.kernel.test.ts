@@ -13,6 +13,7 @@ import {
   readFileSync,
   readlinkSync,
   readSync,
+  rmdirSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -140,6 +141,16 @@ describe("a copy", () => {
     });
     await expect(copying).rejects.toMatchObject({ code: "COPY_FAILED" });
     expect(readdirSync(`${into}/copy`)).toEqual([]);
+  });
+
+  it("fails as a copy for a folder that is removed before it has its mode", async () => {
+    const [from, into] = [temporaryFolder(), temporaryFolder()];
+    mkdirSync(`${from}/made`);
+    const progress = () => void (existsSync(`${into}/copy/made`) && rmdirSync(`${into}/copy/made`));
+    await expect(copy(from, into, "copy", { progress })).rejects.toMatchObject({
+      code: "COPY_FAILED",
+      failed: { errno: "ENOENT", path: "copy/made" },
+    });
   });
 
   it("follows no link out of the source that takes a folder's place", async () => {
