@@ -1,6 +1,6 @@
 /** A running task that an operator reaches from outside its sandbox: each act is recorded before it is done. */
-import { readFileSync } from "node:fs";
 import { DriverError } from "../../base/errors.ts";
+import { readKernelFile } from "../../effects/kernel/kernelFiles.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { entryOfUid } from "../../effects/users/passwd.ts";
 import type { OperatorAct } from "../../machines/events/operator.ts";
@@ -51,16 +51,8 @@ const noLogin = 0xffffffff;
  * Root is trusted here: the record is for people, not a proof.
  */
 function operatorName(): string {
-  const login = Number(readOwn("/proc/self/loginuid") ?? noLogin);
-  const name = (uid: number) => entryOfUid(readOwn("/etc/passwd") ?? "", uid)?.name ?? `uid ${uid}`;
+  const login = Number(readKernelFile("/proc/self/loginuid") ?? noLogin);
+  const name = (uid: number) => entryOfUid(readKernelFile("/etc/passwd") ?? "", uid)?.name ?? `uid ${uid}`;
   if (login !== noLogin) return name(login);
   return process.env.SUDO_USER || name(process.getuid?.() ?? 0);
-}
-
-function readOwn(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return undefined;
-  }
 }
