@@ -114,6 +114,7 @@ function services(): DriverServices {
     denials: { add: none, handOut: none, settle: async () => none(), ended: none, tracker },
     usage: { watch: none, finish: async () => none() },
     recorder: { watch: none },
+    observer: { tool: undefined },
   } as unknown as DriverServices;
 }
 
