@@ -193,7 +193,7 @@ describe("of a task that another plugin has started, the log has", () => {
   test("the cause with masked values, if its environment can be read", async () => {
     const cause = await causeOf(`touch $NOMAD_TASK_DIR/up; ${waits}; ${fails("$TOKEN")}`, true);
     expect(cause).toMatchObject({
-      kind: "missing_path",
+      grade: "words",
       line: expect.stringContaining(`/nosuch/${referTo("TOKEN")}`),
     });
   });
