@@ -35,6 +35,7 @@ test("Fingerprint: this machine is healthy, and reports its features", async () 
       "driver.exec2.denials.problem": expect.any(String),
     }),
     "driver.exec2.black_box": false,
+    "driver.exec2.observe": false,
     // Depends on the host's bpf(2) and cgroup v2.
     "driver.exec2.egress": expect.any(Boolean),
     "driver.exec2.journald": false,
