@@ -313,10 +313,10 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
   });
 
   test("a denial that a task repeats until it gives up is the cause of its failure", async () => {
-    const gives = "for i in $(seq 12); do cat /etc/passwd; sleep 0.25; done; exit 3";
+    const gives = "for i in $(seq 12); do cat /etc/passwd; sleep 0.25; done; exit 1";
     const command = { command: "sh", args: ["-c", gives], log_collection: "driver" };
     const task = makeAllocation().config(command, noCollector);
-    expect(await runTask(agent, task)).toMatchObject({ exitCode: 3 });
+    expect(await runTask(agent, task)).toMatchObject({ exitCode: 1 });
     const history = await historyOf(agent, task.id);
     expect(history.finalState.context.exit?.cause).toMatchObject({
       kind: "denied",
