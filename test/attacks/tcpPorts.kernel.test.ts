@@ -27,17 +27,20 @@ describe("connect_tcp", () => {
     expect(await attempt(connecting(port), { connectTcp: [port] }, true)).toBe("connected");
   });
 
-  it("can be bypassed by TCP Fast Open, which connects by sending, only without the filter", async (context) => {
+  it("cannot be bypassed with the filter by TCP Fast Open, which connects by sending", async (context) => {
     requireSysctl(context, "net/ipv4/tcp_fastopen", (value) => (value & 1) !== 0);
     const { port, connections } = await server();
     const script = `
       socket(my $socket, PF_INET, SOCK_STREAM, 0) or die;
       my $sent = send($socket, "hello", 0x20000000, pack_sockaddr_in(${port}, INADDR_LOOPBACK));
       print $sent ? "sent" : $!;`;
-    expect(await attempt(script, none, false)).toBe("sent");
-    await expect.poll(() => connections()).toBe(1);
+    const unfiltered = await attempt(script, none, false);
+    // Landlock itself judges this way of connecting in newer kernels (6.18.44 does, 6.12 does not).
+    expect(["sent", "Permission denied"]).toContain(unfiltered);
+    const made = unfiltered === "sent" ? 1 : 0;
+    await expect.poll(() => connections()).toBe(made);
     expect(await attempt(script, none, true)).toBe("Operation not supported");
-    expect(connections()).toBe(1);
+    expect(connections()).toBe(made);
   });
 
   it("applies even without the filter to TCP Fast Open that connects first", async (context) => {
