@@ -1,13 +1,13 @@
 /**
- * Makes dist/release: a Debian package, one for RPM and an archive for each architecture, the bill of materials, the
- * provenance, and the checksums of all of them. The same sources give the same bytes. `RELEASE_KEY`, the path
+ * Makes dist/release: a Debian package, one for RPM and an archive for each architecture, the bill of materials with
+ * what is known of vulnerabilities in it (VEX), the provenance, and the checksums of all of them. The same sources give the same bytes. `RELEASE_KEY`, the path
  * of an SSH key, signs the checksums. Installs nothing on this machine.
  *
  * `node scripts/release.ts [--deb] [--quick] [x64] [arm64]`: `--deb` makes only the Debian packages.
  * `--quick` compresses as little as possible, for tests. By default, both architectures are built.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../src/base/version.ts";
 import type { Architecture } from "../src/effects/kernel/systemCalls.ts";
@@ -17,7 +17,7 @@ import { missingFrom, releasePackages } from "./hostPackages.mjs";
 import { buildInspectorPage } from "./inspectorPage.ts";
 import { licences } from "./release/content.ts";
 import { buildArchive, buildDeb, buildRpm } from "./release/packages.ts";
-import { billOfMaterials, checksumsOf, provenance, sign } from "./release/statements.ts";
+import { billOfMaterials, checksumsOf, exploitability, provenance, sign } from "./release/statements.ts";
 
 const root = join(import.meta.dirname, "..");
 const folder = join(root, "dist/release");
@@ -56,9 +56,14 @@ for (const arch of architectures) {
   if (!onlyDeb) files.push(buildRpm(input, folder), buildArchive(input, folder));
 }
 if (!onlyDeb) {
-  const bom = join(folder, `nomad-driver-exec2-${version}.cdx.json`);
-  writeFileSync(bom, billOfMaterials(date));
-  files.push(bom);
+  const bill = billOfMaterials(date);
+  const known = JSON.parse(readFileSync(join(root, "packaging/vulnerabilities.json"), "utf8"));
+  const [bom, vex] = ["cdx.json", "vex.cdx.json"].map((end) =>
+    join(folder, `nomad-driver-exec2-${version}.${end}`),
+  );
+  writeFileSync(bom, bill);
+  writeFileSync(vex, exploitability(bill, known));
+  files.push(bom, vex);
   const statement = join(folder, "provenance.json");
   writeFileSync(statement, provenance(files, git("rev-parse", "HEAD")));
   files.push(statement);

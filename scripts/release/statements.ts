@@ -73,6 +73,62 @@ function librariesOfNode() {
     }));
 }
 
+/** packaging/vulnerabilities.json: what is known of published vulnerabilities in the executable's parts. */
+export interface KnownVulnerabilities {
+  /** When advisories for all parts were last looked up (YYYY-MM-DD); null: never. */
+  readonly lookedUp: string | null;
+  readonly statements: readonly {
+    /** CVE-…, GHSA-… */
+    readonly id: string;
+    /** Names in the bill of materials; "nomad-driver-exec2" is the executable itself. */
+    readonly parts: readonly string[];
+    /** A word of CycloneDX: not_affected, in_triage, exploitable, resolved. */
+    readonly state: string;
+    /** For not_affected, a word of CycloneDX: code_not_reachable, requires_configuration, … */
+    readonly justification?: string;
+    /** What a reader needs to judge it: which code is not reached and why, or what to do. */
+    readonly detail: string;
+  }[];
+}
+
+/**
+ * The VEX statement (CycloneDX) to a bill of materials: which published vulnerabilities of its parts concern the
+ * executable. Without a date of looking up it says that nobody has looked.
+ * @throws Error if a statement names a part that the bill lacks, so that none outlives its part unnoticed
+ */
+export function exploitability(bill: string, known: KnownVulnerabilities): string {
+  const bom = JSON.parse(bill);
+  const parts: Component[] = [bom.metadata.component, ...bom.components];
+  const document = bom.serialNumber.replace("urn:uuid:", "urn:cdx:");
+  const linksTo = (id: string, name: string) => {
+    const found = parts.filter((part) => part.name === name);
+    if (found.length === 0)
+      throw new Error(`${id} is said of ${name}, which is not in the bill of materials`);
+    return found.map((part) => ({
+      ref: `${document}/${bom.version}#${encodeURIComponent(part["bom-ref"])}`,
+    }));
+  };
+  const lookedUp = known.lookedUp ?? "never";
+  const vex = {
+    $schema: bom.$schema,
+    bomFormat: bom.bomFormat,
+    specVersion: bom.specVersion,
+    serialNumber: `urn:uuid:${uuidOf(bill + JSON.stringify(known))}`,
+    version: 1,
+    metadata: {
+      timestamp: bom.metadata.timestamp,
+      component: bom.metadata.component,
+      properties: [{ name: "nomad-driver-exec2:advisories-looked-up", value: lookedUp }],
+    },
+    vulnerabilities: known.statements.map(({ id, parts: names, state, justification, detail }) => ({
+      id,
+      analysis: { state, ...(justification !== undefined && { justification }), detail },
+      affects: names.flatMap((name) => linksTo(id, name)),
+    })),
+  };
+  return `${JSON.stringify(vex, undefined, 2)}\n`;
+}
+
 /** A UUID that is computed from a text: RFC 9562, version 8. */
 function uuidOf(text: string): string {
   const digest = sha256(Buffer.from(text));

@@ -4,7 +4,13 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
 import { packagesOfThePage } from "../../../scripts/release/content.ts";
-import { billOfMaterials, checksumsOf, provenance, sign } from "../../../scripts/release/statements.ts";
+import {
+  billOfMaterials,
+  checksumsOf,
+  exploitability,
+  provenance,
+  sign,
+} from "../../../scripts/release/statements.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
@@ -41,6 +47,52 @@ describe("the bill of materials", () => {
     expect(bom.metadata.timestamp).toBe("2025-11-24T16:00:00.000Z");
     expect(JSON.stringify(bom)).not.toContain(root);
     expect(JSON.parse(billOfMaterials(date))).toEqual(bom);
+  });
+});
+
+describe("the statement on vulnerabilities", () => {
+  const statement = {
+    id: "CVE-2099-0001",
+    parts: ["lmdb", "nomad-driver-exec2"],
+    state: "not_affected",
+    justification: "code_not_reachable",
+    detail: "Dumps are never loaded.",
+  };
+
+  it("points at the parts in the bill of materials, and says when advisories were looked up", (context) => {
+    const { bom } = billFor(context);
+    const vex = JSON.parse(
+      exploitability(JSON.stringify(bom), { lookedUp: "2099-01-02", statements: [statement] }),
+    );
+    const links = ["lmdb", "nomad-driver-exec2"].map((name) => {
+      const part = [bom.metadata.component, ...bom.components].find((each) => each.name === name);
+      return `${bom.serialNumber.replace("urn:uuid:", "urn:cdx:")}/1#${encodeURIComponent(part["bom-ref"])}`;
+    });
+    const { id, analysis, affects } = vex.vulnerabilities[0];
+    expect(affects.map(({ ref }: { ref: string }) => ref)).toEqual(links);
+    const { state, justification, detail } = statement;
+    expect([id, analysis]).toEqual([statement.id, { state, justification, detail }]);
+    expect(vex.metadata.properties[0].value).toBe("2099-01-02");
+  });
+
+  it("says so if nobody has looked", (context) => {
+    const vex = JSON.parse(
+      exploitability(JSON.stringify(billFor(context).bom), { lookedUp: null, statements: [] }),
+    );
+    expect([vex.metadata.properties[0].value, vex.vulnerabilities]).toEqual(["never", []]);
+  });
+
+  it("is not made of a part that the bill of materials lacks", (context) => {
+    const bill = JSON.stringify(billFor(context).bom);
+    const gone = { ...statement, parts: ["left-pad"] };
+    expect(() => exploitability(bill, { lookedUp: null, statements: [gone] })).toThrow(
+      "CVE-2099-0001 is said of left-pad, which is not in the bill of materials",
+    );
+  });
+
+  it("can be made of the record for the next release", (context) => {
+    const known = JSON.parse(readFileSync(join(root, "packaging/vulnerabilities.json"), "utf8"));
+    expect(() => exploitability(JSON.stringify(billFor(context).bom), known)).not.toThrow();
   });
 });
 
@@ -107,9 +159,12 @@ it("a signature counts as SECURITY.md says: for the key's purpose, and in the ke
   expect(isValid(replaced, "-O", "verify-time=20200601")).toBe(true);
 });
 
+let bill: string | undefined;
+
 function billFor(context: TestContext) {
   requireTools(context, "npm");
-  const bom = JSON.parse(billOfMaterials(date));
+  bill ??= billOfMaterials(date);
+  const bom = JSON.parse(bill);
   const names: string[] = bom.components.map(({ name }: { name: string }) => name);
   return { bom, names };
 }
