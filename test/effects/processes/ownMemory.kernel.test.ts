@@ -105,7 +105,9 @@ it("the heap after a collection is hardly larger than before the garbage", async
   await new Promise(setImmediate);
   collectGarbage();
   expect(objects).toHaveLength(4_000);
-  const spaces = getHeapSpaceStatistics().map(({ space_name, space_size }) => `${space_name} ${space_size}`);
+  const spaces = getHeapSpaceStatistics().map(
+    ({ space_name: name, space_size: size, space_used_size: used }) => `${name} ${used} of ${size}`,
+  );
   expect(heapBytes() - before, spaces.join(", ")).toBeLessThan(5 << 20);
 });
 
