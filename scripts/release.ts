@@ -58,9 +58,8 @@ for (const arch of architectures) {
 if (!onlyDeb) {
   const bill = billOfMaterials(date);
   const known = JSON.parse(readFileSync(join(root, "packaging/vulnerabilities.json"), "utf8"));
-  const [bom, vex] = ["cdx.json", "vex.cdx.json"].map((end) =>
-    join(folder, `nomad-driver-exec2-${version}.${end}`),
-  );
+  const bom = join(folder, `nomad-driver-exec2-${version}.cdx.json`);
+  const vex = join(folder, `nomad-driver-exec2-${version}.vex.cdx.json`);
   writeFileSync(bom, bill);
   writeFileSync(vex, exploitability(bill, known));
   files.push(bom, vex);
