@@ -9,6 +9,7 @@ import { addCp } from "./commands/cp/cpVerb.ts";
 import { addDebug } from "./commands/debug/debugVerb.ts";
 import { addDiff } from "./commands/diff/diffVerb.ts";
 import { addDoctor } from "./commands/doctor/doctorVerb.ts";
+import { addEgress } from "./commands/egress/egressVerb.ts";
 import { addEvents } from "./commands/events/eventsVerb.ts";
 import { addExec } from "./commands/exec/execVerb.ts";
 import { addExport } from "./commands/export/exportVerb.ts";
@@ -41,7 +42,7 @@ import { guardOutput, outputError } from "./terminal/output.ts";
 import { widthOf } from "./terminal/style.ts";
 
 const verbs = [
-  ...[addRun, addDoctor, addPs, addTop, addLogs, addExec, addLs, addCp, addDebug],
+  ...[addRun, addDoctor, addPs, addTop, addLogs, addExec, addLs, addCp, addDebug, addEgress],
   ...[addStop, addRestart, addSignal, addWait, addClean, addValidate],
   ...[addEvents, addWhy, addDiff, addInspect, addReplay, addMay, addExposure, addFleet, addSize, addPolicy],
   ...[addExport, addImport, addArchive, addPin, addUnpin],

@@ -9,6 +9,7 @@ import type { Logger } from "../base/hclog.ts";
 import { parseSignal } from "../base/signalNames.ts";
 import type { TaskId } from "../base/taskId.ts";
 import type { NodeTopology } from "../effects/cgroup/nodeTopology.ts";
+import type { EditedEgress, EgressEdit } from "../effects/egress/egressChange.ts";
 import { watchHost } from "../effects/host/hostFacts.ts";
 import type { TaskRequest } from "../effects/launch/taskRequest.ts";
 import type { LogPipes } from "../effects/logs/destination.ts";
@@ -18,6 +19,7 @@ import { hasEnded, isAlive } from "../machines/taskMachine.ts";
 import { quarantinedLogs } from "../store/folder/logFolders.ts";
 import { capabilitiesOf, exitResultOf, fingerprintOf, taskStatusOf } from "./answers.ts";
 import type {
+  ByWhom,
   CheckRequest,
   DriverPort,
   ExecOutcome,
@@ -207,6 +209,10 @@ export class Driver implements DriverPort {
     if (!isRecorded) throw notRunning(task, "an operator can only reach a running task");
     // If the log cannot be written, a running task's events are kept for later. Nobody acts unrecorded.
     await task.stored();
+  }
+
+  async changeEgress(taskId: TaskId, edit: EgressEdit, byWhom: ByWhom): Promise<EditedEgress> {
+    return await this.#find(taskId).run.parts.egress.change(edit, byWhom);
   }
 
   async destroyTask(taskId: TaskId, force: boolean): Promise<void> {

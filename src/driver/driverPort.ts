@@ -10,6 +10,7 @@ import type { DriverError } from "../base/errors.ts";
 import type { ProcessEnd } from "../base/taskEnd.ts";
 import type { TaskId } from "../base/taskId.ts";
 import type { NodeTopology } from "../effects/cgroup/nodeTopology.ts";
+import type { EditedEgress, EgressEdit } from "../effects/egress/egressChange.ts";
 import type { TerminalSize } from "../effects/exec/terminal.ts";
 import type { TaskRequest } from "../effects/launch/taskRequest.ts";
 import type { LogPipes } from "../effects/logs/destination.ts";
@@ -90,6 +91,12 @@ export interface DriverPort {
    * Rejects with `TASK_NOT_RUNNING`, or with `UNSUPPORTED` for an unknown act.
    */
   recordOperator(taskId: TaskId, request: OperatorRequest): Promise<void>;
+
+  /**
+   * Changes where a running task may connect. Resolves once the change is in the task's history and in force.
+   * Rejects with `CONFIG_INVALID`, `UNSUPPORTED`, `TASK_NOT_RUNNING`, `EGRESS_UNAVAILABLE` or `STORE_FAILED`.
+   */
+  changeEgress(taskId: TaskId, edit: EgressEdit, byWhom: ByWhom): Promise<EditedEgress>;
 
   /** Task events for people: first the unread ones, then new ones. Does not complete. */
   taskEvents(): Observable<TaskEventMessage>;
@@ -199,6 +206,12 @@ export interface OperatorRequest {
   readonly act: string;
   readonly what: string;
   readonly by: string;
+}
+
+/** An operator who changes something, by login, and why; the reason may be empty. */
+export interface ByWhom {
+  readonly by: string;
+  readonly reason: string;
 }
 
 export interface CheckRequest {

@@ -11,6 +11,7 @@ import { visible } from "../units/visible.ts";
 import type { EventBody, EventParts, EventTraits } from "./events/defineEvent.ts";
 import { denials } from "./events/denied.ts";
 import { disk } from "./events/disk.ts";
+import { egress } from "./events/egressChanged.ts";
 import { ending } from "./events/ending.ts";
 import { names } from "./events/names.ts";
 import { observations } from "./events/observed.ts";
@@ -29,6 +30,7 @@ export const eventCatalogue = {
   ...operator,
   ...denials,
   ...names,
+  ...egress,
   ...output,
   ...disk,
   ...observations,

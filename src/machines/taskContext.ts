@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { destinationOf } from "../effects/logs/destination.ts";
 import { diskHistory } from "./events/disk.ts";
+import { egressHistory } from "./events/egressChanged.ts";
 import { stopInProgress } from "./events/ending.ts";
 import { nameHistories } from "./events/names.ts";
 import { outputHistory } from "./events/output.ts";
@@ -17,6 +18,7 @@ export const contextSchema = z
   .object({
     request: requested.schema.nullable(),
     host: fingerprinted.schema.nullable(),
+    /** As it was made, but for `egress`, which has the present lists. */
     sandbox: sandboxed.schema.nullable(),
     process: started.schema.nullable(),
     /** Set if another driver has started the task. `sandbox` is null then. */
@@ -33,6 +35,8 @@ export const contextSchema = z
     denials: denied.schema,
     /** The names that the task may connect to, with their addresses. */
     names: nameHistories,
+    /** What operators have changed of the list of destinations. */
+    egress: egressHistory,
     output: outputHistory,
     /** How full the limits on its disk have become. */
     disk: diskHistory,
@@ -65,6 +69,7 @@ export const initialContext: TaskContext = {
   stalls: [],
   denials: { refusals: [], others: 0, lost: 0, domains: [] },
   names: [],
+  egress: { changes: 0, added: [] },
   output: { replacements: 0, lost: null, waits: false },
   disk: { own: 0, shared: 0 },
   signals: 0,

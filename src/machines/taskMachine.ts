@@ -54,6 +54,8 @@ const effectReports = {
   sendStopSignal: ["stopCommandEnded", "signalled"],
   /** Waits for the stop's timeout, unless the task ends first. */
   startKillTimer: ["stopTimedOut"],
+  /** Puts the task's present list of destinations in force, in place of the one before. */
+  limitEgress: [],
   /** Kills the task's main process. Init then ends the rest of the run. */
   killRun: ["forceKilled"],
   /** Stops watching the run, closes its descriptors, and removes its files. */
@@ -118,6 +120,7 @@ const whileAlive = {
   execExited: evolves,
   execsRepeated: evolves,
   operated: evolves,
+  egressChanged: { actions: ["evolve", "limitEgress"] },
   exited: { target: "exited", ...evolves },
   recovered: { target: "recovered", reenter: true, ...evolves },
   lost: { target: "lost", ...evolves },

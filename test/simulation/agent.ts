@@ -11,7 +11,7 @@ import { parsePluginOptions } from "../../src/driver/options/pluginOptions.ts";
 import type { TaskRequest } from "../../src/effects/launch/taskRequest.ts";
 import { parseTaskOptions } from "../../src/effects/parts.ts";
 import type { Checks } from "./checks.ts";
-import { egressDenied, egressOptions } from "./egress.ts";
+import { changedLists, type Egress, egressDenied, egressOptions } from "./egress.ts";
 import type { Kernel } from "./kernel.ts";
 import type { PendingCall, PluginProcess } from "./pluginProcess.ts";
 import type { Life } from "./scheduler.ts";
@@ -26,7 +26,7 @@ class PluginDied extends Error {}
 class Cancelled extends Error {}
 
 /** What an agent does with a run besides waiting for its end. */
-export type Action = "waits" | "stops" | "signals" | "destroys" | "inspects" | "executes";
+export type Action = "waits" | "stops" | "signals" | "destroys" | "inspects" | "executes" | "changes";
 
 export interface Job {
   readonly alloc: string;
@@ -69,6 +69,7 @@ export interface AgentWorld {
   readonly tolerates: (text: string) => boolean;
   /** Whether there is something that no task reaches. */
   readonly limitsEgress: boolean;
+  readonly egress: Pick<Egress, "changes">;
   launchPlugin(): PluginProcess;
   newTaskId(alloc: string): TaskId;
 }
@@ -313,6 +314,12 @@ export class Agent {
       case "executes":
         await this.#execute(handle);
         return;
+      case "changes":
+        for (let changes = 1 + random.below(4); changes > 0; changes -= 1) {
+          await this.#changeEgress(handle);
+          await this.#sleep(random.below(200));
+        }
+        return;
       case "signals":
         checks.asks(taskId);
         await this.#insist(handle, `SignalTask ${taskId}`, (driver) => driver.signalTask(taskId, "SIGUSR1"));
@@ -329,6 +336,24 @@ export class Agent {
         checks.asks(taskId);
         await this.#destroy(taskId);
     }
+  }
+
+  /** An operator changes where the task may connect, and asks again if the plugin dies meanwhile. */
+  async #changeEgress(handle: Handle): Promise<void> {
+    const { egress, kernel, limitsEgress } = this.#world;
+    const { taskId } = handle;
+    const list = kernel.scheduler.random.pick(changedLists);
+    if (!limitsEgress) return;
+    egress.changes(taskId, list, false);
+    await this.#insist(
+      handle,
+      `ChangeEgress ${taskId}`,
+      (driver) => driver.changeEgress(taskId, { set: list, add: [], remove: [] }, { by: "root", reason: "" }),
+      () => egress.changes(taskId, list, true),
+    ).catch((thrown: unknown) => {
+      // The task has no list of its own.
+      if (codeOf(thrown) !== "UNSUPPORTED") throw thrown;
+    });
   }
 
   /** Runs a command, as a script check does. It dies with its plugin. */

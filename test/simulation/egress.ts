@@ -37,6 +37,18 @@ import { simulated } from "./simulated.ts";
 export const egressOptions = { egress: ["10.0.0.0/8", "api.example.org", "db.example.org"] };
 export const egressDenied = ["10.6.6.6"];
 const names = ["api.example.org", "db.example.org"];
+
+/** What an operator makes of a task's list. */
+const ranges = { listed: "10.0.0.0/8", unlisted: ["192.0.2.0/24", "203.0.113.0/24"] };
+export const changedLists: readonly (readonly string[])[] = [
+  [],
+  [ranges.listed],
+  ranges.unlisted,
+  names,
+  [ranges.listed, ...names],
+  [...ranges.unlisted, ...names],
+  [...ranges.unlisted, ranges.listed, ...names],
+];
 const listed = ["10.0.0.1", "10.200.0.9"];
 const unlisted = ["192.0.2.9", "203.0.113.7"];
 const port = 5432;
@@ -73,6 +85,8 @@ export class Egress {
   onWrong: (what: string) => void = () => undefined;
   /** The names in the hosts file of each run, by the run's folder. */
   readonly hosts = new Map<string, readonly ResolvedHost[]>();
+  /** The lists of each task that may be in force: several while nobody knows whether a change has been made. */
+  readonly #lists = new Map<string, readonly (readonly string[])[]>();
   readonly #kernel: Kernel;
   readonly #current: () => PluginProcess;
   readonly #plugins = new Set<PluginProcess>();
@@ -100,6 +114,24 @@ export class Egress {
       if (limits !== undefined) this.#runProgram(run, limits, folders.get(run) ?? "", then);
     };
     this.#install();
+  }
+
+  /** To be called before a change is asked for, and when it is answered. */
+  changes(taskId: string, list: readonly string[], isAnswered: boolean): void {
+    this.#lists.set(taskId, isAnswered ? [list] : [...this.#listsOf(taskId), list]);
+  }
+
+  #listsOf(taskId: string): readonly (readonly string[])[] {
+    return this.#lists.get(taskId) ?? [egressOptions.egress];
+  }
+
+  /** Whether a task with a list reaches these; undefined if nobody knows. */
+  #isListed(taskId: string, kind: "listed" | "unlisted" | "named" | "denied"): boolean | undefined {
+    const [unlisted] = ranges.unlisted;
+    const [named] = names;
+    const entry = { listed: ranges.listed, unlisted, named, denied: "" }[kind] ?? "";
+    const answers = new Set(this.#listsOf(taskId).map((list) => list.includes(entry)));
+    return answers.size === 1 ? answers.has(true) : undefined;
   }
 
   /**
@@ -134,8 +166,7 @@ export class Egress {
       const named = (this.hosts.get(runFolder) ?? []).flatMap((each) => [...each.addresses]);
       const kind = random.pick(["listed", "unlisted", "unlisted", "denied", "named", "named"] as const);
       const addresses = { listed, unlisted, denied: egressDenied, named }[kind];
-      const mayConnect =
-        kind === "listed" || kind === "named" || (kind === "unlisted" && limits === "denied");
+      const mayConnect = limits === "denied" ? kind !== "denied" : this.#isListed(run.taskId, kind);
       if (addresses.length > 0) this.#connect(run, random.pick(addresses), kind, mayConnect);
       if (left > 0)
         then(random.below(random.chance(30) ? 5_000 : 60), "connects again", () => connect(left - 1));
@@ -143,7 +174,8 @@ export class Egress {
     then(random.below(20), "connects", () => connect(random.pick([3, 20, 60])));
   }
 
-  #connect(run: RunTruth, address: string, kind: string, mayConnect: boolean): void {
+  /** @param mayConnect undefined if nobody knows */
+  #connect(run: RunTruth, address: string, kind: string, mayConnect: boolean | undefined): void {
     const { taskId, task } = run;
     const cgroup = task?.cgroup;
     if (cgroup === undefined || task === undefined) return;
@@ -154,7 +186,7 @@ export class Egress {
       const program = `/bin/${taskId}`;
       this.#tell(ring, value, taskId, refusalOf(this.#idOf(cgroup), { address, pid: task.pid, program }));
     });
-    if (isAllowed === mayConnect) return;
+    if (mayConnect === undefined || isAllowed === mayConnect) return;
     this.onWrong(`${taskId}: it ${isAllowed ? "reaches" : "does not reach"} ${address}, which is ${kind}`);
   }
 

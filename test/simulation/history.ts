@@ -148,6 +148,7 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
     tolerates: (text) =>
       (hasFailed && namesShortage(text)) || (overlapped && text.includes("the driver cannot work yet")),
     limitsEgress: plan.limitsEgress,
+    egress,
     launchPlugin,
     newTaskId: (alloc) => taskIdOf(alloc, ++tasks),
   };
@@ -314,8 +315,12 @@ const firstWideSeed = 1_000;
 /** In histories of these seeds, sandboxes also deny tasks something, and loggers write log files and are killed. */
 const firstFullSeed = 10_000;
 
-/** From this seed on, in two of seven histories the tasks have egress. The others are as before. */
+/**
+ * From this seed on, in two of seven histories the tasks have egress, and in one more an operator also changes it.
+ * The others are as before.
+ */
 const firstEgressSeed = 100_000;
+const changingRest = 5;
 
 const disturbances = [
   ...(["foreign process", "foreign process", "foreign process"] as const),
@@ -386,9 +391,10 @@ function shortagesOf(random: Random, now: () => number): Shortages {
 function planOf(random: Random, now: () => number, seed: number): Plan {
   const isWide = seed >= firstWideSeed;
   const isFull = seed >= firstFullSeed;
-  const limitsEgress = seed >= firstEgressSeed && [1, 2].includes(seed % 7);
+  const limitsEgress = seed >= firstEgressSeed && [1, 2, changingRest].includes(seed % 7);
   const actions: Action[] = ["waits", "stops", "signals", "destroys", "inspects"];
   if (isWide) actions.push("executes", "executes", "stops");
+  if (limitsEgress && seed % 7 === changingRest) actions.push("changes", "changes", "changes", "changes");
   const jobs = jobsOf(1 + random.below(3), () => ({
     runs: 1 + random.below(3),
     hasStopCommand: isWide && random.chance(40),

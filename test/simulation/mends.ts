@@ -280,6 +280,30 @@ export const mends: readonly Mend[] = [
     ],
   },
   {
+    title: "a change of egress that a plugin recorded and did not live to put in force is in force",
+    seed: 302951,
+    shows: /reach/,
+    without: [
+      {
+        file: "driver/egress/runEgress.ts",
+        text: "if (this.#confined.changes < history.changes) {",
+        by: "if (false) {",
+      },
+    ],
+  },
+  {
+    title: "a change of egress of a task that is over is answered",
+    seed: 100147,
+    shows: /never done: ChangeEgress/,
+    without: [
+      {
+        file: "driver/egress/runEgress.ts",
+        text: "if (!isOver()) await",
+        by: "await",
+      },
+    ],
+  },
+  {
     title: "a task is killed although the host is short of descriptors for a moment",
     refused: ["pidfd_open", 8, "EMFILE"],
     shows: /TASK_STILL_RUNNING/,

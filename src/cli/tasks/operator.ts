@@ -50,7 +50,7 @@ const noLogin = 0xffffffff;
  * The login behind this process. The kernel keeps it over sudo (`loginuid`); where it does not, sudo tells the name.
  * Root is trusted here: the record is for people, not a proof.
  */
-function operatorName(): string {
+export function operatorName(): string {
   const login = Number(readKernelFile("/proc/self/loginuid") ?? noLogin);
   const name = (uid: number) => entryOfUid(readKernelFile("/etc/passwd") ?? "", uid)?.name ?? `uid ${uid}`;
   if (login !== noLogin) return name(login);

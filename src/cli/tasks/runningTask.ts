@@ -7,12 +7,13 @@ import type { PluginConnection } from "../../grpc/pluginClient.ts";
 import { readHistory } from "../../history/replay/storedHistory.ts";
 import type { RunRequest } from "../../localAgent/work/runControl.ts";
 import { suspendedRun } from "../../localAgent/work/workFolder.ts";
+import type { TaskEvent } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { openPluginSocket } from "../../store/folder/pluginAddress.ts";
 import { isLocal } from "../../store/folder/stateFolder.ts";
 import { visible } from "../../units/visible.ts";
 import { EventLogs } from "../histories/eventLogs.ts";
-import { foldReadable } from "../histories/readHistory.ts";
+import { foldReadable, readable } from "../histories/readHistory.ts";
 import { requireRoot } from "../requireRoot.ts";
 import { printNote } from "../terminal/output.ts";
 
@@ -21,6 +22,8 @@ export interface RunningTask {
   /** The state folder of its plugin. */
   readonly stateFolder: string;
   readonly context: TaskContext;
+  /** Those that this version of the driver can read. */
+  readonly events: readonly TaskEvent[];
 }
 
 /**
@@ -36,8 +39,10 @@ export async function findRunningTask(
   requireRoot(whyRoot);
   await using logs = await EventLogs.open(stateDir);
   const run = logs.findRunning(name);
-  const { context } = foldReadable(readHistory(run.reader, run.id));
-  return { id: run.id, stateFolder: logs.stateFolderOf(run) ?? stateDir, context };
+  const history = readHistory(run.reader, run.id);
+  const { context } = foldReadable(history);
+  const events = history.flatMap((event) => readable(event) ?? []);
+  return { id: run.id, stateFolder: logs.stateFolderOf(run) ?? stateDir, context, events };
 }
 
 export interface ConnectedTask {

@@ -8,6 +8,7 @@ import { DriverError, messageOf } from "../../base/errors.ts";
 import type { Logger } from "../../base/hclog.ts";
 import { isConfined } from "../../effects/egress/confinedCgroups.ts";
 import { type EgressLists, type EgressTerms, egressLists, namesIn } from "../../effects/egress/egress.ts";
+import type { EditedEgress, EgressEdit } from "../../effects/egress/egressChange.ts";
 import type { ConfinedCgroup } from "../../effects/egress/egressControl.ts";
 import { destinationText, egressBlocker } from "../../effects/egress/egressDenial.ts";
 import type { EgressRefusal } from "../../effects/egress/egressRefusal.ts";
@@ -21,10 +22,13 @@ import { runFiles } from "../../effects/run/runFiles.ts";
 import type { ResolvedName } from "../../machines/events/names.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import type { RunDenials } from "../denials/runDenials.ts";
+import type { ByWhom } from "../driverPort.ts";
 import type { RecordedTask } from "../history/recordedTask.ts";
 import { requestedOptions } from "../history/startEvents.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
+import { retrying } from "../retry.ts";
 import type { RunGround, RunPart } from "../runPart.ts";
+import { notRunning } from "../taskErrors.ts";
 import type { NameBook, WatchedName } from "./nameBook.ts";
 import type { NodeEgress } from "./nodeEgress.ts";
 
@@ -37,6 +41,9 @@ const maxStartMs = 5_000;
  */
 const firstPauseMs = 1_000;
 const maxPauseMs = 600_000;
+
+/** As the driver names itself in the history, where it takes a change back. */
+const driverName = "exec2";
 
 interface Services {
   readonly egress: NodeEgress;
@@ -60,6 +67,18 @@ export class RunEgress implements EgressOfRun, RunPart {
   #before: readonly ResolvedName[] = [];
   /** The names as the events have them. */
   #recorded: readonly ResolvedName[] = [];
+  /** Name servers of the job. */
+  #servers: readonly string[] = [];
+  /** Resolves once the rules of the running task are known, or never will be. */
+  readonly #begun = Promise.withResolvers<void>();
+  /** The last change that was asked for: they are made one after the other. */
+  #changing: Promise<unknown> = Promise.resolve();
+  /** The names of a list that is about to be in force: all of them, and as the event has them. */
+  #next: { readonly watched: readonly WatchedName[]; readonly names: readonly ResolvedName[] } | undefined;
+  /** Number of changes that the rules in force contain. */
+  #changes = 0;
+  /** Why the last change is not in force; undefined if it is. */
+  #refusal: DriverError | undefined;
   #pauseMs = firstPauseMs;
   #timer: NodeJS.Timeout | undefined;
   #isReleased = false;
@@ -85,11 +104,9 @@ export class RunEgress implements EgressOfRun, RunPart {
   async resolve({ dns, network }: Pick<TaskRequest, "dns" | "network">): Promise<void> {
     const { egress, log } = this.#services();
     const { names } = await egress.tools();
-    this.#watch(names, dns?.servers ?? [], network);
-    if (this.#watched.length > 0) {
-      const tried = Promise.all(this.#watched.map((name) => name.tried));
-      await Promise.race([tried, pause(maxStartMs, undefined, { ref: false })]);
-    }
+    this.#servers = dns?.servers ?? [];
+    this.#watched = this.#watch(names, this.#lists?.allowed ?? [], network);
+    await tried(this.#watched);
     this.#recorded = this.#now();
     for (const { name, addresses, problem } of this.#recorded) {
       if (addresses.length > 0) continue;
@@ -116,9 +133,11 @@ export class RunEgress implements EgressOfRun, RunPart {
   }
 
   begin(): void {
-    void this.#resume().catch((thrown: unknown) =>
-      this.#warn(DriverError.from(thrown, "EGRESS_UNAVAILABLE", "the rules are not in force")),
-    );
+    void this.#resume()
+      .catch((thrown: unknown) =>
+        this.#warn(DriverError.from(thrown, "EGRESS_UNAVAILABLE", "the rules are not in force")),
+      )
+      .finally(() => this.#begun.resolve());
   }
 
   /**
@@ -126,7 +145,7 @@ export class RunEgress implements EgressOfRun, RunPart {
    * @throws DriverError `EGRESS_UNAVAILABLE` if the rules are gone and cannot be made again
    */
   async #resume(): Promise<void> {
-    const { request, sandbox, names } = this.#task.snapshot.context;
+    const { request, sandbox, names, egress: history } = this.#task.snapshot.context;
     if (request === null || sandbox === null || sandbox.egress === null) return;
     if (this.#confined === undefined) {
       const { egress, log } = this.#services();
@@ -154,9 +173,130 @@ export class RunEgress implements EgressOfRun, RunPart {
           task_id: this.#task.id,
         });
         this.#inForce = this.#before;
-        this.#confined = tools.control.confine(cgroup, this.#terms(), onRefusal);
+        this.#confined = tools.control.confine(cgroup, this.#terms(), onRefusal, history.changes);
       }
-      this.#watch(tools.names, nameServersIn(resolvConf), request.network);
+      // Only the kernel has this list. It is what an operator wanted last, and may be narrower than the recorded one.
+      if (this.#confined.changes > history.changes) {
+        log.error(
+          "a change of a task's egress is not in its history; it stays in force, its names are not looked up",
+          {
+            task_id: this.#task.id,
+          },
+        );
+        return;
+      }
+      this.#servers = nameServersIn(resolvConf);
+      this.#watched = this.#watch(tools.names, sandbox.egress.allowed ?? [], request.network);
+      this.#changes = history.changes;
+      // The earlier process has recorded a change, and did not live to put it in force.
+      if (this.#confined.changes < history.changes) {
+        this.#inForce = this.#before;
+        const again = retrying(() => log, this.#task.id, "a change of a task's egress is not in force yet");
+        const replace = () => this.#confined?.replace(this.#terms(), history.changes);
+        await again(replace, () => this.#isReleased);
+        if (this.#isReleased) return;
+      }
+    }
+    this.#apply();
+  }
+
+  /**
+   * Changes where the running task may connect. The change is in its history before it is in force, and what is in
+   * the kernel is swapped by one write. Connections that exist go on.
+   * @returns the list after the change. Without a difference, nothing is recorded
+   * @throws DriverError `CONFIG_INVALID`; `UNSUPPORTED` for a task without a list; `TASK_NOT_RUNNING`;
+   *   `EGRESS_UNAVAILABLE` if the kernel does not take the list: the one before stays; `STORE_FAILED` if the list is
+   *   in force, but not yet in the log
+   */
+  change(edit: EgressEdit, byWhom: ByWhom): Promise<EditedEgress> {
+    const changed = this.#changing.then(() => this.#change(edit, byWhom));
+    this.#changing = changed.catch(() => undefined);
+    return changed;
+  }
+
+  async #change(edit: EgressEdit, byWhom: ByWhom): Promise<EditedEgress> {
+    const { editedEgress } = await import("../../effects/egress/egressChange.ts");
+    const isOver = () => this.#isReleased || !isAlive(this.#task.state);
+    if (!isOver()) await this.#begun.promise;
+    if (isOver()) throw notRunning(this.#task, "its egress cannot change");
+    const { egress, options } = this.#services();
+    const { request, sandbox } = this.#task.snapshot.context;
+    const present = sandbox?.egress?.allowed ?? undefined;
+    if (request === null || sandbox?.egress == null || present === undefined) throw withoutList();
+    const egressDenied = [...new Set([...options.egressDenied, ...sandbox.egress.denied])];
+    const edited = editedEgress(present, edit, { egress: options.egress, egressDenied });
+    if (edited.added.length + edited.removed.length === 0) return edited;
+    // The host did not let this process take the rules over.
+    if (this.#confined === undefined) await this.#resume();
+    const { names } = await egress.tools();
+    const watched = this.#watch(names, edited.allowed, request.network);
+    try {
+      await tried(watched);
+      await this.#recordChange(edited, watched, byWhom);
+    } finally {
+      if (this.#watched !== watched) for (const name of watched) name[Symbol.dispose]();
+    }
+    const refusal = this.#refusal;
+    if (refusal !== undefined) {
+      const back = { allowed: present, added: edited.removed, removed: edited.added };
+      const reason = "the kernel did not take the change before";
+      await this.#recordChange(back, this.#watched, { by: driverName, reason });
+      throw refusal;
+    }
+    await this.#task.stored().catch((thrown: unknown) => {
+      const error = DriverError.from(thrown, "STORE_FAILED", "the event could not be stored");
+      throw new DriverError(error.code, `the change is in force, but not in the log yet: ${error.summary}`, {
+        failed: error.failed,
+        hint: error.hint,
+        cause: error,
+      });
+    });
+    return edited;
+  }
+
+  /** Records a change. Then {@link limit} puts it in force. */
+  async #recordChange(
+    { allowed, added, removed }: EditedEgress,
+    watched: readonly WatchedName[],
+    byWhom: ByWhom,
+  ): Promise<void> {
+    const names = this.#now(watched);
+    const lists = { allowed: [...allowed], added: [...added], removed: [...removed] };
+    this.#next = { watched, names };
+    try {
+      const isRecorded =
+        isAlive(this.#task.state) &&
+        (await this.#task.record("egressChanged", { ...lists, names, ...byWhom }));
+      if (!isRecorded) throw notRunning(this.#task, "its egress cannot change");
+    } finally {
+      this.#next = undefined;
+    }
+  }
+
+  /** Puts the list in force that the task's history has. Never rejects. */
+  async limit(): Promise<void> {
+    const { sandbox, egress: history } = this.#task.snapshot.context;
+    const next = this.#next;
+    if (this.#confined === undefined || sandbox?.egress == null || next === undefined) return;
+    const [lists, inForce, watched] = [this.#lists, this.#inForce, this.#watched];
+    [this.#lists, this.#inForce] = [sandbox.egress, next.names];
+    this.#refusal = undefined;
+    try {
+      this.#confined.replace(this.#terms(), history.changes);
+    } catch (thrown) {
+      [this.#lists, this.#inForce] = [lists, inForce];
+      this.#refusal = DriverError.from(thrown, "EGRESS_UNAVAILABLE", "the change is not in force");
+      return;
+    }
+    this.#changes = history.changes;
+    this.#watched = next.watched;
+    this.#recorded = next.names;
+    if (watched !== next.watched) for (const name of watched) name[Symbol.dispose]();
+    try {
+      this.#writeHosts();
+    } catch (thrown) {
+      const fields = { task_id: this.#task.id, error: messageOf(thrown) };
+      this.#services().log.error("a task's hosts file lacks the addresses of its new egress", fields);
     }
     this.#apply();
   }
@@ -174,6 +314,7 @@ export class RunEgress implements EgressOfRun, RunPart {
    */
   release(): void {
     this.#isReleased = true;
+    this.#begun.resolve();
     clearTimeout(this.#timer);
     for (const name of this.#watched) name[Symbol.dispose]();
     this.#watched = [];
@@ -186,23 +327,27 @@ export class RunEgress implements EgressOfRun, RunPart {
     this.#confined = undefined;
   }
 
-  #watch(book: NameBook, servers: readonly string[], network: Pick<TaskNetwork, "mode" | "path">): void {
+  #watch(
+    book: NameBook,
+    allowed: readonly string[],
+    network: Pick<TaskNetwork, "mode" | "path">,
+  ): readonly WatchedName[] {
     const { egress } = this.#services().options;
-    const { allowed, denied: egressDenied = [] } = this.#lists ?? {};
+    const { denied: egressDenied = [] } = this.#lists ?? {};
     // Otherwise a job would say by its name server where the operator's entry leads.
     const ofOperator = new Set(namesIn(egress ?? []));
     const hasOwnNetwork = launchNetwork(network).kind !== "host";
-    const { asked, problem } = jobServers(servers, { egress, egressDenied }, hasOwnNetwork);
+    const { asked, problem } = jobServers(this.#servers, { egress, egressDenied }, hasOwnNetwork);
     const onChange = () => this.#apply();
-    this.#watched = namesIn(allowed ?? []).map((name) => {
+    return namesIn(allowed).map((name) => {
       if (ofOperator.has(name)) return book.watch(name, [], onChange);
       return problem === undefined ? book.watch(name, asked, onChange) : nameNotAsked(name, problem);
     });
   }
 
   /** The names as they are known now. One that this process has not resolved keeps its addresses. */
-  #now(): ResolvedName[] {
-    return this.#watched.map(({ name, isResolved, addresses, problem }) => {
+  #now(watched = this.#watched): ResolvedName[] {
+    return watched.map(({ name, isResolved, addresses, problem }) => {
       const before = this.#before.find((each) => each.name === name);
       if (isResolved) return { name, addresses: [...addresses], problem };
       return {
@@ -228,7 +373,7 @@ export class RunEgress implements EgressOfRun, RunPart {
     this.#inForce = this.#now();
     try {
       if (before === undefined || !haveSameAddresses(before, this.#inForce))
-        this.#confined.replace(this.#terms());
+        this.#confined.replace(this.#terms(), this.#changes);
       this.#writeHosts();
     } catch (thrown) {
       this.#inForce = before;
@@ -276,6 +421,19 @@ export class RunEgress implements EgressOfRun, RunPart {
       ...{ program, pid, timeMs },
     });
   }
+}
+
+/** Waits for the first look-ups, for some seconds at most. */
+async function tried(names: readonly WatchedName[]): Promise<void> {
+  if (names.length === 0) return;
+  const all = Promise.all(names.map((name) => name.tried));
+  await Promise.race([all, pause(maxStartMs, undefined, { ref: false })]);
+}
+
+function withoutList(): DriverError {
+  return new DriverError("UNSUPPORTED", "the task was started without a list of destinations", {
+    hint: "Its system call filter and the sockets that it has would let it pass one. Set egress in the job, which starts the task again",
+  });
 }
 
 /** A name for which nobody is asked. @param problem why */

@@ -30,6 +30,7 @@ const changes: { readonly [T in EventType]?: Change<T> } = {
     repetitions: data.repetitions.map((each) => ({ ...each, command: secrets.mask(each.command) })),
   }),
   operated: (data, secrets) => ({ ...data, what: secrets.mask(data.what) }),
+  egressChanged: (data, secrets) => ({ ...data, reason: secrets.mask(data.reason) }),
   stopCommandEnded: (data, secrets) => ({
     ...data,
     error: data.error === null ? null : secrets.mask(data.error),

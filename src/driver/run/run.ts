@@ -40,6 +40,7 @@ export class Run {
       watchExit: actionOf((run) => run.#watch()),
       sendStopSignal: actionOf((run) => run.#stop.sendSignal()),
       startKillTimer: actionOf((run) => run.#stop.startKillTimer()),
+      limitEgress: actionOf((run) => run.parts.egress.limit()),
       killRun: actionOf((run) => run.#stop.kill()),
       releaseRun: actionOf((run) => run.#release()),
     } satisfies Readonly<Record<EffectName, unknown>>,

@@ -45,11 +45,14 @@ const sweepAfterMs = 1_000;
 
 /** A cgroup whose processes may connect only where its rules allow it. */
 export interface ConfinedCgroup extends Disposable {
+  /** Number of changes of the run's list that were in force when this process took the limits over. */
+  readonly changes: number;
   /**
    * Replaces the rules by a single write. Connections that exist go on.
+   * @param changes of the run's list that the rules contain
    * @throws DriverError `EGRESS_UNAVAILABLE`; the rules are then as before
    */
-  replace(terms: EgressTerms): void;
+  replace(terms: EgressTerms, changes: number): void;
   /** Number of refusals of this run, told or not; 0 once the cgroup is gone. */
   refused(): number;
   /**
@@ -109,11 +112,12 @@ export class EgressControl implements Disposable {
   /**
    * Limits where the processes of a cgroup and of those below it connect, in place of an earlier run's limits. To
    * be called before anything of the run is in the cgroup: sockets that exist keep what they may.
+   * @param changes of the run's list that the terms contain
    * @throws DriverError `EGRESS_UNAVAILABLE`; no limits are set then
    */
-  confine(cgroup: string, terms: EgressTerms, onRefusal: OnRefusal): ConfinedCgroup {
+  confine(cgroup: string, terms: EgressTerms, onRefusal: OnRefusal, changes = 0): ConfinedCgroup {
     try {
-      return this.#confine(cgroup, terms, onRefusal);
+      return this.#confine(cgroup, terms, onRefusal, changes);
     } catch (thrown) {
       throw egressUnavailable(thrown);
     }
@@ -130,16 +134,17 @@ export class EgressControl implements Disposable {
       const loaded = this.#find(folder.descriptor);
       if (loaded === undefined) return undefined;
       const { id } = folder;
-      const flags = loaded.cgroups.flagsOf(id);
+      const limits = loaded.cgroups.limitsOf(id);
       const refusals = loaded.cgroups.refusals(id);
-      if (flags === undefined || refusals === undefined) return undefined;
+      if (limits === undefined || refusals === undefined) return undefined;
+      const { flags, changes } = limits;
       const onlyListed = (flags & limitFlags.onlyListed) !== 0;
       const isComplete = egressHooks
         .filter((hook) => onlyListed || !hook.onlyListed)
         .every((hook) => ownPrograms(folder.descriptor, hook).some(isKnown));
       if (!isComplete) return undefined;
       const untold = refusals.refused - refusals.told;
-      return this.#add({ id, loaded, onlyListed, set: undefined, untold, onRefusal });
+      return this.#add({ id, loaded, onlyListed, set: undefined, untold, onRefusal }, changes);
     } catch (thrown) {
       throw egressUnavailable(thrown);
     }
@@ -187,7 +192,7 @@ export class EgressControl implements Disposable {
     this.#confined.clear();
   }
 
-  #confine(cgroup: string, terms: EgressTerms, onRefusal: OnRefusal): ConfinedCgroup {
+  #confine(cgroup: string, terms: EgressTerms, onRefusal: OnRefusal, changes: number): ConfinedCgroup {
     this.#own ??= this.#load();
     const { loaded, programs } = this.#own;
     using folder = openFolder(cgroup);
@@ -199,7 +204,7 @@ export class EgressControl implements Disposable {
     // The programs of this process's earlier run are still attached.
     const isAttached = attached.some((each) => own.includes(each));
     const set = undo.use(loaded.sets.hold(terms));
-    loaded.cgroups.setLimits(id, set);
+    loaded.cgroups.setLimits(id, set, changes);
     undo.defer(() => loaded.cgroups.forget(id));
     const needed = programs.filter(({ hook }) => onlyListed || !hook.onlyListed);
     // They are attached in their order, so with the last one, all of them are.
@@ -223,7 +228,7 @@ export class EgressControl implements Disposable {
     undo.move();
     const before = this.#confined.get(id);
     if (before !== undefined) this.#giveBack(before);
-    return this.#add({ id, loaded, onlyListed, set, untold: 0, onRefusal });
+    return this.#add({ id, loaded, onlyListed, set, untold: 0, onRefusal }, changes);
   }
 
   /** Gives back the set of a run. */
@@ -243,19 +248,20 @@ export class EgressControl implements Disposable {
     this.#left.clear();
   }
 
-  #add(confined: Confined): ConfinedCgroup {
+  #add(confined: Confined, changes: number): ConfinedCgroup {
     const { id, loaded } = confined;
     this.#confined.set(id, confined);
     const isCurrent = () => this.#confined.get(id) === confined;
     return {
-      replace: (terms) => {
+      changes,
+      replace: (terms, contained) => {
         if ((terms.egress !== undefined) !== confined.onlyListed)
           throw new TypeError("a list of what a task may reach cannot begin or end while it runs");
         if (!isCurrent()) return;
         try {
           using undo = new DisposableStack();
           const set = undo.use(loaded.sets.hold(terms));
-          loaded.cgroups.setLimits(id, set);
+          loaded.cgroups.setLimits(id, set, contained);
           undo.move();
           this.#giveBack(confined);
           confined.set = set;

@@ -208,19 +208,28 @@ export class CgroupEntries {
   }
 
   /** @throws DriverError `KERNEL_CALL_FAILED` */
-  setLimits(cgroup: bigint, { number, flags }: { readonly number: bigint; readonly flags: number }): void {
+  setLimits(
+    cgroup: bigint,
+    { number, flags }: { readonly number: bigint; readonly flags: number },
+    changes: number,
+  ): void {
     const { key, value } = this.#limits;
     key.writeBigUInt64LE(cgroup);
     value.writeBigUInt64LE(number, limitsLayout.set);
     value.writeUInt32LE(flags, limitsLayout.flags);
+    value.writeUInt32LE(changes, limitsLayout.changes);
     this.#limits.set();
   }
 
-  /** Flags of a cgroup's limits; undefined if it has none. */
-  flagsOf(cgroup: bigint): number | undefined {
+  /** What a cgroup's limits say besides their set; undefined if it has none. */
+  limitsOf(cgroup: bigint): { readonly flags: number; readonly changes: number } | undefined {
     const { key, value } = this.#limits;
     key.writeBigUInt64LE(cgroup);
-    return this.#limits.find() ? value.readUInt32LE(limitsLayout.flags) : undefined;
+    if (!this.#limits.find()) return undefined;
+    const [flags = 0, changes = 0] = [limitsLayout.flags, limitsLayout.changes].map((at) =>
+      value.readUInt32LE(at),
+    );
+    return { flags, changes };
   }
 
   /** Puts a cgroup's limits in force. @throws DriverError `KERNEL_CALL_FAILED` if no program is attached to it */

@@ -25,8 +25,11 @@ export const storageLayout = {
 /** In place of a cgroup's id: no run has it yet, or any more, and all is refused. New storage has it, too. */
 export const nothingAllowed = 0n;
 
-/** A cgroup's limits, which a single write replaces: the number of its set of rules, and flags. */
-export const limitsLayout = { set: 0, flags: 8, bytes: 16 } as const;
+/**
+ * A cgroup's limits, which a single write replaces: the number of its set of rules, flags, and how many changes of the
+ * run's list they contain. The programs do not read the last one.
+ */
+export const limitsLayout = { set: 0, flags: 8, changes: 12, bytes: 16 } as const;
 
 /** Refusals of one task that are told in a second; more are only counted. */
 export const maxToldPerSecond = 64;

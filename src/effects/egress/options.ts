@@ -54,24 +54,36 @@ export function settleEgress(
   plugin: Pick<PluginValues<typeof egressOptions>, "egress" | "egressDenied">,
 ): { egress: string[] | undefined } {
   if (egress === undefined) return { egress: plugin.egress };
-  const beyond = plugin.egress === undefined ? [] : egressBeyond(egress, plugin.egress);
-  if (beyond.length > 0) {
-    const places = plugin.egress?.length ? plugin.egress.join(", ") : "only loopback";
-    throw refusedEgress(`${beyond.join(", ")}, but this client allows ${places}`, "add them to egress");
-  }
-  const denied = egressWithin(egress, plugin.egressDenied);
-  if (denied.length === 0) return { egress };
-  throw refusedEgress(
-    `${denied.join(", ")}, but this client denies ${plugin.egressDenied.join(", ")}`,
-    "take them out of egress_denied",
-  );
+  checkWithinClient(egress, plugin, 'The task\'s config has option "egress" with');
+  return { egress };
 }
 
-function refusedEgress(problem: string, remedy: string): DriverError {
-  return new DriverError("CONFIG_INVALID", `The task's config has option "egress" with ${problem}`, {
-    option: "egress",
-    hint: `Remove them, or ${remedy} in the client's plugin block of this driver`,
-  });
+/**
+ * Whether a client lets its tasks have these entries.
+ * @param subject who has them, for the error
+ * @throws DriverError `CONFIG_INVALID`
+ */
+export function checkWithinClient(
+  entries: readonly string[],
+  client: { readonly egress?: readonly string[] | undefined; readonly egressDenied: readonly string[] },
+  subject: string,
+): void {
+  const refused = (problem: string, remedy: string) =>
+    new DriverError("CONFIG_INVALID", `${subject} ${problem}`, {
+      option: "egress",
+      hint: `Remove them, or ${remedy} in the client's plugin block of this driver`,
+    });
+  const beyond = client.egress === undefined ? [] : egressBeyond(entries, client.egress);
+  if (beyond.length > 0) {
+    const places = client.egress?.length ? client.egress.join(", ") : "only loopback";
+    throw refused(`${beyond.join(", ")}, but this client allows ${places}`, "add them to egress");
+  }
+  const denied = egressWithin(entries, client.egressDenied);
+  if (denied.length === 0) return;
+  throw refused(
+    `${denied.join(", ")}, but this client denies ${client.egressDenied.join(", ")}`,
+    "take them out of egress_denied",
+  );
 }
 
 /** A list of destinations. */

@@ -17,6 +17,7 @@ export {
   CLONE_NEWUSER,
   CLONE_NEWUTS,
   NETLINK_AUDIT,
+  NETLINK_SOCK_DIAG,
   O_CREAT,
 } from "./kernelConstants.ts";
 
@@ -182,7 +183,9 @@ export const AUDIT_ARCH_AARCH64 = 0xc00000b7;
 /** `linux/netlink.h` */
 export const NLM_F_REQUEST = 1;
 export const NLM_F_ACK = 4;
+export const NLM_F_DUMP = 0x300;
 export const NLMSG_ERROR = 2;
+export const NLMSG_DONE = 3;
 
 /** `linux/audit.h`: requests, and types of records */
 export const AUDIT_GET = 1000;

@@ -48,6 +48,7 @@ export const TCP_ULP = 31;
 
 /** `linux/netlink.h` */
 export const NETLINK_ROUTE = 0;
+export const NETLINK_SOCK_DIAG = 4;
 export const NETLINK_AUDIT = 9;
 export const NETLINK_KOBJECT_UEVENT = 15;
 export const NETLINK_GENERIC = 16;

@@ -112,11 +112,20 @@ export class OwnNetwork {
   }
 
   #socket(): number {
-    return restoringNamespace(() => {
-      setns(this.#descriptor, CLONE_NEWNET);
-      return socket(AF_INET, SOCK_STREAM);
-    });
+    return inNetworkOf(this.#descriptor, () => socket(AF_INET, SOCK_STREAM));
   }
+}
+
+/**
+ * Runs synchronous work in a network namespace. A socket that it makes stays there.
+ * @param descriptor of the namespace, or a pidfd of a process in it
+ * @throws DriverError `KERNEL_CALL_FAILED`, or what the work throws
+ */
+export function inNetworkOf<T>(descriptor: number, work: () => T): T {
+  return restoringNamespace(() => {
+    setns(descriptor, CLONE_NEWNET);
+    return work();
+  });
 }
 
 const ofThisThread = "/proc/thread-self/ns/net";

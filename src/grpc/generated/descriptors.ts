@@ -17,10 +17,13 @@ export const files = [
     "symbols": [
       "exec2.Operator",
       "exec2.Operator.Record",
+      "exec2.Operator.ChangeEgress",
       "exec2.RecordRequest",
-      "exec2.RecordResponse"
+      "exec2.RecordResponse",
+      "exec2.ChangeEgressRequest",
+      "exec2.ChangeEgressResponse"
     ],
-    "bytes": "ChRleGVjMi9vcGVyYXRvci5wcm90bxIFZXhlYzIiXgoNUmVjb3JkUmVxdWVzdBIXCgd0YXNrX2lkGAEgASgJUgZ0YXNrSWQSEAoDYWN0GAIgASgJUgNhY3QSEgoEd2hhdBgDIAEoCVIEd2hhdBIOCgJieRgEIAEoCVICYnkiEAoOUmVjb3JkUmVzcG9uc2UyQQoIT3BlcmF0b3ISNQoGUmVjb3JkEhQuZXhlYzIuUmVjb3JkUmVxdWVzdBoVLmV4ZWMyLlJlY29yZFJlc3BvbnNlYgZwcm90bzM="
+    "bytes": "ChRleGVjMi9vcGVyYXRvci5wcm90bxIFZXhlYzIiXgoNUmVjb3JkUmVxdWVzdBIXCgd0YXNrX2lkGAEgASgJUgZ0YXNrSWQSEAoDYWN0GAIgASgJUgNhY3QSEgoEd2hhdBgDIAEoCVIEd2hhdBIOCgJieRgEIAEoCVICYnkiEAoOUmVjb3JkUmVzcG9uc2UirgEKE0NoYW5nZUVncmVzc1JlcXVlc3QSFwoHdGFza19pZBgBIAEoCVIGdGFza0lkEhoKCHJlcGxhY2VzGAIgASgIUghyZXBsYWNlcxIQCgNzZXQYAyADKAlSA3NldBIQCgNhZGQYBCADKAlSA2FkZBIWCgZyZW1vdmUYBSADKAlSBnJlbW92ZRIOCgJieRgGIAEoCVICYnkSFgoGcmVhc29uGAcgASgJUgZyZWFzb24iYAoUQ2hhbmdlRWdyZXNzUmVzcG9uc2USGAoHYWxsb3dlZBgBIAMoCVIHYWxsb3dlZBIUCgVhZGRlZBgCIAMoCVIFYWRkZWQSGAoHcmVtb3ZlZBgDIAMoCVIHcmVtb3ZlZDKKAQoIT3BlcmF0b3ISNQoGUmVjb3JkEhQuZXhlYzIuUmVjb3JkUmVxdWVzdBoVLmV4ZWMyLlJlY29yZFJlc3BvbnNlEkcKDENoYW5nZUVncmVzcxIaLmV4ZWMyLkNoYW5nZUVncmVzc1JlcXVlc3QaGy5leGVjMi5DaGFuZ2VFZ3Jlc3NSZXNwb25zZWIGcHJvdG8z"
   },
   {
     "name": "exec2/state_folder.proto",

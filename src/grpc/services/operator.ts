@@ -1,5 +1,5 @@
 /**
- * Records what operators do with tasks. As for the state folder's service, the socket's mode is all the
+ * Records what operators do with tasks, and changes what running ones may. As for the state folder's service, the socket's mode is all the
  * authentication: who may connect can start tasks as root anyway.
  */
 import { toTaskId } from "../../base/taskId.ts";
@@ -12,6 +12,12 @@ export function operatorService({ unary }: Handlers, slot: DriverSlot): Operator
     record: unary(async ({ taskId, act, what, by }) => {
       await (await slot.driver).recordOperator(toTaskId(taskId), { act, what, by });
       return {};
+    }),
+    changeEgress: unary(async ({ taskId, replaces, set, add, remove, by, reason }) => {
+      const edit = { set: replaces ? set : undefined, add, remove };
+      const changed = await (await slot.driver).changeEgress(toTaskId(taskId), edit, { by, reason });
+      const { allowed, added, removed } = changed;
+      return { allowed: [...allowed], added: [...added], removed: [...removed] };
     }),
   };
 }

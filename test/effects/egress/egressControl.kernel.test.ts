@@ -16,6 +16,7 @@ import { TestCgroup } from "../../support/host/testCgroup.ts";
 import { until } from "../../support/host/until.ts";
 
 const handover = fileURLToPath(new URL("../../fixtures/egress/handover.py", import.meta.url));
+const hammer = fileURLToPath(new URL("../../fixtures/egress/hammer.py", import.meta.url));
 const script = fileURLToPath(new URL("../../fixtures/egress/connector.py", import.meta.url));
 
 /** A process in a cgroup, in a network that leads nowhere: what is allowed reaches nobody. */
@@ -131,7 +132,7 @@ describe("the limits of a cgroup", () => {
     );
     await fc.assert(
       fc.asyncProperty(anyRules, async (options) => {
-        run.replace({ ...options, names: new Map() });
+        run.replace({ ...options, names: new Map() }, 0);
         const answers = await tries.try(
           ...destinations.map(({ how, address, port }) =>
             [how, address.includes(":") ? 6 : 4, address, port].join(" "),
@@ -210,7 +211,7 @@ describe("the limits of a cgroup", () => {
     let isOver = false;
     const replacing = (async () => {
       for (let round = 0; !isOver; round += 1) {
-        run.replace(termsOf(["10.0.0.1", round % 2 === 0 ? "10.0.0.3" : "10.0.0.2"]));
+        run.replace(termsOf(["10.0.0.1", round % 2 === 0 ? "10.0.0.3" : "10.0.0.2"]), 0);
         await new Promise((resolve) => setImmediate(resolve));
       }
     })();
@@ -220,6 +221,28 @@ describe("the limits of a cgroup", () => {
     isOver = true;
     await replacing;
     expect(answers).toEqual([["allowed"], ["EPERM"]]);
+  });
+
+  it("let no connection slip through during 10,000 swaps of lists, and refuse none that all of them allow", async () => {
+    const run = control.confine(cgroup.path, termsOf(["10.0.0.1"]), nobody);
+    const command = 'ip link set lo up && ip route add default dev lo && exec python3 "$@"';
+    const args = ["-n", "sh", "-c", command, "sh", hammer, cgroup.path, "10.0.0.1", "10.0.0.9"];
+    const child = spawn("unshare", args);
+    onTestFinished(() => void child.kill("SIGKILL"));
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    expect((await lines.next()).value).toBe("ready");
+    for (let swaps = 1; swaps <= 10_000; swaps += 1) {
+      const others = [`10.1.${swaps >> 8}.${swaps & 255}`, "10.2.0.0/16"].slice(swaps % 2);
+      run.replace(termsOf(["10.0.0.1", ...others]), swaps);
+      if (swaps % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    child.stdin.end();
+    const { value: counts = "" } = await lines.next();
+    const [keptPassed = 0, keptRefused, passed, refused = 0] = counts.split(" ").map(Number);
+    expect([keptRefused, passed]).toEqual([0, 0]);
+    expect(Math.min(keptPassed, refused)).toBeGreaterThan(1_000);
+    using next = newControl();
+    expect(next.adopt(cgroup.path, nobody)?.changes).toBe(10_000);
   });
 
   it("of a later run in the cgroup replace those of the earlier one, whose end then changes nothing", async () => {
@@ -288,7 +311,7 @@ describe("after the end of the process that has set them, the limits", () => {
     expect(await tries.try("udp 4 10.0.0.1 1", "udp 4 10.0.0.3 1")).toEqual(["allowed", "EPERM"]);
     await until(() => told.length === 2, "the refusals are told");
     expect(told.map(({ address }) => address)).toEqual(["10.0.0.2", "10.0.0.3"]);
-    run?.replace(termsOf(["10.0.0.2"]));
+    run?.replace(termsOf(["10.0.0.2"]), 0);
     expect(await tries.try("udp 4 10.0.0.1 1", "udp 4 10.0.0.2 1")).toEqual(["EPERM", "allowed"]);
     run?.[Symbol.dispose]();
     expect(await tries.try("udp 4 10.0.0.2 1")).toEqual(["EPERM"]);

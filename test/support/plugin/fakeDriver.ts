@@ -62,6 +62,7 @@ export function fakeDriver(behaviour: Partial<DriverPort> = {}): FakeDriver {
       exit: exitedWith(0),
     }),
     recordOperator: async () => {},
+    changeEgress: async () => ({ allowed: [], added: [], removed: [] }),
     taskEvents: () => NEVER,
     shutdown: async () => {},
     ...behaviour,

@@ -23,6 +23,26 @@ export interface RecordRequest {
 export interface RecordResponse {
 }
 
+export interface ChangeEgressRequest {
+  taskId: string;
+  /** Whether `set` replaces the list, even if it is empty. */
+  replaces: boolean;
+  set: string[];
+  add: string[];
+  remove: string[];
+  /** The operator's login. */
+  by: string;
+  /** Why; may be empty. */
+  reason: string;
+}
+
+export interface ChangeEgressResponse {
+  /** The whole list after the change. */
+  allowed: string[];
+  added: string[];
+  removed: string[];
+}
+
 function createBaseRecordRequest(): RecordRequest {
   return { taskId: "", act: "", what: "", by: "" };
 }
@@ -137,6 +157,186 @@ export const RecordResponse: MessageFns<RecordResponse> = {
   },
 };
 
+function createBaseChangeEgressRequest(): ChangeEgressRequest {
+  return { taskId: "", replaces: false, set: [], add: [], remove: [], by: "", reason: "" };
+}
+
+export const ChangeEgressRequest: MessageFns<ChangeEgressRequest> = {
+  encode(message: ChangeEgressRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.taskId !== "") {
+      writer.uint32(10).string(message.taskId);
+    }
+    if (message.replaces !== false) {
+      writer.uint32(16).bool(message.replaces);
+    }
+    for (const v of message.set) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.add) {
+      writer.uint32(34).string(v!);
+    }
+    for (const v of message.remove) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.by !== "") {
+      writer.uint32(50).string(message.by);
+    }
+    if (message.reason !== "") {
+      writer.uint32(58).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeEgressRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeEgressRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.taskId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.replaces = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.set.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.add.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.remove.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseChangeEgressResponse(): ChangeEgressResponse {
+  return { allowed: [], added: [], removed: [] };
+}
+
+export const ChangeEgressResponse: MessageFns<ChangeEgressResponse> = {
+  encode(message: ChangeEgressResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.allowed) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.added) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.removed) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeEgressResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeEgressResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.allowed.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.added.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.removed.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 export type OperatorService = typeof OperatorService;
 export const OperatorService = {
   /**
@@ -152,6 +352,17 @@ export const OperatorService = {
     responseSerialize: (value: RecordResponse): Buffer => Buffer.from(RecordResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RecordResponse => RecordResponse.decode(value),
   },
+  /** Changes where a running task may connect. Answers once the change is in the task's history and in force. */
+  changeEgress: {
+    path: "/exec2.Operator/ChangeEgress" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ChangeEgressRequest): Buffer => Buffer.from(ChangeEgressRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ChangeEgressRequest => ChangeEgressRequest.decode(value),
+    responseSerialize: (value: ChangeEgressResponse): Buffer =>
+      Buffer.from(ChangeEgressResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ChangeEgressResponse => ChangeEgressResponse.decode(value),
+  },
 } as const;
 
 export interface OperatorServer extends UntypedServiceImplementation {
@@ -160,6 +371,8 @@ export interface OperatorServer extends UntypedServiceImplementation {
    * run: the caller does nothing then.
    */
   record: handleUnaryCall<RecordRequest, RecordResponse>;
+  /** Changes where a running task may connect. Answers once the change is in the task's history and in force. */
+  changeEgress: handleUnaryCall<ChangeEgressRequest, ChangeEgressResponse>;
 }
 
 interface MessageFns<T> {

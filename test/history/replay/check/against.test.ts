@@ -95,8 +95,8 @@ describe("a broken machine", () => {
     exited.push("fails", "hangs", "succeeds");
     // The tasks whose journald is killed.
     exited.push("loses", "survives");
-    // The task that stalls, the one whose disk is full, the one that is observed, and the one that operators work at.
-    exited.push("compete", "main", "main", "task");
+    // The tasks that stall, have a full disk, are observed, are worked at by operators, and get another egress.
+    exited.push("compete", "main", "main", "task", "task");
     expect(inverted.map(({ task }) => task).sort()).toEqual(exited.sort());
     for (const finding of inverted) {
       expect(finding).toMatchObject({ kind: "divergence", type: "exited", now: { accepted: false } });
