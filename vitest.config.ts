@@ -26,6 +26,7 @@ const inBrowser = [
   "test/inspector/lanes/lanesPage.test.ts",
   "test/inspector/logs/logPanel.test.ts",
   "test/inspector/page.test.ts",
+  "test/inspector/permissionsPage.test.ts",
   "test/inspector/realTasks.kernel.test.ts",
   "test/inspector/statelyPage.test.ts",
   "test/inspector/token.test.ts",

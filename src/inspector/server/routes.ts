@@ -27,6 +27,7 @@ import type { FleetReading } from "./fleetReading.ts";
 import type { LogRequests } from "./logs/logRequests.ts";
 import type { LogWatch } from "./logWatch.ts";
 import type { OpenHistory } from "./openHistory.ts";
+import { permissionsOf } from "./permissions.ts";
 import { type Answer, jsonAnswer, textAnswer } from "./responses.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
@@ -129,6 +130,10 @@ const routes: Readonly<Record<string, Route>> = {
     withHistory(index, query, ({ events }) =>
       jsonAnswer(events.find(({ type }) => type === query.get("type"))?.data ?? {}),
     ),
+  "/api/permissions": async ({ index }, query, isWanted) => {
+    const view = await permissionsOf(index, query.get("id") ?? "", isWanted);
+    return view === undefined ? notFound(noTask) : jsonAnswer(view);
+  },
   "/api/events": ({ index }, query) => withHistory(index, query, ({ events }) => jsonAnswer(events)),
   "/api/usage": ({ index }, query) =>
     withHistory(index, query, ({ stream, finalState }, { reader }) =>

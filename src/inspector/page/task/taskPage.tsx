@@ -16,6 +16,7 @@ import { SaveDrawing } from "../saveDrawing.tsx";
 import { StatelyLink } from "../stately/statelyLink.tsx";
 import { Chart, useChartLayout } from "./chart.tsx";
 import { Moment } from "./moment.tsx";
+import { Permissions } from "./permissions.tsx";
 import { Sandbox } from "./sandbox.tsx";
 import { Story } from "./story.tsx";
 import { hasFailed, TaskTitle, Verdict } from "./taskHead.tsx";
@@ -78,6 +79,7 @@ export function TaskPage({ live: { rows, status, isComplete, eventTypes }, subje
       {moment === undefined ? null : (
         <WhatIfPanel {...{ query, seq }} type={moment.type} data={moment.data} types={eventTypes} />
       )}
+      <Permissions query={query} events={row.events} />
       {moment === undefined ? null : <Sandbox context={moment.context} />}
     </>
   );
