@@ -93,6 +93,9 @@ plugin "nomad-driver-exec2" {
     # Whether it is recorded what runs use, for a stricter policy: "on", or a share of them, such as "10%".
     observe = "off"
 
+    # A job file with narrower options, by which observed tasks of its job are judged. It refuses nothing.
+    candidate = ""
+
     # How long the histories of ended tasks are kept.
     history {
       keep        = "168h"

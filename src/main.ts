@@ -6,7 +6,10 @@ async function main(): Promise<void> {
     const { servePlugin } = await import("./grpc/plugin.ts");
     await servePlugin(async (...args) => {
       const { Driver } = await import("./driver/driver.ts");
-      return new Driver(...args);
+      return new Driver(...args, async (path, plugin) => {
+        const { readCandidate } = await import("./localAgent/files/candidateFile.ts");
+        return readCandidate(path, {}, plugin);
+      });
     });
   } else {
     const { runCli } = await import("./cli/cli.ts");

@@ -131,7 +131,7 @@ const layers: Readonly<Record<string, string>> = {
   inspector: "effects fleet history http inspector/stately inspector/views machines store",
   cli: "driver effects fleet grpc history inspector learn localAgent machines store",
   executable: "effects",
-  "main.ts": "cli driver grpc",
+  "main.ts": "cli driver grpc localAgent",
 };
 
 /**

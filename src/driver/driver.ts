@@ -41,6 +41,7 @@ import type { TaskHistory } from "./history/taskHistory.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Announcements } from "./messages/announcements.ts";
 import { findingsOf } from "./node/nodeParts.ts";
+import type { ReadCandidate } from "./observe/candidate.ts";
 import { Opening, type Outcome } from "./opening/opening.ts";
 import { closeServices, openServices } from "./opening/openServices.ts";
 import { deprecatedIn, type PluginOptions } from "./options/pluginOptions.ts";
@@ -72,6 +73,7 @@ export class Driver implements DriverPort {
   readonly #log: Logger;
   readonly #socketPath: string;
   readonly #requestHandOver: RequestHandOver;
+  readonly #readCandidate: ReadCandidate;
   readonly #tasks = new TaskTable((taskId, history) => this.#create(taskId, history));
   readonly #announcements: Announcements;
   /** The log pipes of recovered tasks, until WaitTask is answered for the first time. */
@@ -86,8 +88,17 @@ export class Driver implements DriverPort {
   readonly #housekeeping: Housekeeping;
   readonly #starts = new Semaphore(maxStarts, maxStartHoldMs);
 
-  /** @param socketPath the plugin's socket */
-  constructor(log: Logger, socketPath: string, requestHandOver: RequestHandOver) {
+  /**
+   * @param socketPath the plugin's socket
+   * @param readCandidate reads the job file of the option `candidate`
+   */
+  constructor(
+    log: Logger,
+    socketPath: string,
+    requestHandOver: RequestHandOver,
+    readCandidate: ReadCandidate,
+  ) {
+    this.#readCandidate = readCandidate;
     this.#log = log;
     this.#requestHandOver = requestHandOver;
     this.#announcements = new Announcements(log);
@@ -256,6 +267,7 @@ export class Driver implements DriverPort {
         this.#current,
         (taskId) => this.#tasks.knows(taskId),
         this.#socketPath,
+        this.#readCandidate,
       );
     const report = (outcome: Outcome<DriverServices>) => this.#applyOutcome({ options, topology, outcome });
     if (this.#current) {

@@ -6,6 +6,7 @@ import { diskHistory } from "./events/disk.ts";
 import { egressHistory } from "./events/egressChanged.ts";
 import { stopInProgress } from "./events/ending.ts";
 import { nameHistories } from "./events/names.ts";
+import { candidateHistory } from "./events/observed.ts";
 import { outputHistory } from "./events/output.ts";
 import { execHistory, stallHistory } from "./events/running.ts";
 import { type EventOf, type EventType, eventCatalogue } from "./events.ts";
@@ -40,6 +41,8 @@ export const contextSchema = z
     output: outputHistory,
     /** How full the limits on its disk have become. */
     disk: diskHistory,
+    /** What the candidate would have refused. */
+    wouldDeny: candidateHistory,
     /** Number of delivered signals. */
     signals: z.number(),
     /** The last delivered one, and the time of its event in milliseconds since the epoch. */
@@ -72,6 +75,7 @@ export const initialContext: TaskContext = {
   egress: { changes: 0, added: [] },
   output: { replacements: 0, lost: null, waits: false },
   disk: { own: 0, shared: 0 },
+  wouldDeny: { file: null, digest: "", refused: [], others: 0, unclear: [], total: 0 },
   signals: 0,
   lastSignal: null,
   execs: { last: 0, counted: 0, running: [] },

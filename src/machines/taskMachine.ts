@@ -116,6 +116,7 @@ const whileAlive = {
   outputWaits: evolves,
   diskFilled: evolves,
   observed: evolves,
+  wouldDeny: evolves,
   execStarted: evolves,
   execExited: evolves,
   execsRepeated: evolves,

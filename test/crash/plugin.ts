@@ -22,7 +22,7 @@ await servePlugin(async (...given) => {
   Run.prototype.execute = function (action) {
     return between(action.type, () => execute.call(this, action))();
   };
-  const driver = new Driver(...given);
+  const driver = new Driver(...given, async () => []);
   for (const name of calls) {
     const call = driver[name].bind(driver) as (...args: never[]) => unknown;
     Object.defineProperty(driver, name, { value: between(name, call) });

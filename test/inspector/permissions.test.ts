@@ -10,6 +10,11 @@ const policy: TaskPolicy = {
   ...{ namespace: "default", job: "shop", group: "site", task: "web" },
   ...{ runs: 412, from: begun, to: begun, unmet: [], smallest: {}, connects: [] },
   ...{ memoryBytes: null, processes: null },
+  candidate: {
+    file: "/etc/nomad.d/stricter.nomad.hcl",
+    refused: [{ what: "r:/srv/shop/a-secret-name", runs: 1, lastAt: begun }],
+    ...{ others: 2, unclear: [{ why: "it ran with another value of seccomp", runs: 3 }] },
+  },
   gaps: [{ why: "it had not ended", runs: 1 }],
   entries: [
     { option: "unveil", entry: "rw:/srv/shop", runs: 3, lastAt: begun, smallest: "r:/srv/shop" },
@@ -29,11 +34,14 @@ describe("permissions", () => {
       "Of 1 run, not all is known: it had not ended",
       "2 earlier runs that were observed are left out",
     ]);
+    expect(view.candidate).toBe(
+      "The candidate /etc/nomad.d/stricter.nomad.hcl would have refused 3 things that runs used, and may refuse more (1 reason): policy names it",
+    );
   });
 
   it("have none of a task that was never observed", () => {
     const view = permissionsView(undefined, { denials: { ...sampleData("denied"), refusals: [] } }, 0);
-    expect(view).toEqual({ runs: 0, permissions: [], gaps: [] });
+    expect(view).toEqual({ runs: 0, permissions: [], gaps: [], candidate: null });
   });
 });
 

@@ -99,6 +99,7 @@ export async function runHistory(seed: number, script?: Script): Promise<Outcome
         logger,
         "/plugin.sock",
         handOverTo(() => plugin),
+        async () => [],
       );
       driver.taskEvents().subscribe(({ taskId, message }) => {
         if (plugin === agent.plugin) checks.announces(taskId, message, plugin.life);

@@ -1,5 +1,6 @@
 /** Masks in events what comes from a task, so that no value of its environment gets into its history. Pure. */
 import type { Secrets } from "../../base/masking.ts";
+import { MASK } from "../../machines/events/defineEvent.ts";
 import type { EventData, EventType } from "../../machines/events.ts";
 
 type Change<T extends EventType> = (data: EventData<T>, secrets: Secrets) => EventData<T>;
@@ -59,10 +60,21 @@ const changes: { readonly [T in EventType]?: Change<T> } = {
     };
   },
   observed: (data, secrets) => {
-    const { paths, links } = data;
-    if (secrets.isComplete) return { ...data, ...secrets.maskAll({ paths, links }) };
+    const { paths, moves, links, ...others } = data;
+    if (secrets.isComplete)
+      return { ...others, ...secrets.maskAll({ paths, links, ...(moves && { moves }) }) };
     // Nobody may take what is left out for what was not used.
-    return { ...data, paths: [], links: [], lost: data.lost + paths.length };
+    return { ...others, paths: [], links: [], lost: data.lost + paths.length };
+  },
+  wouldDeny: (data, secrets) => {
+    const { refused, unclear, ...others } = data;
+    if (secrets.isComplete) return { ...others, ...secrets.maskAll({ refused, unclear }) };
+    return {
+      ...others,
+      refused: [],
+      unclear: unclear.map(() => MASK),
+      others: others.others + refused.length,
+    };
   },
   lost: (data, secrets) => ({ reason: secrets.mask(data.reason) }),
 };

@@ -5,12 +5,14 @@ import type { Logger } from "../../base/hclog.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import type { Finding, NodeOffer } from "../../effects/host/hostHealth.ts";
 import type { StateFolder } from "../../store/folder/stateFolder.ts";
+import type { ReadCandidate } from "../observe/candidate.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
 
 /** What the parts are made of. */
 export interface NodeGround {
   readonly log: Logger;
   readonly folder: StateFolder;
+  readonly readCandidate: ReadCandidate;
 }
 
 interface Configuration {
@@ -32,8 +34,8 @@ export interface NodePart<Kept extends object> {
     readonly changes?: (kept: Kept) => Observable<unknown>;
     /** What the plugin knows. @param kept undefined while the services are not open */
     readonly now: (kept: Kept | undefined, options: PluginOptions) => Finding;
-    /** What this host has, for whoever has no plugin. Changes nothing. */
-    readonly find: (facts: HostFacts) => Finding | Promise<Finding>;
+    /** What this host has, for whoever has no plugin. Changes nothing. Absent if that depends on the plugin alone. */
+    readonly find?: (facts: HostFacts) => Finding | Promise<Finding>;
   };
 }
 

@@ -8,6 +8,7 @@ import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import type { FoundOffer, NodeOffer } from "../../effects/host/hostHealth.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
 import { recorder } from "./blackBox.ts";
+import { candidate } from "./candidate.ts";
 import { denials } from "./denials.ts";
 import { disk } from "./disk.ts";
 import { egress } from "./egress.ts";
@@ -18,7 +19,7 @@ import { roots } from "./roots.ts";
 import { usage } from "./usage.ts";
 
 /** In this order they are opened and told of, by the names that they have among the driver's services. */
-const nodeParts = { roots, denials, recorder, observer, egress, journald, disk, usage };
+const nodeParts = { roots, denials, recorder, observer, candidate, egress, journald, disk, usage };
 
 type Parts = typeof nodeParts;
 type KeptName = { [Name in keyof Parts]: Parts[Name] extends { open: unknown } ? Name : never }[keyof Parts];
@@ -78,7 +79,7 @@ export function findingsOf(
 export async function findOffers(facts: HostFacts): Promise<readonly FoundOffer[]> {
   const found: FoundOffer[] = [];
   for (const [, { offer }] of all) {
-    if (offer === undefined) continue;
+    if (offer?.check === undefined || offer.find === undefined) continue;
     const isChecked = facts.root || offer.check.needsRoot !== true;
     found.push({ offer, finding: isChecked ? await offer.find(facts) : undefined });
   }

@@ -7,11 +7,13 @@ import { isObserved } from "../../effects/observe/options.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import type { RunGround, RunPart } from "../runPart.ts";
+import type { NodeCandidate } from "./candidate.ts";
 import type { Observer } from "./observer.ts";
+import type { RunJudge } from "./runJudge.ts";
 
 const intervalMs = 3_600_000;
 
-type Ground = RunGround<{ readonly observer: Observer }>;
+type Ground = RunGround<{ readonly observer: Observer; readonly candidate: NodeCandidate }>;
 
 /** What is read and not recorded yet. */
 interface Seen {
@@ -21,8 +23,12 @@ interface Seen {
 
 export class RunObserver implements RunPart {
   readonly #ground: Ground;
+  /** Undefined before there is something to judge by. */
+  #judge: RunJudge | undefined;
   #run: Watched | undefined;
   readonly #seen: Seen = { accesses: [], lost: 0 };
+  /** All that events have. */
+  #recorded: EventData<"observed"> | undefined;
   /** The reads are one after the other. */
   #looking: Promise<void> = Promise.resolve();
 
@@ -75,13 +81,13 @@ export class RunObserver implements RunPart {
     if (watched === undefined || watched.isOver === true) return;
     const read = await watched.run.read();
     if (read === undefined) return;
+    const { unionOfUses, usesOf } = await import("../../effects/observe/uses.ts");
     const lostBefore = this.#seen.lost;
     this.#seen.accesses.push(...read.accesses);
     if (!isLast && this.#seen.accesses.length === 0 && read.lost === lostBefore) return;
-    const { usesOf } = await import("../../effects/observe/uses.ts");
     const tool = services().observer.tool;
     const accesses = [...this.#seen.accesses];
-    await task.record("observed", {
+    const observed: EventData<"observed"> = {
       ...{ since: watched.since, fromStart: watched.fromStart, isLast },
       ...mutable(usesOf(accesses, ownFolders(task.snapshot.context))),
       links: [...(await watched.links)],
@@ -90,11 +96,26 @@ export class RunObserver implements RunPart {
       lost: read.lost,
       missed: (tool?.missed ?? watched.missedBefore) - watched.missedBefore,
       seesCapabilities: tool?.seesCapabilities ?? false,
-    });
+    };
+    await task.record("observed", observed);
     // What could not be recorded comes again with the next look.
     this.#seen.accesses.splice(0, accesses.length);
     this.#seen.lost = read.lost;
+    const all = [this.#recorded ?? [], observed]
+      .flat()
+      .map(({ moves = [], ...each }) => ({ ...each, moves }));
+    this.#recorded = { ...observed, ...mutable(unionOfUses(all)) };
     if (isLast) watched.isOver = true;
+    await this.#judged(this.#recorded);
+  }
+
+  async #judged(used: EventData<"observed">): Promise<void> {
+    const { request } = this.#ground.task.snapshot.context;
+    const candidate = request && this.#ground.services().candidate.for(request);
+    if (!candidate) return;
+    const { RunJudge } = await import("./runJudge.ts");
+    this.#judge ??= new RunJudge(this.#ground.task);
+    await this.#judge.judge(used, candidate);
   }
 }
 

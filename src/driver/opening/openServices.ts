@@ -22,6 +22,7 @@ import { openEventStore } from "../../store/lmdb/lmdbEventStore.ts";
 import { GoodRuns } from "../history/goodRuns.ts";
 import { UnsavedEvents } from "../history/unsavedEvents.ts";
 import { configureParts, openParts } from "../node/nodeParts.ts";
+import type { ReadCandidate } from "../observe/candidate.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
 import { reconcile } from "../recovery/reconcile.ts";
 import type { DriverServices } from "../services.ts";
@@ -31,6 +32,7 @@ import type { DriverServices } from "../services.ts";
  * @param current the services of an earlier SetConfig of this process, whose folder and log are kept
  * @param inUse whether this process manages the task, or is about to take it over
  * @param socketPath this process's socket
+ * @param readCandidate reads the job file of the option `candidate`
  * @throws DriverError `STATE_DIR_IN_USE` if another plugin process owns the folder
  * @throws DriverError `STATE_DIR_UNUSABLE`, `STORE_FAILED` if the folder or its log cannot be used at present
  * @throws DriverError `CONFIG_INVALID` if `state_dir` differs from the open folder
@@ -42,6 +44,7 @@ export async function openServices(
   current: DriverServices | undefined,
   inUse: (taskId: TaskId) => boolean,
   socketPath: string,
+  readCandidate: ReadCandidate,
 ): Promise<DriverServices> {
   const facts = probeHost(topology);
   if (current !== undefined) return reconfigured(current, { options, topology, facts });
@@ -52,7 +55,7 @@ export async function openServices(
   publishAddress(folder.path, socketPath);
   startSpawner(folder.run);
   const parts = undo.use(new AsyncDisposableStack());
-  const kept = openParts({ log, folder }, parts);
+  const kept = openParts({ log, folder, readCandidate }, parts);
   const { disk } = kept;
   const probing = configureParts(kept, { options, facts }, true);
   const { store, initialized } = await openLog(folder.events, log, async (opened) => {

@@ -4,8 +4,20 @@
 import { type Architecture, type SystemCallName, systemCallNumber } from "../kernel/systemCalls.ts";
 import type { KernelTypes } from "./btf.ts";
 
-/** What a call does with a name: it looks it up, makes, opens, removes, truncates or changes what it names. */
-type NameUse = "lookUp" | "make" | "openName" | "remove" | "truncate" | "change";
+/**
+ * What a call does with a name: it looks it up, makes, opens, removes, truncates or changes what it names; or it moves,
+ * or links, a file from there to the call's other name.
+ */
+type NameUse =
+  | "lookUp"
+  | "make"
+  | "openName"
+  | "remove"
+  | "truncate"
+  | "change"
+  | "moveFrom"
+  | "linkFrom"
+  | "moveTo";
 
 /** A call that names a file. */
 export interface NamingCall {
@@ -45,13 +57,13 @@ export const namingCalls: readonly [Calls<NamingCall>, Calls<NamingCall>] = [
     lgetxattr: lookUp,
     listxattr: lookUp,
     llistxattr: lookUp,
-    link: lookUp,
+    link: { kind: "linkFrom", ...first },
     newfstatat: { kind: "lookUp", ...inFolder },
     statx: { kind: "lookUp", ...inFolder },
     faccessat: { kind: "lookUp", ...inFolder },
     faccessat2: { kind: "lookUp", ...inFolder },
     readlinkat: { kind: "lookUp", ...inFolder },
-    linkat: { kind: "lookUp", ...inFolder },
+    linkat: { kind: "linkFrom", ...inFolder },
     inotify_add_watch: { kind: "lookUp", name: 1 },
     execve: { ...lookUp, ifFailed: true },
     execveat: { kind: "lookUp", ...inFolder, ifFailed: true },
@@ -61,9 +73,9 @@ export const namingCalls: readonly [Calls<NamingCall>, Calls<NamingCall>] = [
     mknodat: { kind: "make", ...inFolder },
     symlink: { kind: "make", name: 1 },
     symlinkat: { kind: "make", name: 2, folder: 1 },
-    rename: { kind: "remove", ...first },
-    renameat: { kind: "remove", ...inFolder },
-    renameat2: { kind: "remove", ...inFolder },
+    rename: { kind: "moveFrom", ...first },
+    renameat: { kind: "moveFrom", ...inFolder },
+    renameat2: { kind: "moveFrom", ...inFolder },
     unlink: { kind: "remove", ...first },
     rmdir: { kind: "remove", ...first },
     unlinkat: { kind: "remove", ...inFolder },
@@ -84,11 +96,11 @@ export const namingCalls: readonly [Calls<NamingCall>, Calls<NamingCall>] = [
     utimensat: { kind: "change", ...inFolder },
   },
   {
-    rename: { kind: "make", name: 1 },
-    renameat: { kind: "make", name: 3, folder: 2 },
-    renameat2: { kind: "make", name: 3, folder: 2 },
-    link: { kind: "make", name: 1 },
-    linkat: { kind: "make", name: 3, folder: 2 },
+    rename: { kind: "moveTo", name: 1 },
+    renameat: { kind: "moveTo", name: 3, folder: 2 },
+    renameat2: { kind: "moveTo", name: 3, folder: 2 },
+    link: { kind: "moveTo", name: 1 },
+    linkat: { kind: "moveTo", name: 3, folder: 2 },
   },
 ];
 

@@ -43,8 +43,8 @@ export interface NodeOffer {
     readonly isVital: boolean;
     readonly means: (problem: string) => HostProblem;
   };
-  /** The line of the verb `doctor`. */
-  readonly check: {
+  /** The line of the verb `doctor`; absent for what the host does not decide. */
+  readonly check?: {
     readonly name: string;
     /** Whether only root can find it out. */
     readonly needsRoot?: boolean;

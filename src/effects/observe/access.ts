@@ -10,6 +10,8 @@ export interface NamedAccess {
   readonly path: string;
   /** The call's errno; 0 if it succeeded. */
   readonly errno: number;
+  /** Set if the call moved or linked a file: whether this is its old name, or the new one. */
+  readonly moves?: "from" | "to";
 }
 
 /** A file or folder, by its path without symlinks. */

@@ -5,7 +5,7 @@
 
 import { AF_INET, SOCK_STREAM } from "../kernel/constants.ts";
 import { formatAddress, withoutMapping } from "../network/addresses.ts";
-import type { Access, NamedUse } from "./access.ts";
+import type { Access, NamedAccess } from "./access.ts";
 
 /** The kinds of notes. */
 export const noteKinds = {
@@ -37,6 +37,10 @@ export const noteKinds = {
   bind: 13,
   /** Detail: the capability's number, and `REFUSED` if the kernel refused it. */
   capability: 14,
+  /** The old name of a file that was moved or linked, and the new one. */
+  moveFrom: 15,
+  linkFrom: 16,
+  moveTo: 17,
 } as const;
 
 /**
@@ -70,15 +74,18 @@ export interface Note {
   readonly access: Access;
 }
 
-const uses: Readonly<Record<number, NamedUse>> = {
-  [noteKinds.lookUp]: "lookUp",
-  [noteKinds.openName]: "open",
-  [noteKinds.make]: "make",
-  [noteKinds.remove]: "remove",
-  [noteKinds.truncate]: "truncate",
-  [noteKinds.change]: "change",
-  [noteKinds.connectPath]: "connect",
-  [noteKinds.executeName]: "execute",
+const uses: Readonly<Record<number, Pick<NamedAccess, "use" | "moves">>> = {
+  [noteKinds.lookUp]: { use: "lookUp" },
+  [noteKinds.openName]: { use: "open" },
+  [noteKinds.make]: { use: "make" },
+  [noteKinds.remove]: { use: "remove" },
+  [noteKinds.truncate]: { use: "truncate" },
+  [noteKinds.change]: { use: "change" },
+  [noteKinds.connectPath]: { use: "connect" },
+  [noteKinds.executeName]: { use: "execute" },
+  [noteKinds.moveFrom]: { use: "remove", moves: "from" },
+  [noteKinds.linkFrom]: { use: "lookUp", moves: "from" },
+  [noteKinds.moveTo]: { use: "make", moves: "to" },
 };
 
 /** @returns undefined for a note of an unknown kind */
@@ -91,7 +98,7 @@ function accessOf(bytes: Buffer): Access | undefined {
   const kind = bytes.readUInt32LE(noteLayout.kind);
   const detail = bytes.readUInt32LE(noteLayout.detail);
   const use = uses[kind];
-  if (use !== undefined) return { kind: "named", use, path: nameOf(bytes), errno: Math.abs(detail | 0) };
+  if (use !== undefined) return { kind: "named", ...use, path: nameOf(bytes), errno: Math.abs(detail | 0) };
   switch (kind) {
     case noteKinds.opened:
       return {

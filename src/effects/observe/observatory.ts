@@ -54,8 +54,8 @@ export interface SeenUse {
 /** An observed run. */
 export interface ObservedRun extends Disposable {
   /**
-   * What is new since the last call; all of it at the first. Undefined if the watch or the observatory has ended, or if
-   * a later run has the cgroup.
+   * What is new since the last call; all of it at the first. Undefined if the watch or the observatory has ended, if a
+   * later run has the cgroup, or if later runs have cgroups at another depth.
    */
   read(): Promise<SeenUse | undefined>;
   /** Ends the watch; the set is lost. */
@@ -136,14 +136,17 @@ export class Observatory implements Disposable {
   watch(cgroup: string): ObservedRun {
     const id = cgroupId(cgroup);
     const run = ++this.#runs;
-    this.#setLevel(relative(this.#mount, cgroup).split("/").length);
+    const level = relative(this.#mount, cgroup).split("/").length;
+    this.#setLevel(level);
     this.#watched.key.writeBigUInt64LE(id);
     this.#watched.value.fill(0).writeBigUInt64LE(run, setLayout.run);
     this.#watched.set();
     this.#runOf.set(id, run);
     /** The hashes that are read. */
     const read: bigint[] = [];
-    const isCurrent = () => !this.#opened.disposed && this.#runOf.get(id) === run;
+    const isOwn = () => !this.#opened.disposed && this.#runOf.get(id) === run;
+    // The programs look at one depth only.
+    const isCurrent = () => isOwn() && this.#level === level;
     return {
       read: async () => {
         const set = isCurrent() ? this.#setOf(id) : undefined;
@@ -154,18 +157,18 @@ export class Observatory implements Disposable {
           if (index > 0 && index % notesPerTurn === 0) await nextTurn();
           if (!isCurrent()) return undefined;
           const access = this.#noteOf(run, hash);
-          // The program that has counted a note may not have written it yet.
-          if (access === "missing") break;
+          // The program that has counted a note may not have written it yet. One that could not has counted a loss.
+          if (access === "missing" && set.lost === 0) break;
           read.push(hash);
-          if (access !== undefined) accesses.push(access);
+          if (access !== undefined && access !== "missing") accesses.push(access);
         }
         return { accesses, lost: set.lost };
       },
       [Symbol.dispose]: () => {
         if (this.#opened.disposed) return;
-        const hashes = isCurrent() ? (this.#setOf(id)?.hashes ?? read) : read;
+        const hashes = isOwn() ? (this.#setOf(id)?.hashes ?? read) : read;
         // A later run may have the same cgroup.
-        if (isCurrent()) {
+        if (isOwn()) {
           this.#runOf.delete(id);
           this.#watched.key.writeBigUInt64LE(id);
           this.#watched.delete();

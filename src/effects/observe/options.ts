@@ -8,6 +8,12 @@ const share = () =>
     'must be "on", "off" or a share of the runs, such as "10%"',
   );
 
+const candidateFile = () =>
+  text().refine(
+    (path) => path === "" || path.startsWith("/"),
+    "must be an absolute path, one that begins with /",
+  );
+
 export const observeOptions = {
   task: () => ({
     observe: share().optional().meta({
@@ -21,6 +27,11 @@ export const observeOptions = {
       description:
         'whether, or for which share of runs, [what tasks use](learn.md#in-production) is recorded; `"off"`: no job can ask for it †',
       example: "10%",
+    }),
+    candidate: candidateFile().default("").meta({
+      description:
+        "a job file with narrower options, by which observed tasks of its job [are judged](learn.md#what-a-stricter-policy-would-break) while they run; refuses nothing, and needs `observe`",
+      example: "/etc/nomad.d/stricter.nomad.hcl",
     }),
   }),
 } satisfies PartOptions;

@@ -15,6 +15,11 @@ export interface Uses {
    * a slash at the end, `r:/srv/`: several paths below it, of which only this is kept.
    */
   readonly paths: readonly string[];
+  /**
+   * Folders from which, or to which, files were moved or linked, such as `from:/srv/a`, sorted. Which of them belong
+   * together, nobody knows. The last is {@link moreMoves} if there were too many.
+   */
+  readonly moves: readonly string[];
   /** Such as `tcp:192.0.2.7:443`, sorted; none on loopback. */
   readonly connects: readonly string[];
   /** Such as `tcp:8080`, sorted. The kernel has chosen the port itself for 0. */
@@ -25,8 +30,12 @@ export interface Uses {
   readonly capabilities: readonly string[];
 }
 
-/** Maximum number of paths in {@link Uses}. */
+/** Maximum number of paths in {@link Uses}, and of moves. */
 const maxPaths = 1_024;
+const maxMoves = 256;
+
+/** Stands for further moves. */
+export const moreMoves = "more";
 
 /**
  * The uses in accesses.
@@ -35,6 +44,7 @@ const maxPaths = 1_024;
 export function usesOf(accesses: readonly Access[], own: readonly string[]): Uses {
   return {
     paths: folded(pathsOf(accesses, own), maxPaths),
+    moves: movesOf(accesses, own),
     connects: texts(accesses, (access) =>
       access.kind === "connected" && !isLocal(access.address) && access.port > 0
         ? formatEgress({
@@ -59,6 +69,7 @@ export function unionOfUses(all: readonly Uses[]): Uses {
   const union = (of: (uses: Uses) => readonly string[]) => [...new Set(all.flatMap(of))].toSorted();
   return {
     paths: union(({ paths }) => paths),
+    moves: union(({ moves }) => moves),
     connects: union(({ connects }) => connects),
     binds: union(({ binds }) => binds),
     ports: union(({ ports }) => ports),
@@ -96,13 +107,28 @@ function isLocal(address: string): boolean {
   return parsed === undefined || isLoopback(parsed) || parsed.address.every((byte) => byte === 0);
 }
 
+function movesOf(accesses: readonly Access[], own: readonly string[]): string[] {
+  const placeOf = placing(own);
+  const moves = texts(accesses, (access) =>
+    access.kind === "named" && access.moves !== undefined && access.errno === 0
+      ? `${access.moves}:${placeOf(folderOf(plainName(access.path)))}`
+      : undefined,
+  );
+  return moves.length <= maxMoves ? moves : [...moves.slice(0, maxMoves), moreMoves];
+}
+
+/** What stands for a path: procfs has no names that a job could mean, and the run's own folders are the run's. */
+function placing(own: readonly string[]): (path: string) => string {
+  const deepestFirst = own.toSorted((one, other) => other.length - one.length);
+  return (path) => deepestFirst.find((folder) => isAtOrBelow(path, folder)) ?? procPath(path);
+}
+
 /** The letters used on each path; none for a path that was only found. */
 function pathsOf(accesses: readonly Access[], own: readonly string[]): Map<string, Set<string>> {
   const paths = new Map<string, Set<string>>();
-  const deepestFirst = own.toSorted((one, other) => other.length - one.length);
+  const placeOf = placing(own);
   for (const [path, letters] of accesses.flatMap(lettersOf)) {
-    // procfs has no names that a job could mean; and what is in the run's own folders belongs to the run.
-    const known = deepestFirst.find((folder) => isAtOrBelow(path, folder)) ?? procPath(path);
+    const known = placeOf(path);
     const before = paths.get(known) ?? new Set();
     for (const letter of letters) before.add(letter);
     paths.set(known, before);

@@ -1,8 +1,9 @@
 /** What other options of its task would have refused an observed run. Pure. */
 import { isDeepStrictEqual } from "node:util";
-import { egressAnswer, parseEgress } from "../../effects/egress/egress.ts";
+import { egressAnswer, namesIn, parseEgress } from "../../effects/egress/egress.ts";
 import { capabilitySet, formatCapabilities } from "../../effects/kernel/capabilities.ts";
 import { portNames, portOptions } from "../../effects/network/ports.ts";
+import { refusedMoves } from "./moves.ts";
 import type { ObservedRun, RecordedOptions } from "./observedRun.ts";
 import { covers, entriesIn, isBelow, listIn, pathNeeds } from "./requirements.ts";
 
@@ -15,9 +16,11 @@ interface RunVerdict {
 
 /** Judges a run by other options. What they allow in addition does not count. */
 export function judgeRun(run: ObservedRun, candidate: RecordedOptions): RunVerdict {
-  const parts = [judgePaths, judgeEgress, judgePorts, judgeCapabilities, judgeProcesses, judgeOthers].map(
-    (judge) => judge(run, candidate),
-  );
+  const judges = [
+    ...[judgePaths, judgeMoves, judgeEgress, judgePorts],
+    ...[judgeCapabilities, judgeProcesses, judgeOthers],
+  ];
+  const parts = judges.map((judge) => judge(run, candidate));
   return {
     refused: [...new Set(parts.flatMap(({ refused }) => refused ?? []))].toSorted(),
     unclear: parts.flatMap(({ unclear }) => unclear ?? []),
@@ -44,6 +47,19 @@ const judgePaths: Part = (run, candidate) => {
   };
 };
 
+const judgeMoves: Part = (run, candidate) => {
+  const { moves, isCertain, hasMore } = refusedMoves(run, candidate);
+  const hasSame = isDeepStrictEqual(listIn(run.options, "unveil"), listIn(candidate, "unveil"));
+  const more = hasMore && !hasSame ? ["it moved files among too many folders to know them all"] : [];
+  if (isCertain)
+    return { refused: moves.map(({ from, to }) => `moving from ${from} to ${to}`), unclear: more };
+  const pairs = moves.map(
+    ({ from, to, gained }) =>
+      `it may have moved a file from ${from} to ${to}, where that would gain ${gained}`,
+  );
+  return { unclear: [...pairs, ...more] };
+};
+
 const judgeEgress: Part = ({ uses, sandbox, names }, { egress }) => {
   if (!Array.isArray(egress)) return {};
   const lists = { egress: egress.map(String), egressDenied: sandbox.egress?.denied ?? [] };
@@ -54,6 +70,10 @@ const judgeEgress: Part = ({ uses, sandbox, names }, { egress }) => {
     ]),
   );
   const refused = uses.connects.filter((text) => !reaches(text, lists, addresses));
+  const strange = namesIn(lists.egress).filter((name) => !addresses.has(name));
+  // A name that the run has not looked up may have any address.
+  if (refused.length > 0 && strange.length > 0)
+    return { unclear: refused.map((text) => `${text} may be an address of ${strange.join(", ")}`) };
   return { refused: refused.map((text) => `connecting to ${text}`) };
 };
 
@@ -77,17 +97,29 @@ export const portUses = {
   bindUdp: ["udp:", "binds"],
 } as const;
 
-const judgePorts: Part = ({ uses }, candidate) => ({
-  refused: portOptions.flatMap((option) => {
+const judgePorts: Part = ({ uses }, candidate) => {
+  const parts = portOptions.map((option): Partial<RunVerdict> => {
     const limit = candidate[portNames[option]];
-    if (!Array.isArray(limit)) return [];
+    if (!Array.isArray(limit)) return {};
     const allowed = limit.map(String);
     const [protocol, kind] = portUses[option];
-    return uses[kind]
+    const refused = uses[kind]
       .filter((text) => text.startsWith(protocol) && !allowed.includes(text.slice(protocol.length)))
       .map((text) => `${kind === "binds" ? "binding" : "connecting to"} port ${text}`);
-  }),
-});
+    const mayBind = option === "bindUdp" && sendsByUdp(uses) && !allowed.includes("0");
+    const sending = "whether it sent by UDP without binding a port before, which takes port 0 of bind_udp";
+    return { refused, unclear: mayBind ? [sending] : [] };
+  });
+  return {
+    refused: parts.flatMap(({ refused = [] }) => refused),
+    unclear: parts.flatMap(({ unclear = [] }) => unclear),
+  };
+};
+
+/** Whether a socket may have been bound to a free port by sending (docs/configuration.md, ports). */
+export function sendsByUdp({ ports }: ObservedRun["uses"]): boolean {
+  return ports.some((text) => text.startsWith("udp:"));
+}
 
 const judgeCapabilities: Part = ({ uses, options, seesCapabilities }, candidate) => {
   const [had, has] = [capabilitySet(listIn(options, "cap_add")), capabilitySet(listIn(candidate, "cap_add"))];
@@ -122,7 +154,7 @@ const judgeOthers: Part = ({ options }, candidate) => {
 
 type Judgement = "refuses" | "unclear" | "allows";
 
-interface CandidateVerdict {
+export interface CandidateVerdict {
   /** `allows`: nothing that any observed run used would be refused, and all that they used is known. */
   readonly judgement: Judgement;
   readonly runs: number;

@@ -4,7 +4,8 @@ import { parseEgress } from "../../effects/egress/egress.ts";
 import { capabilitySet } from "../../effects/kernel/capabilities.ts";
 import { portNames, portOptions } from "../../effects/network/ports.ts";
 import { formatMode, modeOf } from "../../effects/unveil/unveil.ts";
-import { portUses, reaches } from "./judge.ts";
+import { portUses, reaches, sendsByUdp } from "./judge.ts";
+import { refusedMoves } from "./moves.ts";
 import type { ObservedRun, RecordedOptions } from "./observedRun.ts";
 import { covers, type Entry, entriesIn, isBelow, listIn, type PathNeed, pathNeeds } from "./requirements.ts";
 
@@ -40,6 +41,17 @@ export interface TaskPolicy {
   readonly connects: readonly string[];
   readonly memoryBytes: number | null;
   readonly processes: number | null;
+  readonly candidate: CandidateFindings | null;
+}
+
+/** What the plugin's candidate would have refused, as it judged runs while they ran: by its newest options for the task. */
+export interface CandidateFindings {
+  /** The job file. */
+  readonly file: string;
+  readonly refused: readonly { readonly what: string; readonly runs: number; readonly lastAt: number }[];
+  /** Number of further things that no event names, in all runs together. */
+  readonly others: number;
+  readonly unclear: readonly { readonly why: string; readonly runs: number }[];
 }
 
 /** The policies of the tasks of observed runs. */
@@ -54,7 +66,7 @@ export function policiesOf(runs: readonly ObservedRun[]): TaskPolicy[] {
 function policyOf(runs: readonly ObservedRun[]): TaskPolicy {
   const newest = runs.reduce((best, run) => (run.begunAt > best.begunAt ? run : best));
   const { namespace, job, group, task, options } = newest;
-  const paths = pathUses(runs, options, newest);
+  const paths = withMoves(pathUses(runs, options, newest), runs, newest);
   const others = [
     ...egressUses(runs, options),
     ...portEntryUses(runs, options),
@@ -79,6 +91,31 @@ function policyOf(runs: readonly ObservedRun[]): TaskPolicy {
       : [...new Set(runs.flatMap(({ uses }) => uses.connects))].toSorted(),
     memoryBytes: mostOf(runs.map((run) => run.memoryBytes)),
     processes: mostOf(runs.map((run) => run.processes)),
+    candidate: findingsOf(runs),
+  };
+}
+
+/** Null if the candidate has judged no run, or had nothing to say of any. */
+function findingsOf(runs: readonly ObservedRun[]): CandidateFindings | null {
+  const judged = runs.filter(({ wouldDeny }) => wouldDeny.file !== null);
+  const newest = judged.toSorted((one, other) => other.seenUntil - one.seenUntil)[0]?.wouldDeny;
+  if (newest === undefined) return null;
+  const same = judged.filter(({ wouldDeny }) => wouldDeny.digest === newest.digest);
+  const refused = Map.groupBy(
+    same.flatMap(({ wouldDeny, seenUntil }) => wouldDeny.refused.map((what) => ({ what, seenUntil }))),
+    ({ what }) => what,
+  );
+  const unclear = Map.groupBy(
+    same.flatMap(({ wouldDeny }) => wouldDeny.unclear),
+    (why) => why,
+  );
+  return {
+    file: newest.file ?? "",
+    refused: [...refused].map(([what, each]) => {
+      return { what, runs: each.length, lastAt: Math.max(...each.map(({ seenUntil }) => seenUntil)) };
+    }),
+    others: same.reduce((sum, { wouldDeny }) => sum + wouldDeny.others, 0),
+    unclear: [...unclear].map(([why, each]) => ({ why, runs: each.length })),
   };
 }
 
@@ -99,11 +136,33 @@ class Tally {
   }
 }
 
-function pathUses(
+interface PathUses {
+  readonly entries: readonly EntryUse[];
+  readonly unmet: readonly string[];
+}
+
+/** An entry from whose folder files may have been moved keeps its rights, if its smaller form would refuse that. */
+function withMoves(
+  { entries, unmet }: PathUses,
   runs: readonly ObservedRun[],
-  options: RecordedOptions,
-  newest: ObservedRun,
-): { readonly entries: readonly EntryUse[]; readonly unmet: readonly string[] } {
+  { options, links }: ObservedRun,
+): PathUses {
+  const unveil = entries.flatMap(({ smallest }) => smallest ?? []);
+  const sources = runs.flatMap((run) =>
+    refusedMoves(run, { ...options, unveil }).moves.map(({ from }) => from),
+  );
+  const kept = new Set(
+    entriesIn(options, links).flatMap((entry) =>
+      sources.some((from) => covers(entry, from)) ? [entry.text] : [],
+    ),
+  );
+  return {
+    entries: entries.map((each) => (kept.has(each.entry) ? { ...each, smallest: each.entry } : each)),
+    unmet,
+  };
+}
+
+function pathUses(runs: readonly ObservedRun[], options: RecordedOptions, newest: ObservedRun): PathUses {
   const entries = entriesIn(options, newest.links);
   const letters = new Map<string, Set<string>>(entries.map(({ text }) => [text, new Set()]));
   const tally = new Tally();
@@ -200,10 +259,8 @@ function portEntryUses(runs: readonly ObservedRun[], options: RecordedOptions): 
     const tally = new Tally();
     for (const { uses, seenUntil } of runs) {
       const used = uses[kind].filter((text) => text.startsWith(protocol));
-      tally.add(
-        used.map((text) => text.slice(protocol.length)),
-        seenUntil,
-      );
+      const ports = used.map((text) => text.slice(protocol.length));
+      tally.add(option === "bindUdp" && sendsByUdp(uses) ? [...ports, "0"] : ports, seenUntil);
     }
     return listIn(options, name).map((entry) => entryUse(name, entry, tally));
   });

@@ -75,7 +75,7 @@ export function pathNeeds(run: ObservedRun): PathNeeds {
 type Rule = Pick<Entry, "path" | "letters" | "leadsTo">;
 
 /** What the run has without its own option `unveil`. */
-function fixedRules({ sandbox, links, options }: ObservedRun, own: readonly Entry[]): Rule[] {
+export function fixedRules({ sandbox, links, options }: ObservedRun, own: readonly Entry[]): Rule[] {
   const defaults = privateRootPaths(options.cgroup_view === "own");
   return sandbox.unveiled.flatMap(({ path, mode, source }) => {
     const sources = source.split(", ");

@@ -1,5 +1,5 @@
 /** What a task's options permit, whether its observed runs used it, and what it was denied: rows of a table. Pure. */
-import type { TaskPolicy } from "../../history/policy/policy.ts";
+import type { CandidateFindings, TaskPolicy } from "../../history/policy/policy.ts";
 import { describeRefusal } from "../../machines/events/denied.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { countOf, formatCount, formatTimes } from "../../units/counts.ts";
@@ -23,6 +23,8 @@ export interface PermissionsView {
   readonly permissions: readonly Permission[];
   /** Why runs may have used more, as sentences without full stops. */
   readonly gaps: readonly string[];
+  /** What the plugin's candidate would have refused, as a sentence without full stop; null if it said nothing. */
+  readonly candidate: string | null;
 }
 
 /**
@@ -34,7 +36,7 @@ export function permissionsView(
   { denials }: Pick<TaskContext, "denials">,
   unread: number,
 ): PermissionsView {
-  const { runs = 0, entries = [], gaps = [] } = policy ?? {};
+  const { runs = 0, entries = [], gaps = [], candidate = null } = policy ?? {};
   const denied = denials.refusals.map((each): Permission => {
     const text = `denied ${formatTimes(each.count)} in this run`;
     return { option: "", what: visible(describeRefusal({ ...each, count: 1 })), use: "denied", text };
@@ -54,5 +56,14 @@ export function permissionsView(
       ...gaps.map(({ why, runs: count }) => `Of ${countOf(count, "run")}, not all is known: ${visible(why)}`),
       ...(unread === 0 ? [] : [`${countOf(unread, "earlier run")} that were observed are left out`]),
     ],
+    candidate: candidate && candidateText(candidate),
   };
+}
+
+/** Without the paths that the runs used. */
+function candidateText({ file, refused, others, unclear }: CandidateFindings): string {
+  const things = refused.length + others;
+  const found = things === 0 ? "nothing that is known" : `${countOf(things, "thing")} that runs used`;
+  const rest = unclear.length === 0 ? "" : `, and may refuse more (${countOf(unclear.length, "reason")})`;
+  return `The candidate ${visible(file)} would have refused ${found}${rest}: policy names it`;
 }

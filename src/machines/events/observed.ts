@@ -1,8 +1,8 @@
-/** What an observed run has used. Pure. */
+/** What an observed run has used, and what a candidate's options would have refused it. Pure. */
 import { z } from "zod";
 import type { Uses } from "../../effects/observe/uses.ts";
 import { countOf } from "../../units/counts.ts";
-import { defineEvent } from "./defineEvent.ts";
+import { defineEvent, MASK } from "./defineEvent.ts";
 
 /**
  * What an observed run has used: what is new since the event before, if there was one. A long run has such an event an
@@ -18,6 +18,8 @@ const observed = defineEvent({
     isLast: z.boolean(),
     /** As in `Uses` of src/effects/observe/uses.ts. */
     paths: z.array(z.string()),
+    /** Missing without any. */
+    moves: z.array(z.string()).optional(),
     connects: z.array(z.string()),
     binds: z.array(z.string()),
     ports: z.array(z.string()),
@@ -45,11 +47,11 @@ const observed = defineEvent({
   shown: { tone: "plain", category: "run", group: "continues", parties: ["task", "driver"] },
   fields: {
     ignored: ["since", "memoryBytes", "processes", "lost", "missed"],
-    masked: { paths: "text", links: "text" },
+    masked: { paths: "text", moves: "text", links: "text" },
   },
 });
 
-function usesTexts({ paths, connects, binds, capabilities }: Omit<Uses, "ports">): string[] {
+function usesTexts({ paths, connects, binds, capabilities }: Omit<Uses, "ports" | "moves">): string[] {
   return [
     countOf(paths.length, "path"),
     ...(connects.length > 0 ? [countOf(connects.length, "destination")] : []),
@@ -58,4 +60,97 @@ function usesTexts({ paths, connects, binds, capabilities }: Omit<Uses, "ports">
   ];
 }
 
-export const observations = { observed };
+export const candidateHistory = z.object({
+  /** The job file; null before anything of the run would have been refused. */
+  file: z.string().nullable(),
+  /** Identifies the task's options in it. */
+  digest: z.string(),
+  /** What it would have refused, as far as events name it. */
+  refused: z.array(z.string()),
+  /** Number of further things that it would have refused. */
+  others: z.number(),
+  /** Why it may refuse more, as sentences without full stops. */
+  unclear: z.array(z.string()),
+  /** Number of different things that candidates would have refused. */
+  total: z.number(),
+});
+
+export type CandidateHistory = z.infer<typeof candidateHistory>;
+
+/**
+ * What the candidate, narrower options of the operator's, would have refused the run. Each thing is in one event of the
+ * run. Nothing is refused by it.
+ */
+const wouldDeny = defineEvent({
+  schema: z.object({
+    /** The job file. */
+    candidate: z.string(),
+    /** Identifies the task's options in it. */
+    digest: z.string(),
+    /** What no event before has, such as `r:/etc/ssl`. */
+    refused: z.array(z.string()),
+    /** Number of further things that no event names, because a run's events name a limited number. */
+    others: z.number(),
+    /** Why it may refuse more, and no event before has, as sentences without full stops. */
+    unclear: z.array(z.string()),
+  }),
+  evolve: ({ data }, { wouldDeny: known }: { readonly wouldDeny: CandidateHistory }) => {
+    const { candidate: file, digest, refused, others, unclear } = data;
+    const before = known.digest === digest ? known : { refused: [], others: 0, unclear: [] };
+    return {
+      wouldDeny: {
+        ...{ file, digest },
+        refused: [...before.refused, ...refused],
+        others: before.others + others,
+        unclear: [...before.unclear, ...unclear],
+        total: known.total + refused.length + others,
+      },
+    };
+  },
+  title: "Judged by the candidate",
+  summary: ({ candidate, refused, others, unclear }) =>
+    `${candidate} ${wouldDenyText(refused, others)}${unclear.length === 0 ? "" : `; not judged: ${namesOf(unclear, "reason")}`}`,
+  sentences: (facts) => {
+    const last = facts.at(-1)?.data;
+    if (last === undefined) return [];
+    const of = facts.filter(({ data }) => data.digest === last.digest);
+    const refused = of.flatMap(({ data }) => data.refused);
+    const others = of.reduce((sum, { data }) => sum + data.others, 0);
+    const unclear = of.flatMap(({ data }) => data.unclear);
+    return [
+      ...(refused.length + others === 0
+        ? []
+        : [{ of, text: `The candidate ${last.candidate} ${wouldDenyText(refused, others)}` }]),
+      ...(unclear.length === 0
+        ? []
+        : [{ of, text: `The candidate ${last.candidate} may refuse more: ${namesOf(unclear, "reason")}` }]),
+    ];
+  },
+  counts: {
+    name: "exec2_would_deny_total",
+    help: "Different things that runs used and the candidate would have refused.",
+    totals: ({ wouldDeny: { total } }: { readonly wouldDeny: CandidateHistory }) => [["", total]],
+  },
+  shown: { tone: "plain", category: "run", group: "continues", parties: ["driver", "task"] },
+  fields: { ignored: ["digest"], masked: { refused: "text", unclear: "text" } },
+});
+
+/** Such as `would have refused r:/etc/ssl and 2 other things`. */
+function wouldDenyText(refused: readonly string[], others: number): string {
+  const all = refused.length + others;
+  if (all === 0) return "would have refused nothing that is known";
+  const named = refused.filter((text) => text !== MASK).slice(0, maxNamed);
+  if (named.length === 0) return `would have refused ${countOf(all, "thing")}`;
+  const more = all - named.length;
+  return `would have refused ${named.join(", ")}${more === 0 ? "" : ` and ${countOf(more, "other thing")}`}`;
+}
+
+function namesOf(texts: readonly string[], what: string): string {
+  const named = texts.filter((text) => text !== MASK).slice(0, maxNamed);
+  return named.length === 0 ? countOf(texts.length, what) : named.join("; ");
+}
+
+/** Maximum number of things that a line names. */
+const maxNamed = 5;
+
+export const observations = { observed, wouldDeny };

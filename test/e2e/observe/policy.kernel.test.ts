@@ -19,6 +19,7 @@ interface Job {
   readonly entries: readonly string[];
   /** What is enough of them, if that is less. */
   readonly enough?: readonly string[];
+  readonly root?: "host";
 }
 
 const perl = (code: string) => `perl -MSocket -e '${code}'`;
@@ -47,6 +48,13 @@ const jobs: Readonly<Record<string, Job>> = {
     rare: "mkdir $F/uploads/new",
     entries: ["wc:$F/uploads"],
     enough: ["c:$F/uploads"],
+  },
+  "a file that moves to where it may be read": {
+    rare: "mv $F/logs/app.log $F/uploads/app.log && cat $F/uploads/app.log > /dev/null",
+    entries: ["rwc:$F/logs", "rwc:$F/uploads"],
+    // With less, the file would gain the right to be read by its move. In a private root it would be copied.
+    enough: ["rwc:$F/logs", "rc:$F/uploads"],
+    root: "host",
   },
   "a file that is overwritten": { rare: "echo > $F/stamp", entries: ["rw:$F/stamp"], enough: ["w:$F/stamp"] },
 };
@@ -94,67 +102,70 @@ function hostFolder(): string {
 describe.skipIf(problem !== undefined)("policy of", () => {
   let agent: Agent;
   beforeAll(async () => {
-    agent = await startAgent({ options: { observe: "on", unveil_by_task: true } });
+    agent = await startAgent({ options: { observe: "on", unveil_by_task: true, allow_host_root: true } });
   });
 
-  test.each(Object.entries(jobs))("%s", async (title, { rare, entries, enough = entries }) => {
-    const jobId = title.replaceAll(" ", "-");
-    const folder = hostFolder();
-    let last = "";
-    const filled = (texts: readonly string[]) => texts.map((text) => text.replaceAll("$F", folder));
-    const run = async (unveil: readonly string[], does: string) => {
-      const script = `export F=${folder}; cat $F/common > /dev/null || exit 9; ${does}`;
-      const command = { command: "sh", args: ["-c", script], unveil: [...unveil] };
-      const task = makeAllocation().config(command, {
-        jobId,
-        jobName: jobId,
-        taskGroupName: "group",
-      });
-      last = task.id;
-      return (await runTask(agent, task)).exitCode;
-    };
-    const state = ["--state-dir", agent.stateDir];
-    const judgement = async (unveil: readonly string[]) => {
-      const file = `${temporaryFolder()}/candidate.nomad.hcl`;
-      const config = `command = "sh"\nunveil = ${JSON.stringify(unveil)}`;
-      writeFileSync(
-        file,
-        `job "${jobId}" {\n group "group" {\n task "main" {\n driver = "exec2"\n config {\n${config}\n}\n}\n}\n}\n`,
+  test.each(Object.entries(jobs))(
+    "%s",
+    async (title, { rare, entries, enough = entries, root = "private" }) => {
+      const jobId = title.replaceAll(" ", "-");
+      const folder = hostFolder();
+      let last = "";
+      const filled = (texts: readonly string[]) => texts.map((text) => text.replaceAll("$F", folder));
+      const run = async (unveil: readonly string[], does: string) => {
+        const script = `export F=${folder}; cat $F/common > /dev/null || exit 9; ${does}`;
+        const command = { command: "sh", args: ["-c", script], root, unveil: [...unveil] };
+        const task = makeAllocation().config(command, {
+          jobId,
+          jobName: jobId,
+          taskGroupName: "group",
+        });
+        last = task.id;
+        return (await runTask(agent, task)).exitCode;
+      };
+      const state = ["--state-dir", agent.stateDir];
+      const judgement = async (unveil: readonly string[]) => {
+        const file = `${temporaryFolder()}/candidate.nomad.hcl`;
+        const config = `command = "sh"\nroot = "${root}"\nunveil = ${JSON.stringify(unveil)}`;
+        writeFileSync(
+          file,
+          `job "${jobId}" {\n group "group" {\n task "main" {\n driver = "exec2"\n config {\n${config}\n}\n}\n}\n}\n`,
+        );
+        const { code, stdout } = await call(["policy", jobId, "--candidate", file, "--json", ...state]);
+        return [code, JSON.parse(stdout).judgement];
+      };
+      const all = filled([common, planted, ...entries]);
+      expect(await run(all, "true")).toBe(0);
+      expect(await run(all, rare)).toBe(0);
+      expect(await run(all, "true")).toBe(0);
+      const { stdout } = await call(["policy", jobId, "--json", ...state]);
+      const policy = JSON.parse(stdout);
+      expect(policy).toMatchObject({ runs: 3, gaps: [], unmet: [] });
+      const uses = new Map(
+        policy.entries.map((each: { entry: string; runs: number }) => [each.entry, each.runs]),
       );
-      const { code, stdout } = await call(["policy", jobId, "--candidate", file, "--json", ...state]);
-      return [code, JSON.parse(stdout).judgement];
-    };
-    const all = filled([common, planted, ...entries]);
-    expect(await run(all, "true")).toBe(0);
-    expect(await run(all, rare)).toBe(0);
-    expect(await run(all, "true")).toBe(0);
-    const { stdout } = await call(["policy", jobId, "--json", ...state]);
-    const policy = JSON.parse(stdout);
-    expect(policy).toMatchObject({ runs: 3, gaps: [], unmet: [] });
-    const uses = new Map(
-      policy.entries.map((each: { entry: string; runs: number }) => [each.entry, each.runs]),
-    );
-    for (const [entry, runs] of [
-      [common, 3],
-      [planted, 0],
-      ...entries.map((need) => [need, 1] as const),
-    ] as const)
-      expect(uses.get(entry.replaceAll("$F", folder)), entry).toBe(runs);
-    expect(policy.smallest.unveil).toEqual(filled([common, ...enough]));
-    const exposure = await call(["exposure", last, "--json", ...state]);
-    expect(JSON.parse(exposure.stdout)).toMatchObject({
-      ...{ observedRuns: 3, unused: filled([`unveil ${planted}`]) },
-    });
-    expect(await judgement(policy.smallest.unveil)).toEqual([0, "allows"]);
-    for (const need of filled(enough)) {
-      const without = policy.smallest.unveil.filter((entry: string) => entry !== need);
-      expect(await judgement(without), need).toEqual([1, "refuses"]);
-    }
-    // Promoted, with the host as it was.
-    const again = hostFolder();
-    const promoted = policy.smallest.unveil.map((entry: string) => entry.replaceAll(folder, again));
-    const script = `export F=${again}; cat $F/common > /dev/null || exit 9; ${rare}`;
-    const config = { command: "sh", args: ["-c", script], unveil: promoted };
-    expect((await runTask(agent, makeAllocation().config(config))).exitCode).toBe(0);
-  });
+      for (const [entry, runs] of [
+        [common, 3],
+        [planted, 0],
+        ...entries.map((need) => [need, 1] as const),
+      ] as const)
+        expect(uses.get(entry.replaceAll("$F", folder)), entry).toBe(runs);
+      expect(policy.smallest.unveil).toEqual(filled([common, ...enough]));
+      const exposure = await call(["exposure", last, "--json", ...state]);
+      expect(JSON.parse(exposure.stdout)).toMatchObject({
+        ...{ observedRuns: 3, unused: filled([`unveil ${planted}`]) },
+      });
+      expect(await judgement(policy.smallest.unveil)).toEqual([0, "allows"]);
+      for (const need of filled(enough)) {
+        const without = policy.smallest.unveil.filter((entry: string) => entry !== need);
+        expect(await judgement(without), need).toEqual([1, "refuses"]);
+      }
+      // Promoted, with the host as it was.
+      const again = hostFolder();
+      const promoted = policy.smallest.unveil.map((entry: string) => entry.replaceAll(folder, again));
+      const script = `export F=${again}; cat $F/common > /dev/null || exit 9; ${rare}`;
+      const config = { command: "sh", args: ["-c", script], root, unveil: promoted };
+      expect((await runTask(agent, makeAllocation().config(config))).exitCode).toBe(0);
+    },
+  );
 });

@@ -62,7 +62,9 @@ describe("the set of a run", () => {
       ["remove", one],
       ["remove", other],
     ])
-      expect(seen).toContainEqual({ kind: "named", use, path, errno: 0 });
+      expect(seen).toContainEqual(expect.objectContaining({ kind: "named", use, path, errno: 0 }));
+    expect(seen).toContainEqual({ kind: "named", use: "remove", path: one, errno: 0, moves: "from" });
+    expect(seen).toContainEqual({ kind: "named", use: "make", path: other, errno: 0, moves: "to" });
     expect(seen).toContainEqual({ kind: "executed", path: "/usr/bin/cat" });
   });
 

@@ -51,6 +51,7 @@ describe("the uses of a run", () => {
     ];
     expect(usesOf(accesses, [])).toEqual({
       paths: [],
+      moves: [],
       connects: ["tcp:[2001:db8::1]:443", "udp:192.0.2.7:53"],
       binds: ["tcp:0"],
       ports: ["tcp:443", "tcp:80", "udp:53"],

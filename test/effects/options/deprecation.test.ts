@@ -100,7 +100,12 @@ describe("an option of the plugin that is deprecated", () => {
   it("is a line of the agent's log when the plugin is configured with it", async () => {
     const linesFor = async (options: object) => {
       const log = recordingLogger();
-      const driver = new Driver(log, "/none", async () => false as never);
+      const driver = new Driver(
+        log,
+        "/none",
+        async () => false as never,
+        async () => [],
+      );
       await driver.configure(parsePluginOptions(options), { cores: [] } as never);
       await driver.shutdown();
       return log.lines.filter(({ message }) => message.includes("deprecated"));

@@ -68,6 +68,7 @@ test("the plugin's options have this hclspec", () => {
       denials: withDefault(attr("denials", "string"), '"auto"'),
       black_box: withDefault(attr("black_box", "string"), '"off"'),
       observe: withDefault(attr("observe", "string"), '"off"'),
+      candidate: withDefault(attr("candidate", "string"), '""'),
       history: attr("history", "list(map(string))"),
       usage_interval: withDefault(attr("usage_interval", "string"), '"1m"'),
       metrics: withDefault(attr("metrics", "string"), '""'),

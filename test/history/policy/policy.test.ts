@@ -68,6 +68,7 @@ function runOf(world: World, at: number, isFolded = false): ObservedRun {
       egress: null,
     },
     names: [],
+    wouldDeny: { file: null, digest: "", refused: [], others: 0, unclear: [], total: 0 },
     uses: {
       ...(isFolded ? foldedOnce(uses) : uses),
       connects: world.connects,
@@ -204,6 +205,36 @@ describe("a candidate", () => {
     expect(judged({ pids_limit: 9, cap_add: ["chown"] }).judgement).toBe("allows");
   });
 
+  it("needs port 0 of bind_udp for what may have been sent from a port that the kernel chose", () => {
+    const of: World = { unveil: [], accesses: [], found: [], connects: [], ports: [], capabilities: [] };
+    const before = runOf(of, 1);
+    const options = { ...before.options, bind_udp: [0, 53], connect_tcp: undefined };
+    const run = { ...before, options, uses: { ...before.uses, ports: ["udp:123"] } };
+    expect(judgeRun(run, { ...options, bind_udp: [0] })).toEqual({ refused: [], unclear: [] });
+    expect(judgeRun(run, { ...options, bind_udp: [53] }).unclear).toEqual([
+      expect.stringContaining("takes port 0 of bind_udp"),
+    ]);
+    expect(policiesOf([run])[0]?.smallest.bind_udp).toEqual([0]);
+  });
+
+  it("is unclear about addresses if it has names that the run has not looked up", () => {
+    const of: World = {
+      unveil: [],
+      accesses: [],
+      found: [],
+      ports: [],
+      capabilities: [],
+      connects: ["tcp:192.0.2.7:443"],
+    };
+    const run = runOf(of, 1);
+    const judged = (...egress: readonly string[]) => judgeRun(run, { ...run.options, egress });
+    expect(judged("db.example.org", "10.0.0.0/8")).toEqual({
+      refused: [],
+      unclear: ["tcp:192.0.2.7:443 may be an address of db.example.org"],
+    });
+    expect(judged("10.0.0.0/8").refused).toEqual(["connecting to tcp:192.0.2.7:443"]);
+  });
+
   it("is unclear where a run is not wholly known, or another option differs", () => {
     const run = runOf({ unveil: [], accesses: [], found: [], connects: [], ports: [], capabilities: [] }, 1);
     const judged = (part: Partial<ObservedRun>, change: RecordedOptions = {}) =>
@@ -224,7 +255,78 @@ describe("a candidate", () => {
   });
 });
 
+describe("files that moved", () => {
+  const nothing: World = {
+    ...{ unveil: ["rwc:/data/a", "rwc:/data/b", "rwc:/data/c"], accesses: [], found: [] },
+    ...{ connects: [], ports: [], capabilities: [] },
+  };
+  const run = runOf(
+    { ...nothing, accesses: ["a", "b", "c"].map((name) => ["c", `/data/${name}`] as const) },
+    1,
+  );
+  const moved = (...moves: readonly string[]): ObservedRun => ({ ...run, uses: { ...run.uses, moves } });
+  const judged = (of: ObservedRun, ...unveil: readonly string[]) =>
+    judgeRun(of, { ...of.options, unveil: [...unveil, "rwc:/data/c"] });
+  const there = moved("from:/data/a", "to:/data/b");
+
+  it("would be refused where they gain a right", () => {
+    expect(judged(there, "c:/data/a", "rc:/data/b").refused).toEqual(["moving from /data/a to /data/b"]);
+    expect(judged(there, "rc:/data/a", "c:/data/b")).toEqual({ refused: [], unclear: [] });
+    expect(judged(there, "rwc:/data/a", "rwc:/data/b")).toEqual({ refused: [], unclear: [] });
+    // Which folders belong together is not known.
+    const among = moved("from:/data/a", "from:/data/c", "to:/data/b", "to:/data/a");
+    expect(judged(among, "c:/data/a", "rc:/data/b")).toMatchObject({
+      refused: [],
+      unclear: expect.arrayContaining([
+        "it may have moved a file from /data/a to /data/b, where that would gain r",
+      ]),
+    });
+    expect(judged(moved("more"), "rwc:/data/a").unclear).toEqual([
+      "it moved files among too many folders to know them all",
+    ]);
+    // In its own folder, the run has the rights that it had.
+    expect(judged(moved("from:/data/a", "to:/own"), "c:/data/a", "c:/data/b").refused).toEqual([
+      "moving from /data/a to /own",
+    ]);
+  });
+
+  it("keep the smallest options from narrowing the folder that they left", () => {
+    const read = { ...there, uses: { ...there.uses, paths: [...there.uses.paths, "r:/data/b/x"] } };
+    const [policy] = policiesOf([read]);
+    expect(policy?.smallest.unveil).toEqual(["rwc:/data/a", "rc:/data/b", "c:/data/c"]);
+    const [still] = policiesOf([{ ...read, uses: { ...read.uses, moves: [] } }]);
+    expect(still?.smallest.unveil).toEqual(["c:/data/a", "rc:/data/b", "c:/data/c"]);
+  });
+});
+
 describe("a policy", () => {
+  it("has what the candidate would have refused, by its newest options", () => {
+    const of: World = { unveil: [], accesses: [], found: [], connects: [], ports: [], capabilities: [] };
+    const judged = (
+      at: number,
+      digest: string,
+      refused: readonly string[],
+      unclear: readonly string[] = [],
+    ) => ({
+      ...runOf(of, at),
+      wouldDeny: {
+        ...{ file: "/c", digest, others: 1, total: 9 },
+        refused: [...refused],
+        unclear: [...unclear],
+      },
+    });
+    const runs = [
+      judged(10, "old", ["r:/x"]),
+      judged(30, "new", ["r:/y"], ["why"]),
+      judged(20, "new", ["r:/y"]),
+    ];
+    expect(policiesOf(runs)[0]?.candidate).toEqual({
+      ...{ file: "/c", others: 2, refused: [{ what: "r:/y", runs: 2, lastAt: 31 }] },
+      unclear: [{ why: "why", runs: 1 }],
+    });
+    expect(policiesOf([runOf(of, 1)])[0]?.candidate).toBeNull();
+  });
+
   it("has for each entry how many runs used it, when, and what of it is enough", () => {
     const part = { found: [], connects: ["tcp:192.0.2.7:443"], ports: [443], capabilities: ["kill"] };
     const unveil = ["rwc:/data", "r:/data/a", "rw:/etc/a"];

@@ -267,6 +267,7 @@ export const ownTests = {
     "test/cli/commands/keptOutput.kernel.test.ts",
     "is shown by logs and why once its folder is gone, and has no secret",
   ],
+  candidate: ["test/e2e/observe/candidate.kernel.test.ts", "refuses nothing, and says what it would refuse"],
   // Every plugin of the attacks has one of its own, whose event log they try to read.
   stateDir: ["test/support/attacks/options.test.ts", "no option of a job reaches"],
 } as const satisfies Readonly<Record<string, readonly [file: string, title: string]>>;

@@ -161,6 +161,10 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     ...{ memoryBytes: 4_194_304, processes: 2 },
     ...{ lost: 0, missed: 0, seesCapabilities: true },
   },
+  wouldDeny: {
+    ...{ candidate: "/etc/nomad.d/stricter.nomad.hcl", digest: "0123456789abcdef" },
+    ...{ refused: ["r:/srv/shop"], others: 0, unclear: [] },
+  },
   oomSeen: { kills: 1, limitBytes: 67_108_864, peakBytes: 67_108_864 },
   stalled: {
     ...{ resource: "memory", kind: "full", stallMs: 150, windowMs: 1_000 },

@@ -74,7 +74,7 @@ export function reportOn(
         required(`${kind} namespaces`, present, present ? "yes" : "no"),
       ),
       optional("seccomp filters", facts.seccomp, facts.seccomp ? "yes" : "no", "refusing system calls"),
-      ...offers.map(offerCheck),
+      ...offers.flatMap(offerChecks),
       optional(
         "pressure (PSI)",
         facts.psi,
@@ -142,9 +142,11 @@ function leftoverProblem(what: string): HostProblem {
   };
 }
 
-function offerCheck({ offer: { check }, finding }: FoundOffer): Check {
+function offerChecks({ offer: { check }, finding }: FoundOffer): Check[] {
+  if (check === undefined) return [];
   const found = finding === undefined ? "not checked" : check.found(finding);
-  return optional(check.name, finding !== undefined && finding.problem === undefined, found, check.serves);
+  const isFound = finding !== undefined && finding.problem === undefined;
+  return [optional(check.name, isFound, found, check.serves)];
 }
 
 function landlockChecks(abi: number): Check[] {

@@ -1,5 +1,5 @@
 /** Policies and verdicts as text. Pure. */
-import type { TaskVerdict } from "../../../history/policy/judge.ts";
+import type { CandidateVerdict, TaskVerdict } from "../../../history/policy/judge.ts";
 import type { EntryUse, TaskPolicy } from "../../../history/policy/policy.ts";
 import { countOf, formatCount } from "../../../units/counts.ts";
 import { formatBytes } from "../../../units/sizes.ts";
@@ -23,6 +23,7 @@ function policyText(policy: TaskPolicy, style: Style, width: number): string {
     ...(rows.length === 0 ? [] : ["", formatTable(rows, width)]),
     ...diffLines(policy, style),
     ...notesOf(policy).flatMap((note) => wrap(visible(note), width)),
+    ...candidateLines(policy, width),
     ...gaps.flatMap(({ why, runs: count }) =>
       wrap(`Of ${countOf(count, "run")}, not all is known: ${why}.`, width).map(style.yellow),
     ),
@@ -60,6 +61,31 @@ function notesOf({ unmet, connects, memoryBytes, processes }: TaskPolicy): strin
   ];
 }
 
+function candidateLines({ candidate }: TaskPolicy, width: number): string[] {
+  if (candidate === null) return [];
+  const { file, refused, others, unclear } = candidate;
+  const things = refused.length + others === 0 ? " nothing that is known." : ":";
+  const heading = `By the events of runs, the candidate ${file} would have refused${things}`;
+  return [
+    ...wrap(visible(heading), width),
+    ...refused.flatMap((each) => indented(refusedText(each), width)),
+    ...(others === 0 ? [] : indented(`${countOf(others, "further thing")} that no event names`, width)),
+    ...unclear.flatMap((each) => indented(unclearText(each), width)),
+  ];
+}
+
+function refusedText({ what, runs, lastAt }: CandidateVerdict["refused"][number]): string {
+  return `${what}: ${countOf(runs, "run")}, last on ${formatDay(lastAt)}`;
+}
+
+function unclearText({ why, runs }: CandidateVerdict["unclear"][number]): string {
+  return `not judged, ${countOf(runs, "run")}: ${why}`;
+}
+
+function indented(text: string, width: number): string[] {
+  return wrap(visible(text), width - 2).map((line) => `  ${line}`);
+}
+
 const judgements = {
   allows: (runs: number) => `nothing that ${countOf(runs, "observed run")} used would be refused`,
   refuses: (runs: number) => `of ${countOf(runs, "observed run")}, some would be refused what they used`,
@@ -72,12 +98,8 @@ export function verdictsText(verdicts: readonly TaskVerdict[], style: Style, wid
   return verdicts
     .flatMap(({ task, judgement, runs, refused, unclear }) => [
       `${style.bold(visible(task))}: ${paints[judgement](judgements[judgement](runs))}`,
-      ...refused.flatMap(({ what, runs: count, lastAt }) =>
-        wrap(visible(`  ${what}: ${countOf(count, "run")}, last on ${formatDay(lastAt)}`), width),
-      ),
-      ...unclear.flatMap(({ why, runs: count }) =>
-        wrap(visible(`  not judged, ${countOf(count, "run")}: ${why}`), width),
-      ),
+      ...refused.flatMap((each) => indented(refusedText(each), width)),
+      ...unclear.flatMap((each) => indented(unclearText(each), width)),
       "  System calls and their arguments are not observed.",
     ])
     .join("\n");

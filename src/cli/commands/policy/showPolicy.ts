@@ -1,18 +1,12 @@
 /** `policy`: what the observed runs of a job used of its options, and what other options would have refused them. */
 import { DriverError } from "../../../base/errors.ts";
-import { changedOptions } from "../../../effects/options/hclOptions.ts";
-import { defaultTaskOptions } from "../../../effects/parts.ts";
 import { judgeRuns, type TaskVerdict } from "../../../history/policy/judge.ts";
 import type { ObservedRun } from "../../../history/policy/observedRun.ts";
 import { policiesOf } from "../../../history/policy/policy.ts";
-import { pluginOptionsOf, taskOptionsIn } from "../../../localAgent/files/checkFile.ts";
-import { hostAccess } from "../../../localAgent/files/hostAccess.ts";
-import { readTextFile } from "../../../localAgent/files/textFile.ts";
-import { jobFile } from "../../../localAgent/jobspec/jobFile.ts";
+import { readCandidate } from "../../../localAgent/files/candidateFile.ts";
 import { EventLogs } from "../../histories/eventLogs.ts";
 import { observedRunsOf } from "../../histories/observedRuns.ts";
 import { printRows } from "../../terminal/output.ts";
-import { variablesOf } from "../run/readJobFile.ts";
 import { policiesText, verdictsText } from "./policyView.ts";
 
 export interface ShowPolicyOptions {
@@ -56,18 +50,13 @@ async function observedRuns(job: string, path: string): Promise<readonly Observe
 
 /** Every task that was observed has a verdict: one that the candidate lacks would not run at all. */
 async function verdictsOn(runs: readonly ObservedRun[], path: string): Promise<TaskVerdict[]> {
-  const file = jobFile(path, await readTextFile(path, "CONFIG_INVALID", "candidate"), {
-    host: hostAccess(path),
-  });
-  // What the client allows is no matter here: the runs had their options there.
-  const plugin = pluginOptionsOf({ pluginConfig: { unveil_by_task: true }, stateDir: "/" });
-  const tasks = await taskOptionsIn(file, variablesOf({ variables: {} }), plugin);
+  const tasks = await readCandidate(path, process.env);
   const groups = Map.groupBy(runs, ({ group, task }) => JSON.stringify([group, task]));
   return [...groups.values()].flatMap((own) => {
     const [run] = own;
     if (run === undefined) return [];
-    const { group, task } = run;
-    const asked = tasks.find((each) => each.group === group && each.task === task);
+    const { job, group, task } = run;
+    const asked = tasks.find((each) => each.job === job && each.group === group && each.task === task);
     if (asked === undefined) {
       const why = "the candidate has no such task";
       return [
@@ -81,6 +70,6 @@ async function verdictsOn(runs: readonly ObservedRun[], path: string): Promise<T
         },
       ];
     }
-    return [{ group, task, ...judgeRuns(own, changedOptions(asked.options, defaultTaskOptions())) }];
+    return [{ group, task, ...judgeRuns(own, asked.options) }];
   });
 }

@@ -16,7 +16,7 @@ const tones = { used: "", unused: "unclear", denied: "bad" } as const;
 export function Permissions({ query, events }: Properties) {
   const view = useAnswer<PermissionsView>(`/api/permissions?${query}`, events);
   if (view === undefined || view.runs === 0) return null;
-  const { runs, permissions, gaps } = view;
+  const { runs, permissions, gaps, candidate } = view;
   return (
     <section class="card stacked permissions" aria-label="Permissions">
       <h2>
@@ -36,6 +36,7 @@ export function Permissions({ query, events }: Properties) {
           ])}
         />
       )}
+      {candidate === null ? null : <p class="unclear">{candidate}.</p>}
       {gaps.map((gap) => (
         <p key={gap} class="faint">
           {gap}.

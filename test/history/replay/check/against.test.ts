@@ -60,6 +60,7 @@ describe("a broken machine", () => {
     ["stalled", 1],
     ["diskFilled", 1],
     ["observed", 1],
+    ["wouldDeny", 1],
     ["denied", 3],
     ["execStarted", 7],
     ["execExited", 7],
