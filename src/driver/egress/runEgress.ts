@@ -42,6 +42,9 @@ const maxStartMs = 5_000;
 const firstPauseMs = 1_000;
 const maxPauseMs = 600_000;
 
+/** Of what an operator's program says, maximum characters in the history. */
+const maxCharacters = { by: 256, reason: 1_024 };
+
 /** As the driver names itself in the history, where it takes a change back. */
 const driverName = "exec2";
 
@@ -209,7 +212,9 @@ export class RunEgress implements EgressOfRun, RunPart {
    *   in force, but not yet in the log
    */
   change(edit: EgressEdit, byWhom: ByWhom): Promise<EditedEgress> {
-    const changed = this.#changing.then(() => this.#change(edit, byWhom));
+    const { by, reason } = byWhom;
+    const bounded = { by: by.slice(0, maxCharacters.by), reason: reason.slice(0, maxCharacters.reason) };
+    const changed = this.#changing.then(() => this.#change(edit, bounded));
     this.#changing = changed.catch(() => undefined);
     return changed;
   }

@@ -139,6 +139,9 @@ it("is recorded before it is in force, with the addresses of new names, and the 
   expect(kernel).toMatchObject({ list: ["192.0.2.7"], changes: 2 });
   expect(context().names).toEqual([]);
   expect(names.size).toBe(0);
+  await run.change(edit({ set: [] }), { by: "root", reason: "x".repeat(5_000) });
+  expect(events.at(-1)).toMatchObject({ data: { reason: "x".repeat(1_024) } });
+  await run.change(edit({ set: ["192.0.2.7"] }), byWhom);
   const before = events.length;
   await run.change(edit({ set: ["192.0.2.7"] }), byWhom);
   expect(events.length).toBe(before);

@@ -11,7 +11,7 @@ import { execScript } from "../../support/agent/execCall.ts";
 import { shareSlice } from "../support/prepareGuest.ts";
 import { describe, onTestFinished, test } from "../support/runner.ts";
 import { resourcesOf } from "../support/runningTask.ts";
-import { sharedAgent, startVmAgent } from "../support/vmAgent.ts";
+import { plugin, sharedAgent, startVmAgent } from "../support/vmAgent.ts";
 
 /** Connects to each argument, `HOST:PORT`, and prints what it reads from there, or why it cannot connect. */
 const program = `use Socket; $| = 1; $SIG{ALRM} = sub { die "nothing came\\n" }; alarm 20;
@@ -73,6 +73,33 @@ describe("egress", () => {
     // It starts two plugins of its own.
   }, 240_000);
 
+  test("in a bridge's network a connection to what an operator removes is ended, and no other is", async () => {
+    const { path, bridge } = bridged();
+    const [kept, removed] = [await serve(bridge, undefined), await serve(bridge, undefined)];
+    const agent = await sharedAgent();
+    const allocation = makeAllocation({ slice: shareSlice });
+    const hold = `use Socket; $| = 1; my $port = shift;
+      socket(my $socket, PF_INET, SOCK_STREAM, 0) or die;
+      connect($socket, pack_sockaddr_in($port, inet_aton("${bridge}"))) or die "$!";
+      print "$port held\n"; sysread($socket, my $byte, 1); print "$port $!\n";`;
+    const script = `perl -e '${hold}' ${kept} & perl -e '${hold}' ${removed}; exec sleep 1000`;
+    const config = allocation.config(
+      { command: "sh", args: ["-c", script], egress: [`${bridge}:${kept}`, `${bridge}:${removed}`] },
+      { resources: resourcesOf(allocation, {}), networkIsolationSpec: isolation(Mode.GROUP, path) },
+    );
+    await startTask(agent, config);
+    for (const port of [kept, removed]) await allocation.stdout.contains(`${port} held\n`);
+    const verb = ["egress", config.id, "--remove", `${bridge}:${removed}`, "--state-dir", agent.stateDir];
+    assert.equal(
+      execFileSync(plugin, verb, { encoding: "utf8" }),
+      `${bridge}:${kept}\n1 connection ended: tcp ${bridge}:${removed}\n`,
+    );
+    await allocation.stdout.contains(`${removed} Software caused connection abort\n`);
+    await agent.driver.stopTask({ taskId: config.id, timeout: { seconds: 0, nanos: 0 }, signal: "" });
+    await agent.driver.destroyTask({ taskId: config.id, force: true });
+    assert.equal((await allocation.stdout.text()).includes(`${kept} Software`), false);
+  });
+
   test("behind a transparent proxy the list has the places that the task asks for", async () => {
     // As Consul's CNI plugin does it: connections of the namespace are redirected to a port of its own.
     const { path, name, bridge } = bridged();
@@ -126,11 +153,11 @@ async function outcomes(
   return (await allocation.stdout.text()).trimEnd().split("\n");
 }
 
-/** A server of this process that writes a line to whoever connects. @returns its port */
-async function serve(host: string, line: string): Promise<number> {
+/** A server of this process that writes a line to whoever connects, or holds the connection. @returns its port */
+async function serve(host: string, line: string | undefined): Promise<number> {
   const server = createServer((socket) => {
     socket.on("error", () => undefined);
-    socket.end(line);
+    if (line !== undefined) socket.end(line);
   }).listen(0, host);
   await once(server, "listening");
   onTestFinished(() => void server.close());

@@ -60,6 +60,7 @@ const effectMeanings: Readonly<Record<string, string>> = {
   watchExit: "waited for the run to end",
   sendStopSignal: "ran the stop command, if the task has one, and sent the stop's signal",
   startKillTimer: "waited for the stop's timeout",
+  limitEgress: "put the new list of destinations in force",
   killRun: "killed all processes of the run",
   releaseRun: "removed what the run had on the host",
 };
