@@ -3,7 +3,8 @@ import { BehaviorSubject, type Observable } from "rxjs";
 import { messageOf } from "../base/errors.ts";
 
 interface Watching<Watched> extends Disposable {
-  watch(cgroup: string): Watched;
+  /** @param onNews see `Observatory` */
+  watch(cgroup: string, onNews?: () => void): Watched;
 }
 
 /** Its lines in the agent's log. */
@@ -69,10 +70,11 @@ export class KernelTool<Tool extends Watching<Watched>, Watched> implements Disp
    * Begins to watch a run. Undefined if the tool is not open. Never throws: a run that cannot be watched runs all the
    * same.
    * @param cgroup of the run
+   * @param onNews for tools that tell of anything new
    */
-  watch(cgroup: string): Watched | undefined {
+  watch(cgroup: string, onNews?: () => void): Watched | undefined {
     try {
-      return this.#tool?.watch(cgroup);
+      return this.#tool?.watch(cgroup, onNews);
     } catch (thrown) {
       this.#parts.log.notWatching({ cgroup, reason: messageOf(thrown) });
       return undefined;

@@ -7,7 +7,6 @@ import { DriverError } from "../../src/base/errors.ts";
 import type { MapShape } from "../../src/effects/bpf/bpf.ts";
 import { mapTypes } from "../../src/effects/bpf/bpf.ts";
 import type { ProgramInfo } from "../../src/effects/bpf/cgroupPrograms.ts";
-import type { BellEvents } from "../../src/effects/egress/egressBell.ts";
 import {
   entryLayout,
   ipProtocols,
@@ -26,6 +25,7 @@ import { refusalLayout } from "../../src/effects/egress/egressRefusal.ts";
 import type { NameAnswer } from "../../src/effects/egress/resolveName.ts";
 import type { ResolvedHost } from "../../src/effects/names/taskEtcFiles.ts";
 import { parseAddress } from "../../src/effects/network/addresses.ts";
+import type { BellEvents } from "../../src/effects/plan/bell.ts";
 import { monotonic } from "./clock.ts";
 import type { KernelObject } from "./descriptors.ts";
 import type { Cgroup, Kernel, RunTruth } from "./kernel.ts";
@@ -327,7 +327,7 @@ export class Egress {
     });
     define("effects/kernel/pageSize.ts", { pageSize: () => 4_096 });
     define("effects/bpf/ring.ts", { Ring: this.#ringClass() });
-    define("effects/egress/egressBell.ts", { Bell: this.#bellClass() });
+    define("effects/plan/bell.ts", { Bell: this.#bellClass() });
     define("effects/egress/resolveName.ts", { resolveName: (name: string) => this.#resolve(name) });
     define("effects/names/taskEtcFiles.ts", {
       nameServersIn: () => [],
@@ -470,7 +470,7 @@ export class Egress {
     const bells = this.#bells;
     const current = this.#current;
     return class extends SimulatedBell {
-      constructor(_runnerFolder: unknown, events: BellEvents) {
+      constructor(_what: string, _runnerFolder: unknown, events: BellEvents) {
         super(current(), events, bells);
       }
     };

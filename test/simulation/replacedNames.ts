@@ -32,7 +32,7 @@ export const replacedNames: Readonly<Record<string, readonly string[]>> = {
   ],
   "effects/bpf/ring.ts": ["Ring"],
   "effects/egress/egressPrograms.ts": ["egressProgram"],
-  "effects/egress/egressBell.ts": ["Bell"],
+  "effects/plan/bell.ts": ["Bell"],
   "effects/egress/resolveName.ts": ["resolveName"],
   "effects/names/taskEtcFiles.ts": ["nameServersIn", "readHosts", "rewriteHosts"],
   "effects/kernel/pageSize.ts": ["pageSize"],

@@ -30,20 +30,29 @@ export class RunJudge {
     const { wouldDeny: before } = task.snapshot.context;
     const known = before.digest === candidate.digest ? before : { refused: [], unclear: [] };
     if (this.#told.digest !== candidate.digest)
-      this.#told = { digest: candidate.digest, things: new Set([...known.refused, ...known.unclear]) };
+      this.#told = {
+        digest: candidate.digest,
+        things: new Set([...known.refused, ...known.unclear.map(kindOf)]),
+      };
     const { things } = this.#told;
     const isNew = (text: string) => !things.has(text);
     const refused = verdict.refused.filter(isNew);
     const reasons = [...verdict.unclear, ...run.gaps.filter((gap) => gap !== notEnded)];
-    const unclear = reasons.filter(isNew).slice(0, maxNamed - known.unclear.length);
+    const strange = reasons.filter((reason) => isNew(kindOf(reason)));
+    const unclear = strange.slice(0, Math.max(0, maxNamed - known.unclear.length));
     if (refused.length === 0 && unclear.length === 0) return;
     const named = refused.slice(0, Math.max(0, maxNamed - known.refused.length));
     const isRecorded = await task.record("wouldDeny", {
       ...{ candidate: candidate.file, digest: candidate.digest },
       ...{ refused: named, others: refused.length - named.length, unclear },
     });
-    if (isRecorded) for (const text of [...refused, ...unclear]) things.add(text);
+    if (isRecorded) for (const text of [...refused, ...strange.map(kindOf)]) things.add(text);
   }
+}
+
+/** A reason without its numbers, which may grow while the run goes. */
+function kindOf(reason: string): string {
+  return reason.replaceAll(/\b\d+\b/g, "…");
 }
 
 /** Where the paths of the candidate's own entries lead, but for those that are what they are. Never rejects. */

@@ -7,11 +7,14 @@ import { isObserved } from "../../effects/observe/options.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import type { RunGround, RunPart } from "../runPart.ts";
-import type { NodeCandidate } from "./candidate.ts";
+import type { Candidate, NodeCandidate } from "./candidate.ts";
 import type { Observer } from "./observer.ts";
 import type { RunJudge } from "./runJudge.ts";
 
 const intervalMs = 3_600_000;
+
+/** Maximum time between something new and the judgement on it, in milliseconds. */
+const maxPauseMs = 60_000;
 
 type Ground = RunGround<{ readonly observer: Observer; readonly candidate: NodeCandidate }>;
 
@@ -27,8 +30,11 @@ export class RunObserver implements RunPart {
   #judge: RunJudge | undefined;
   #run: Watched | undefined;
   readonly #seen: Seen = { accesses: [], lost: 0 };
-  /** All that events have. */
-  #recorded: EventData<"observed"> | undefined;
+  /** All that has been read. */
+  #known: EventData<"observed"> | undefined;
+  /** The next glance at what is new, and the pause before the one after it: most is new at the begin. */
+  #glance: NodeJS.Timeout | undefined;
+  #pauseMs = 1;
   /** The reads are one after the other. */
   #looking: Promise<void> = Promise.resolve();
 
@@ -46,10 +52,13 @@ export class RunObserver implements RunPart {
     const { observe } = request.options;
     if (typeof observe !== "string" || !isObserved(observe, task.id)) return;
     const { cgroup } = request.resources;
-    const run = observer.watch(cgroup);
+    const run = observer.watch(cgroup, this.#candidate === undefined ? undefined : () => this.#glanceSoon());
     if (run === undefined) return;
     const timer = setInterval(() => void this.#look(false).catch(() => {}), intervalMs).unref();
-    watching.add(() => clearInterval(timer));
+    watching.add(() => {
+      clearInterval(timer);
+      clearTimeout(this.#glance);
+    });
     this.#run = {
       ...{ run, cgroup },
       since: Date.now(),
@@ -68,14 +77,15 @@ export class RunObserver implements RunPart {
     this.#run?.run[Symbol.dispose]();
   }
 
-  async #look(isLast: boolean): Promise<void> {
+  /** @param isGlance whether what is read is only judged, and recorded by a later look */
+  async #look(isLast: boolean, isGlance = false): Promise<void> {
     const before = this.#looking;
-    const look = before.catch(() => {}).then(() => this.#record(isLast));
+    const look = before.catch(() => {}).then(() => this.#record(isLast, isGlance));
     this.#looking = look;
     await look;
   }
 
-  async #record(isLast: boolean): Promise<void> {
+  async #record(isLast: boolean, isGlance: boolean): Promise<void> {
     const { task, services } = this.#ground;
     const watched = this.#run;
     if (watched === undefined || watched.isOver === true) return;
@@ -97,22 +107,35 @@ export class RunObserver implements RunPart {
       missed: (tool?.missed ?? watched.missedBefore) - watched.missedBefore,
       seesCapabilities: tool?.seesCapabilities ?? false,
     };
-    await task.record("observed", observed);
-    // What could not be recorded comes again with the next look.
-    this.#seen.accesses.splice(0, accesses.length);
-    this.#seen.lost = read.lost;
-    const all = [this.#recorded ?? [], observed]
-      .flat()
-      .map(({ moves = [], ...each }) => ({ ...each, moves }));
-    this.#recorded = { ...observed, ...mutable(unionOfUses(all)) };
+    if (!isGlance) {
+      await task.record("observed", observed);
+      // What could not be recorded comes again with the next look.
+      this.#seen.accesses.splice(0, accesses.length);
+      this.#seen.lost = read.lost;
+    }
+    const all = [this.#known ?? [], observed].flat().map(({ moves = [], ...each }) => ({ ...each, moves }));
+    this.#known = { ...observed, ...mutable(unionOfUses(all)) };
     if (isLast) watched.isOver = true;
-    await this.#judged(this.#recorded);
+    await this.#judged(this.#known);
+  }
+
+  get #candidate(): Candidate | undefined {
+    const { request } = this.#ground.task.snapshot.context;
+    return request === null ? undefined : this.#ground.services().candidate.for(request);
+  }
+
+  /** There is anything new. What the candidate would refuse of it is to be known soon. */
+  #glanceSoon(): void {
+    this.#glance ??= setTimeout(() => {
+      this.#glance = undefined;
+      void this.#look(false, true).catch(() => {});
+    }, this.#pauseMs).unref();
+    this.#pauseMs = Math.min(2 * this.#pauseMs, maxPauseMs);
   }
 
   async #judged(used: EventData<"observed">): Promise<void> {
-    const { request } = this.#ground.task.snapshot.context;
-    const candidate = request && this.#ground.services().candidate.for(request);
-    if (!candidate) return;
+    const candidate = this.#candidate;
+    if (candidate === undefined) return;
     const { RunJudge } = await import("./runJudge.ts");
     this.#judge ??= new RunJudge(this.#ground.task);
     await this.#judge.judge(used, candidate);

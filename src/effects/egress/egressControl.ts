@@ -15,8 +15,8 @@ import {
 } from "../bpf/cgroupPrograms.ts";
 import { Ring } from "../bpf/ring.ts";
 import { pageSize } from "../kernel/pageSize.ts";
+import { Bell } from "../plan/bell.ts";
 import type { EgressTerms } from "./egress.ts";
-import { Bell } from "./egressBell.ts";
 import { limitFlags } from "./egressEntries.ts";
 import {
   CgroupEntries,
@@ -324,7 +324,7 @@ export class EgressControl implements Disposable {
   #know(maps: EgressMaps, ringId: number, opened: DisposableStack, isOwn: boolean): Loaded {
     const ring = opened.use(new Ring(maps.ring, ringBytes, pageSize()));
     this.#bell ??= this.#opened.use(
-      new Bell(this.#options.runnerFolder, {
+      new Bell("refused connections", this.#options.runnerFolder, {
         onRing: () => this.#rung(),
         onProblem: (reason) => this.#options.onProblem(reason),
       }),

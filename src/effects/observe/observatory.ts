@@ -20,8 +20,11 @@ import {
 } from "../bpf/bpf.ts";
 import { KernelTypes, typesFile } from "../bpf/btf.ts";
 import { CALL_NUMBERS } from "../bpf/calls.ts";
+import { Ring } from "../bpf/ring.ts";
 import { cgroupId } from "../cgroup/cgroup.ts";
+import { pageSize } from "../kernel/pageSize.ts";
 import { supportedArchitecture } from "../kernel/systemCalls.ts";
+import { Bell } from "../plan/bell.ts";
 import type { Access } from "./access.ts";
 import { readNote } from "./notes.ts";
 import {
@@ -40,6 +43,12 @@ import { CALL_BYTES, type CallTable, callTables } from "./watchedCalls.ts";
 
 /** Maximum number of runs at a time; those beyond it are not observed. */
 const maxRuns = 256;
+
+/** Bytes of the ring of news. News that it has no room for are of no more use: there are some of their runs already. */
+const newsBytes = 64 * 1024;
+
+/** Minimum time between two looks at the news, in milliseconds. */
+const newsPauseMs = 1_000;
 
 /** Notes that are read in one turn of the event loop. */
 const notesPerTurn = 64;
@@ -75,6 +84,11 @@ export class Observatory implements Disposable {
   #runs = 0n;
   /** The depth that the programs know. */
   #level = 0;
+  readonly #newsMap: number;
+  /** Undefined until somebody wants to know of news. */
+  #news: News | undefined;
+  /** Those who want to know, by the number of their run. */
+  readonly #curious = new Map<bigint, () => void>();
   /** The newest run of each observed cgroup, by the cgroup's id. */
   readonly #runOf = new Map<bigint, bigint>();
 
@@ -84,6 +98,7 @@ export class Observatory implements Disposable {
     this.#watched = new EntryWindow(maps.watched, { keyBytes: 8, valueBytes: setLayout.bytes });
     this.#levels = new EntryWindow(maps.level, { keyBytes: 4, valueBytes: 4 });
     this.#notes = new EntryWindow(maps.notes, { keyBytes: KEY_BYTES, valueBytes: NOTE_BYTES });
+    this.#newsMap = maps.news;
     this.#mount = seen.mount;
     this.seesCapabilities = seen.capabilities;
   }
@@ -130,10 +145,12 @@ export class Observatory implements Disposable {
 
   /**
    * Begins to note what the processes in a cgroup and in its child cgroups use.
+   * @param onNews called after the set has got anything new, once for all that is new until then, and a second after the
+   *   call before at the earliest
    * @throws Error as fs functions do
    * @throws DriverError `KERNEL_CALL_FAILED`, with E2BIG if there are too many runs
    */
-  watch(cgroup: string): ObservedRun {
+  watch(cgroup: string, onNews?: () => void): ObservedRun {
     const id = cgroupId(cgroup);
     const run = ++this.#runs;
     const level = relative(this.#mount, cgroup).split("/").length;
@@ -142,6 +159,10 @@ export class Observatory implements Disposable {
     this.#watched.value.fill(0).writeBigUInt64LE(run, setLayout.run);
     this.#watched.set();
     this.#runOf.set(id, run);
+    if (onNews !== undefined) {
+      this.#news ??= this.#opened.use(new News(this.#newsMap, (of) => this.#curious.get(of)?.()));
+      this.#curious.set(run, onNews);
+    }
     /** The hashes that are read. */
     const read: bigint[] = [];
     const isOwn = () => !this.#opened.disposed && this.#runOf.get(id) === run;
@@ -165,6 +186,7 @@ export class Observatory implements Disposable {
         return { accesses, lost: set.lost };
       },
       [Symbol.dispose]: () => {
+        this.#curious.delete(run);
         if (this.#opened.disposed) return;
         const hashes = isOwn() ? (this.#setOf(id)?.hashes ?? read) : read;
         // A later run may have the same cgroup.
@@ -222,6 +244,41 @@ export class Observatory implements Disposable {
   }
 }
 
+/** Tells of runs whose sets have got anything new. */
+class News implements Disposable {
+  readonly #opened: DisposableStack;
+  readonly #ring: Ring;
+  readonly #bell: Bell;
+  readonly #tell: (run: bigint) => void;
+  #pause: NodeJS.Timeout | undefined;
+
+  /** @param map the ring's descriptor @param tell called with a run's number @throws DriverError `KERNEL_CALL_FAILED` */
+  constructor(map: number, tell: (run: bigint) => void) {
+    using opened = new DisposableStack();
+    this.#tell = tell;
+    this.#ring = opened.use(new Ring(map, newsBytes, pageSize()));
+    // Until the bell is there again, the sets are read later.
+    const events = { onRing: () => this.#rung(), onProblem: () => undefined };
+    this.#bell = opened.use(new Bell("news of observed tasks", undefined, events));
+    this.#bell.add(map);
+    this.#opened = opened.move();
+  }
+
+  #rung(): void {
+    if (this.#opened.disposed) return;
+    const runs = new Set<bigint>();
+    for (let taken = this.#ring.take(256); taken.length > 0; taken = this.#ring.take(256))
+      for (const record of taken) runs.add(record.readBigUInt64LE());
+    for (const run of runs) this.#tell(run);
+    this.#pause = setTimeout(() => this.#bell.listen(), newsPauseMs).unref();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#pause);
+    this.#opened.dispose();
+  }
+}
+
 interface Seeing {
   readonly mount: string;
   readonly capabilities: boolean;
@@ -249,6 +306,7 @@ function createMaps(tables: ReturnType<typeof callTables>, own: (descriptor: num
     watched: make("hash", 8, setLayout.bytes, maxRuns),
     level: make("array", 4, 4, 1),
     notes: make("hash", KEY_BYTES, NOTE_BYTES, maxRuns * MAX_NOTES),
+    news: make("ring", 0, 0, newsBytes),
     kinds: make("array", 4, 4, CALL_NUMBERS),
     programs: make("programs", 4, 4, setKinds),
     buffers: make("arrayPerProcessor", 4, SET_BUFFER_BYTES, setBuffers),

@@ -48,6 +48,8 @@ export interface SetMaps extends UseMaps {
   /** Depth of the runs' cgroups below the root cgroup: a run may be in a cgroup below its own. */
   readonly level: number;
   readonly notes: number;
+  /** A ring with the number of the run of each new note, for whoever wants to know at once. */
+  readonly news: number;
   /** For a call's number, the index of the program for its kind and 1; 0 for other calls. */
   readonly kinds: number;
   /** The programs for the kinds of calls. */
@@ -119,7 +121,7 @@ class SetProgram extends UseProgram<SetMaps> {
   }
 
   protected write(): Program {
-    const { notes, programs } = this.maps;
+    const { notes, news, programs } = this.maps;
     const value = 7;
     this.#hash();
     this.program
@@ -145,8 +147,18 @@ class SetProgram extends UseProgram<SetMaps> {
       .compute("move", 3, { of: buffer })
       .compute("move", 4, BPF_NOEXIST)
       .call(helpers.mapUpdate)
-      .jump("equal", 0, 0, "end")
+      .jump("equal", 0, 0, "new")
       .jump("equal", 0, -EEXIST, "end")
+      .goto("lost")
+      .label("new")
+      // Fails while nobody reads the ring, once it is full.
+      .constant(1, { map: news })
+      .compute("move", 2, { of: stack })
+      .compute("add", 2, own.key)
+      .compute("move", 3, 8)
+      .compute("move", 4, 0)
+      .call(helpers.ringOutput)
+      .goto("end")
       .label("lost")
       .load(8, 2, stack, own.value)
       .compute("move", 1, 1)

@@ -81,3 +81,38 @@ describe("what the task itself chooses", () => {
     });
   });
 });
+
+describe("what a run has used", () => {
+  const observed = {
+    ...sampleData("observed"),
+    ...{ paths: [`r:/srv/${value}`], moves: [`from:/srv/${value}`], lost: 1 },
+    links: [{ path: `/srv/${value}`, leadsTo: "/srv/x" }],
+  };
+  const denied = {
+    ...sampleData("wouldDeny"),
+    refused: [`r:/srv/${value}`],
+    unclear: [`it used /srv/${value}`],
+  };
+
+  it("has the names of variables instead of their values", () => {
+    expect(maskedEvent("observed", observed, secrets)).toEqual({
+      ...observed,
+      ...{ paths: [`r:/srv/${mask}`], moves: [`from:/srv/${mask}`] },
+      links: [{ path: `/srv/${mask}`, leadsTo: "/srv/x" }],
+    });
+    expect(maskedEvent("wouldDeny", denied, secrets)).toEqual({
+      ...denied,
+      ...{ refused: [`r:/srv/${mask}`], unclear: [`it used /srv/${mask}`] },
+    });
+  });
+
+  it("is counted, and not named, where nobody knows the values any more", () => {
+    const { moves: _, ...others } = observed;
+    const counted = { ...others, paths: [], links: [], lost: 2 };
+    expect(maskedEvent("observed", observed, Secrets.unknown)).toEqual(counted);
+    expect(maskedEvent("wouldDeny", denied, Secrets.unknown)).toEqual({
+      ...denied,
+      ...{ refused: [], others: 1, unclear: ["…"] },
+    });
+  });
+});

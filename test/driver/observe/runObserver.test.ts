@@ -56,7 +56,12 @@ async function observed(tasks: readonly CandidateTask[] = []) {
     return { accesses, lost };
   };
   const watched = { read, [Symbol.dispose]: () => (isOver = true) };
-  const observer = { tool: { missed: 0, seesCapabilities: true }, watch: () => watched };
+  let onNews: (() => void) | undefined;
+  const watch = (_: string, wanted?: () => void) => {
+    onNews = wanted;
+    return watched;
+  };
+  const observer = { tool: { missed: 0, seesCapabilities: true }, watch };
   const configure = (file: string) => candidate.configure({ candidate: file, observe: "on" } as never);
   await configure(tasks.length > 0 ? "/etc/nomad.d/stricter.nomad.hcl" : "");
   const ground = { task, services: () => ({ observer, candidate }), watching } as unknown as RunGround<never>;
@@ -69,6 +74,13 @@ async function observed(tasks: readonly CandidateTask[] = []) {
     ...{ part, watching, of, configure },
     uses: (...accesses: readonly Access[]) => unread.push(...accesses),
     loses: (count: number) => (lost = count),
+    isCurious: () => onNews !== undefined,
+    /** Something new is in the set. */
+    news: () => onNews?.(),
+    passes: async (ms: number) => {
+      await vi.advanceTimersByTimeAsync(ms);
+      await vi.dynamicImportSettled();
+    },
     snapshot: () => task.snapshot,
     /** Lets an hour pass, and the read that it begins. */
     hour: async () => {
@@ -135,6 +147,31 @@ describe("a run that the candidate judges", () => {
     expect(run.snapshot().context.wouldDeny).toMatchObject({
       ...{ refused: ["r:/srv/b/2", "r:/srv/b/3"], total: 2 },
     });
+  });
+
+  it("is judged soon after anything new, ever less often, and recorded by the hour", async () => {
+    const run = await observed([stricter(["r:/srv/a"])]);
+    run.uses(read("/srv/b/1"));
+    run.news();
+    run.news();
+    await run.passes(2);
+    expect(run.of("wouldDeny").flatMap(({ refused }) => refused)).toEqual(["r:/srv/b/1"]);
+    for (let index = 2; index <= 20; index += 1) {
+      run.uses(read(`/srv/b/${index}`));
+      run.news();
+      await run.passes(60_000);
+    }
+    expect(run.of("wouldDeny").flatMap(({ refused }) => refused)).toHaveLength(20);
+    run.uses(read("/srv/b/21"));
+    run.news();
+    await run.passes(59_000);
+    expect(run.snapshot().context.wouldDeny.total).toBe(20);
+    expect(run.of("observed")).toEqual([]);
+    await run.hour();
+    expect(run.of("observed")).toHaveLength(1);
+    expect(run.of("observed")[0]?.paths).toHaveLength(21);
+    expect(run.snapshot().context.wouldDeny.total).toBe(21);
+    expect((await observed()).isCurious()).toBe(false);
   });
 
   it("names a limited number, and counts the others", async () => {

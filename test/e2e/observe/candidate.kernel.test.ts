@@ -5,7 +5,8 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
-import { runTask, startAgent } from "../../support/agent/agent.ts";
+import type { EventData } from "../../../src/machines/events.ts";
+import { runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { collect } from "../../support/agent/collectedStream.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
@@ -65,7 +66,9 @@ describe.skipIf(problem !== undefined)("a candidate", () => {
     const [event, ...more] = await judged(id);
     expect(more).toEqual([]);
     const types = (await eventsOf(agent.stateDir, id)).map(({ type }) => type);
-    expect(types.slice(-4)).toEqual(["observed", "wouldDeny", "exited", "destroyed"]);
+    expect(types.slice(-2)).toEqual(["exited", "destroyed"]);
+    // It may have been judged before the set was read for the last time.
+    expect(types.slice(-4, -2).toSorted()).toEqual(["observed", "wouldDeny"]);
     expect(event?.data).toMatchObject({
       candidate,
       refused: [`r:${folder}/dropped`],
@@ -87,6 +90,35 @@ describe.skipIf(problem !== undefined)("a candidate", () => {
     const { stdout: shown } = await call(["policy", "shop", ...state]);
     expect(shown).toContain(`r:${folder}/dropped: 2 runs`);
     expect(await scraped(metrics)).toContain("\nexec2_would_deny_total 2\n");
+  });
+
+  test("judges a task while it runs, as soon as it has used anything new", async () => {
+    const folder = hostFolder("kept", "dropped");
+    const candidate = candidateOf("shop", `command = "sh"\nunveil = ["r:${folder}/kept"]`);
+    const agent = await startAgent({ options: { unveil_by_task: true, observe: "on", candidate } });
+    const text = `echo up; until [ -e ${folder}/go ]; do sleep 0.05; done; cat ${folder}/dropped; exec sleep 1000`;
+    const config = makeAllocation().config(
+      { command: "sh", args: ["-c", text], unveil: [`r:${folder}`] },
+      place("shop"),
+    );
+    await startTask(agent, config);
+    const refused = async () =>
+      (await eventsOf(agent.stateDir, config.id)).flatMap(({ type, data }) =>
+        type === "wouldDeny" ? (data as EventData<"wouldDeny">).refused : [],
+      );
+    writeFileSync(`${folder}/go`, "");
+    await expect.poll(refused).toContain(`r:${folder}/dropped`);
+    const types = (await eventsOf(agent.stateDir, config.id)).map(({ type }) => type);
+    expect(types).not.toContain("exited");
+    // Read, but not recorded before the hour, or the end.
+    expect(types).not.toContain("observed");
+    await agent.driver.destroyTask({ taskId: config.id, force: true });
+    const ended = await eventsOf(agent.stateDir, config.id);
+    const observed = ended.flatMap(({ type, data }) =>
+      type === "observed" ? [data as EventData<"observed">] : [],
+    );
+    expect(observed).toHaveLength(1);
+    expect(observed[0]?.paths).toContain(`r:${folder}/dropped`);
   });
 
   test("that cannot be read is a line of the node's health, and keeps no task from running", async () => {

@@ -103,6 +103,25 @@ socket.create_connection(s.getsockname())`;
     expect(later).not.toContainEqual(opened("/etc/hostname", "read"));
   });
 
+  it("tells whoever wants to know that it has anything new, and not of what it has", async () => {
+    const cgroup = makeCgroup();
+    let told = 0;
+    using watched = observatory.watch(cgroup, () => (told += 1));
+    run(cgroup, "cat /etc/hostname > /dev/null");
+    await expect.poll(() => told).toBe(1);
+    expect((await watched.read())?.accesses).toContainEqual(opened("/etc/hostname", "read"));
+    run(cgroup, "cat /etc/hostname > /dev/null");
+    // The bell rings for another run, and had rung for this one before.
+    const other = makeCgroup();
+    let ofOther = 0;
+    using _other = observatory.watch(other, () => (ofOther += 1));
+    run(other, "cat /etc/hostname > /dev/null");
+    await expect.poll(() => ofOther).toBe(1);
+    expect(told).toBe(1);
+    run(cgroup, "cat /etc/hosts > /dev/null");
+    await expect.poll(() => told).toBe(2);
+  });
+
   it("is full at its bound, says so, and takes nothing from another run's", async () => {
     const [hostile, other] = [makeCgroup(), makeCgroup()];
     using ofHostile = observatory.watch(hostile);

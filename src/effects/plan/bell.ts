@@ -11,9 +11,9 @@ import * as k from "../kernel/constants.ts";
 import { epollAdd, epollCreate } from "../kernel/epoll.ts";
 import { pipe2, waitpid } from "../kernel/libc.ts";
 import { pollDescriptor } from "../kernel/structs.ts";
-import { endWithParentStep } from "../plan/commonSteps.ts";
-import { bytes, descriptors, noSteps, place, type WholePlan } from "../plan/plan.ts";
-import { spawnPlan } from "../plan/spawnPlan.ts";
+import { endWithParentStep } from "./commonSteps.ts";
+import { bytes, descriptors, noSteps, place, type WholePlan } from "./plan.ts";
+import { spawnPlan } from "./spawnPlan.ts";
 
 const inherited = { answers: descriptors.stdin, bell: descriptors.stdout, rings: descriptors.report + 1 };
 const waitForRings = bytes(
@@ -21,8 +21,9 @@ const waitForRings = bytes(
   `{fd: ${inherited.rings}, events: POLLIN}`,
 );
 
-const bellPlan: WholePlan<keyof typeof inherited> = {
-  initName: "exec2-bell: waiting for refused connections",
+/** @param what as a person sees it in a list of processes */
+const bellPlan = (what: string): WholePlan<keyof typeof inherited> => ({
+  initName: `exec2-bell: waiting for ${what}`,
   inherited,
   outlivesPlugin: false,
   steps: {
@@ -45,7 +46,7 @@ const bellPlan: WholePlan<keyof typeof inherited> = {
     ],
     abandoned: [{ name: "exit", call: "exit_group", args: [0] }],
   },
-};
+});
 
 /** After the bell has ended by itself, such as by a kill. */
 const RESTART_MS = 1_000;
@@ -60,14 +61,19 @@ export interface BellEvents {
 export class Bell implements Disposable {
   readonly #events: BellEvents;
   readonly #runnerFolder: string | undefined;
+  readonly #plan: ReturnType<typeof bellPlan>;
   readonly #rings: number;
   #answers: number | undefined;
   #pid: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
 
-  /** @throws DriverError `KERNEL_CALL_FAILED` */
-  constructor(runnerFolder: string | undefined, events: BellEvents) {
+  /**
+   * @param what the rings have, for the process's name
+   * @throws DriverError `KERNEL_CALL_FAILED`
+   */
+  constructor(what: string, runnerFolder: string | undefined, events: BellEvents) {
+    this.#plan = bellPlan(what);
     this.#runnerFolder = runnerFolder;
     this.#events = events;
     this.#rings = epollCreate();
@@ -105,7 +111,7 @@ export class Bell implements Disposable {
       for (const each of [answers.read, bell.write]) theirs.adopt(each, closeSync);
       for (const each of [answers.write, bell.read]) undo.adopt(each, closeSync);
       const passed = { answers: answers.read, bell: bell.write, rings: this.#rings };
-      const { pid, report } = spawnPlan(bellPlan, passed, this.#runnerFolder);
+      const { pid, report } = spawnPlan(this.#plan, passed, this.#runnerFolder);
       undo.move();
       this.#pid = pid;
       this.#answers = answers.write;
