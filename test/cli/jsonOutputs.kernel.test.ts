@@ -36,11 +36,13 @@ it("of tasks of this host, and of files", { timeout: 300_000 }, async () => {
   for (const script of ["exit 3", "cat /etc/shadow-none; exit 1", "kill -9 $$"])
     await fits("run", "run", "--verbose", ...here, shellJob(script));
   const job = shellJob("echo up; exec sleep 1000");
-  const running = start(["run", ...here, job]);
+  const running = start(["run", "-o", "egress=192.0.2.7", ...here, job]);
   await running.seen("up");
   await fits("ps", "ps", "--all", ...here);
   await fits("top", "top", "--delay", "0.5", ...here);
   await fits("ls", "ls", ...here, "task", "/etc");
+  await fits("egress", "egress", ...here, "task");
+  await fits("egress --set", "egress", "--set", "192.0.2.8", ...here, "task");
   running.child.kill("SIGINT");
   await running.ended;
   for (const verb of ["wait", "why", "exposure", "replay", "diff"]) await fits(verb, verb, ...here, "task");

@@ -138,7 +138,7 @@ const job = (task: string, config: string) => `job "${task}" {
 const untilStopped = job(
   "web",
   `command = "sh"
-   args    = ["-c", "trap '' HUP; echo ready; exec sleep 100000"]`,
+   args    = ["-c", "trap '' HUP; echo kept > local/core.7; echo ready; exec sleep 100000"]`,
 );
 const short = job("web", 'command = "true"');
 const runs = `nomad-driver-exec2 run web.nomad.hcl &

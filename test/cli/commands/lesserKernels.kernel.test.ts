@@ -77,7 +77,7 @@ const withoutAudit: LesserKernel = {
 describe("doctor", () => {
   it.for<[string, LesserKernel, Verdicts]>([
     ["pivot_root", without("pivot_root"), { "private roots": "limited" }],
-    ["bpf", without("bpf"), { egress: "limited", "black box": "limited" }],
+    ["bpf", without("bpf"), { egress: "limited", "black box": "limited", "observing tasks": "limited" }],
     ["audit", withoutAudit, { "records of denials": "limited" }],
     ["seccomp filters", { empty: ["/proc/sys/kernel/seccomp"] }, { "seccomp filters": "limited" }],
     ["PSI", { empty: ["/proc/pressure"] }, { "pressure (PSI)": "limited" }],

@@ -53,7 +53,7 @@ describe("why", () => {
     const { stdout } = await call(["why", "--state-dir", stateDir, "task"]);
     // With a black box, the text has the option, too.
     expect(stdout.replaceAll(/\s+/g, " ")).toMatch(
-      /Its last line names port 777: those below 1024 take a capability that it does not have|Port 777 is below 1024: it takes cap_add = \["net_bind_service"\]/,
+      /Its last line names port 777: those below 1024 take a capability that it does not have|Port 777 is below 1024 \(its last failed call\): it takes cap_add = \["net_bind_service"\]/,
     );
     expect(stdout).not.toContain("unveil = ");
     const source = readFileSync(job, "utf8");

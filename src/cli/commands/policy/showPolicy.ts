@@ -4,6 +4,7 @@ import { judgeRuns, type TaskVerdict } from "../../../history/policy/judge.ts";
 import type { ObservedRun } from "../../../history/policy/observedRun.ts";
 import { policiesOf } from "../../../history/policy/policy.ts";
 import { readCandidate } from "../../../localAgent/files/candidateFile.ts";
+import { visible } from "../../../units/visible.ts";
 import { EventLogs } from "../../histories/eventLogs.ts";
 import { observedRunsOf } from "../../histories/observedRuns.ts";
 import { printRows } from "../../terminal/output.ts";
@@ -41,8 +42,8 @@ async function observedRuns(job: string, path: string): Promise<readonly Observe
   if (runs !== undefined && runs.length > 0) return runs;
   const summary =
     runs === undefined
-      ? `no run of a job ${job} is recorded in ${path}`
-      : `no run of job ${job} was observed`;
+      ? `no run of a job ${visible(job)} is recorded in ${path}`
+      : `no run of job ${visible(job)} was observed`;
   throw new DriverError("TASK_NOT_FOUND", summary, {
     hint: 'Set observe = "on" in the plugin block of this driver, or a share of the runs',
   });
