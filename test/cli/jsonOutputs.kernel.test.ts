@@ -42,7 +42,7 @@ it("of tasks of this host, and of files", { timeout: 300_000 }, async () => {
   await fits("top", "top", "--delay", "0.5", ...here);
   await fits("ls", "ls", ...here, "task", "/etc");
   await fits("egress", "egress", ...here, "task");
-  await fits("egress --set", "egress", "--set", "192.0.2.8", ...here, "task");
+  await fits("egress --set", "egress", "--set", "192.0.2.7:80", ...here, "task");
   running.child.kill("SIGINT");
   await running.ended;
   for (const verb of ["wait", "why", "exposure", "replay", "diff"]) await fits(verb, verb, ...here, "task");
