@@ -1,12 +1,4 @@
-/**
- * `npm run test:simulation -- [seeds] [first seed]`: runs simulated histories, one for each seed. A history that
- * fails is printed. `--mutants` plants each defect of mutants.ts instead, and fails if a defect is not found.
- * `--nth` repeats one history and lets each of its host calls fail once, with each errno; with `--every 20`, each
- * twentieth of these cases only, and with `--only "open 3"` those whose names begin so. `--bundle FILE` writes the events of the last history to a bundle. `--all` goes
- * on after a history that fails, `--digests` prints a hash of each history, `--workers 2` runs in two processes, and
- * `--steps 10000000` runs as many histories as take this number of steps. `--mends` checks that the seeds of mends.ts show
- * their defects without the mends, and hold with them; `--without TITLE` takes one mend out.
- */
+/** Runs simulated histories: {@link help}. */
 import { fork, spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -15,32 +7,38 @@ import { edits } from "./hooks.ts";
 import { mends } from "./mends.ts";
 import type { Totals } from "./totals.ts";
 
-const { values: flags, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    mutants: { type: "boolean", default: false },
-    nth: { type: "boolean", default: false },
-    every: { type: "string", default: "1" },
-    only: { type: "string", default: "" },
-    bundle: { type: "string" },
-    all: { type: "boolean", default: false },
-    digests: { type: "boolean", default: false },
-    steps: { type: "string" },
-    workers: { type: "string", default: "1" },
-    worker: { type: "string" },
-    mends: { type: "boolean", default: false },
-    without: { type: "string" },
-  },
-});
-const seeds = Number(positionals[0] ?? (flags.mutants ? 1_000 : 1_000));
-const firstSeed = Number(positionals[1] ?? (flags.mutants || flags.nth ? 1 : randomInt(2 ** 31)));
-if (!(Number.isSafeInteger(seeds) && seeds > 0 && Number.isSafeInteger(firstSeed))) {
-  console.error("npm run test:simulation -- [--mutants] [seeds] [first seed]: both are whole numbers");
-  process.exit(2);
+/** What `--help` prints. */
+const help = `npm run test:simulation -- [seeds] [first seed]
+
+Runs simulated histories of driver, agents and kernel, one for each seed, and prints the first that fails.
+Without arguments, 1,000 from a random seed.
+
+--all             goes on after a history that fails, and prints only what was wrong
+--workers N       runs in N processes
+--steps N         runs as many histories as take N steps
+--digests         prints a hash of each history
+--bundle FILE     writes the events of the last history, or of one that fails, as a bundle
+
+--nth             repeats one history, and lets each of its host calls fail once, with each errno
+  --every N       only each Nth of these cases
+  --only TEXT     only the cases whose names begin so, such as "open 3"
+--mutants         plants each defect of mutants.ts, and fails if one is not found
+--mends           checks that each seed of mends.ts shows its defect without the mend, and holds with it
+--without TITLE   takes the mend with this title out
+--help            prints this`;
+
+const { values: flags, positionals } = parsed();
+if (flags.help) {
+  console.log(help);
+  process.exit(0);
 }
+const seeds = Number(positionals[0] ?? 1_000);
+const firstSeed = Number(positionals[1] ?? (flags.mutants || flags.nth ? 1 : randomInt(2 ** 31)));
+if (!(Number.isSafeInteger(seeds) && seeds > 0 && Number.isSafeInteger(firstSeed)))
+  refuse("both the number of seeds and the first seed are whole numbers");
 if (flags.without !== undefined) {
   const mend = mends.find(({ title }) => title === flags.without);
-  if (mend === undefined) throw new Error(`no mend has the title ${flags.without}`);
+  if (mend === undefined) refuse(`no mend has the title ${flags.without}`);
   edits.push(...mend.without);
 }
 /** The seed of the scripted history, in which single calls are refused. */
@@ -62,6 +60,37 @@ process.exitCode = await (flags.mutants
       : Number(flags.workers) > 1
         ? runInWorkers()
         : runSeeds());
+
+function parsed() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        help: { type: "boolean", default: false },
+        mutants: { type: "boolean", default: false },
+        nth: { type: "boolean", default: false },
+        every: { type: "string", default: "1" },
+        only: { type: "string", default: "" },
+        bundle: { type: "string" },
+        all: { type: "boolean", default: false },
+        digests: { type: "boolean", default: false },
+        steps: { type: "string" },
+        workers: { type: "string", default: "1" },
+        worker: { type: "string" },
+        mends: { type: "boolean", default: false },
+        without: { type: "string" },
+      },
+    });
+  } catch (thrown) {
+    return refuse((thrown as Error).message);
+  }
+}
+
+/** Says what is wrong with the arguments. */
+function refuse(what: string): never {
+  console.error(`${what}\n\n${help}`);
+  process.exit(2);
+}
 
 /** Runs the histories of this process, and reports their totals to the process that has started it, if any. */
 async function runSeeds(): Promise<number> {

@@ -66,6 +66,13 @@ test("a history is written as a bundle that a replay verifies", async () => {
   expect(report).toMatchObject({ findings: [], damage: [] });
 });
 
+test("help is printed, also for an option that does not exist", () => {
+  expect(simulate("--help")).toMatchObject({ status: 0, output: expect.stringContaining("--mends") });
+  const { status, output } = simulate("--no-such");
+  expect(output).toMatch(/^Unknown option '--no-such'[\s\S]*--mends/);
+  expect(status).toBe(2);
+});
+
 describe("what was found and mended", () => {
   let output = "";
   beforeAll(() => {
