@@ -280,6 +280,18 @@ export const mends: readonly Mend[] = [
     ],
   },
   {
+    title: "the limits of a run are gone after its end although the kernel is short of memory",
+    seed: 202112,
+    shows: /has limits of runs that are over/,
+    without: [
+      {
+        file: "effects/egress/egressMaps.ts",
+        text: "    } finally {\n      this.forget(cgroup);\n    }",
+        by: "    } finally {\n    }\n    this.forget(cgroup);",
+      },
+    ],
+  },
+  {
     title: "a change of egress that a plugin recorded and did not live to put in force is in force",
     seed: 302951,
     shows: /reach/,

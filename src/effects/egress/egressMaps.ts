@@ -237,13 +237,19 @@ export class CgroupEntries {
     this.#store(cgroup, cgroup);
   }
 
-  /** Refuses all to a cgroup, if its programs are attached, and deletes its limits. */
+  /**
+   * Refuses all to a cgroup, if its programs are attached, and deletes its limits.
+   * @throws DriverError `KERNEL_CALL_FAILED`; the limits are deleted all the same
+   */
   end(cgroup: bigint): void {
-    this.#store(cgroup, nothingAllowed, "ENOENT");
-    this.forget(cgroup);
+    try {
+      this.#store(cgroup, nothingAllowed, "ENOENT");
+    } finally {
+      this.forget(cgroup);
+    }
   }
 
-  /** Deletes the limits of a cgroup that are not in force. */
+  /** Deletes the limits of a cgroup. Without them, its programs refuse all. */
   forget(cgroup: bigint): void {
     this.#limits.key.writeBigUInt64LE(cgroup);
     this.#limits.delete();

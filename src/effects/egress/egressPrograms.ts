@@ -277,7 +277,7 @@ function findLimits(program: Program, maps: EgressMaps, none: "allow" | "end"): 
     .compute("move", storage, { of: 0 })
     .load(8, 1, storage, storageLayout.cgroup)
     .jump("equal", 1, Number(nothingAllowed), none);
-  lookUpLimits(program, maps, "end")
+  lookUpLimits(program, maps, none)
     .load(4, limits, 0, limitsLayout.flags)
     .load(8, 1, 0, limitsLayout.set)
     .store(8, stack, at.set, { of: 1 })
