@@ -3,8 +3,9 @@
  * and memory. The baseline is a launch whose output is a pipe that a waiting reader has open. As root:
  * `node bench/logger.ts [rounds]`.
  */
-import { closeSync, watch } from "node:fs";
+import { closeSync, readFileSync, watch } from "node:fs";
 import { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { pipe2 } from "../src/effects/kernel/libc.ts";
 import { watchExit } from "../src/effects/run/runFiles.ts";
 import { TestRun } from "../test/support/launch/launchRun.ts";
@@ -39,6 +40,22 @@ for (let round = 0; round < 5; round++) {
 const speed = (times: readonly number[]) => `${Math.round(floodBytes / 1000 / percentile(times, 0.5))} MB/s`;
 printFigure("output into a plain pipe", speed(plain));
 printFigure("output into files of 10 MiB", speed(logged));
+
+// So much a task can make its logger work, outside of the task's limits, for as long as it likes.
+const heldRate = 64 * 2 ** 20;
+for (const [what, script] of [
+  ["a flood", flood],
+  ["lines of two bytes, one write each", "exec perl -e '$| = 1; print \"y\\n\" while 1'"],
+] as const) {
+  for (const bytesPerSecond of [0, heldRate]) {
+    using run = new LoggedRun({ maxFiles: 2, maxFileBytes: 10 * 2 ** 20, bytesPerSecond });
+    await run.startLogged(`while :; do ${script}; done`);
+    while (run.record()?.logger === undefined) await new Promise(setImmediate);
+    const share = await processorShare(run.record()?.logger?.pid ?? 0);
+    const rate = bytesPerSecond === 0 ? "without a rate" : "at 64 MiB a second";
+    printFigure(`processor of a logger, ${what}, ${rate}`, `${Math.round(share * 100)} %`);
+  }
+}
 
 const runs = Array.from({ length: 20 }, () => new LoggedRun());
 try {
@@ -100,4 +117,16 @@ async function through(run: TestRun | LoggedRun, script: string): Promise<void> 
     await run.startScript(script);
     await run.ended();
   }
+}
+
+/** The share of a processor that a process takes over three seconds, after one in which it may be slower. */
+async function processorShare(pid: number): Promise<number> {
+  const ticks = () => {
+    const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(" ");
+    return Number(fields[13]) + Number(fields[14]);
+  };
+  await delay(1_500);
+  const [begin, before] = [performance.now(), ticks()];
+  await delay(3_000);
+  return ((ticks() - before) * 10) / (performance.now() - begin);
 }

@@ -32,6 +32,7 @@ plugin "nomad-driver-exec2" {
     log_collection    = "driver"
     log_max_files     = 10
     log_max_file_size = 10
+    log_rate          = 64
 
     # The end of a failed task's output stays in the history.
     keep_output = "failed"

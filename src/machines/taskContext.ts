@@ -73,7 +73,7 @@ export const initialContext: TaskContext = {
   denials: { refusals: [], others: 0, lost: 0, domains: [] },
   names: [],
   egress: { changes: 0, added: [] },
-  output: { replacements: 0, lost: null, waits: false },
+  output: { replacements: 0, lost: null, waits: false, held: false },
   disk: { own: 0, shared: 0 },
   wouldDeny: { file: null, digest: "", refused: [], others: 0, unclear: [], total: 0 },
   signals: 0,

@@ -197,6 +197,7 @@ function recordOf(process: Process, streams: Logger["streams"]): Buffer {
   record.write(process.stat, identityRecord.tagBytes);
   const state = loggerState({
     ...{ name: "exec2-logger", recordFile: "", aliveFifo: "", base: "main", maxFiles: 1, maxFileBytes: 1 },
+    bytesPerSecond: 0,
     streams,
   });
   const view = new DataView(state.buffer);

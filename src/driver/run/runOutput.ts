@@ -64,6 +64,7 @@ export class RunOutput implements RunPart {
   /** The pipe of a run without a relay, so that what is in it outlives the run's init. */
   #waiting: number | undefined;
   #recordingWait = false;
+  #recordsHold = false;
   #services: OutputServices | undefined;
 
   constructor(ground: Ground) {
@@ -114,7 +115,9 @@ export class RunOutput implements RunPart {
 
   #look(): void {
     try {
-      if (this.#loss() !== undefined) this.#pauses.ask();
+      const record = this.#record();
+      void this.#recordHold(record);
+      if (this.#lossIn(record) !== undefined) this.#pauses.ask();
     } catch {
       // The host is short of something. The next change of the record, or the end of the run, shows the loss.
     }
@@ -139,18 +142,30 @@ export class RunOutput implements RunPart {
     }
   }
 
+  /** Records once that output has waited for the logger's rate. */
+  async #recordHold(record: LogRecord | undefined): Promise<void> {
+    const { context } = this.#task.snapshot;
+    if (record?.held !== true || context.output.held || this.#recordsHold) return;
+    this.#recordsHold = true;
+    const bytesPerSecond = ownRun(context)?.bounds.bytesPerSecond;
+    await this.#task.record("outputWaits", { waits: true, bytesPerSecond }).catch(() => undefined);
+  }
+
   #waits(): boolean {
     const run = relayedRun(this.#task.snapshot.context);
     if (run === undefined) return false;
     return this.#refusal !== undefined || readRelayRecord(run.files.logRecord)?.state === "stalled";
   }
 
+  #record(): LogRecord | undefined {
+    const run = ownRun(this.#task.snapshot.context);
+    return run && readLogRecord(run.files.logRecord);
+  }
+
   /** What was lost and is not recorded yet. */
-  #loss(): EventData<"outputLost"> | undefined {
-    const { context } = this.#task.snapshot;
-    const run = ownRun(context);
-    const found = run && lossIn(readLogRecord(run.files.logRecord));
-    const { lost } = context.output;
+  #lossIn(record: LogRecord | undefined): EventData<"outputLost"> | undefined {
+    const found = lossIn(record);
+    const { lost } = this.#task.snapshot.context.output;
     const isKnown = found?.stdout === (lost?.stdout ?? 0) && found?.stderr === (lost?.stderr ?? 0);
     return isKnown ? undefined : found;
   }
@@ -158,7 +173,9 @@ export class RunOutput implements RunPart {
   /** @param relayedBytes what the relay of the run has lost */
   async #recordLoss(relayedBytes = 0): Promise<void> {
     const relayed = relayedBytes > 0 ? { stdout: relayedBytes, stderr: 0, errno: null } : undefined;
-    const loss = this.#loss() ?? relayed;
+    const record = this.#record();
+    await this.#recordHold(record);
+    const loss = this.#lossIn(record) ?? relayed;
     if (loss !== undefined) await this.#task.record("outputLost", loss).catch(() => undefined);
   }
 

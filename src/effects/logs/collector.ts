@@ -50,7 +50,7 @@ export const takeStep = "keep only the logger's descriptors";
 
 /** Offset of the name in the state that a plan has for such a process (`loggerState` of plan.ts). */
 const OWN_NAME = 848;
-const OWN_NAME_BYTES = 160;
+const OWN_NAME_BYTES = 128;
 
 const encoder = new TextEncoder();
 

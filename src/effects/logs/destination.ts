@@ -17,6 +17,8 @@ export interface LogPipes {
 export interface LogBounds {
   readonly maxFiles: number;
   readonly maxFileBytes: number;
+  /** How fast output is taken; 0 or missing, as in records of earlier releases: as fast as it comes. */
+  readonly bytesPerSecond?: number | undefined;
 }
 
 export type Destination =
@@ -27,7 +29,11 @@ export type Destination =
   /** A process of the driver's passes it on. Then the log files only say so. */
   | { readonly to: "journald"; readonly stream: JournalStream };
 
-const logBounds = z.object({ maxFiles: z.number(), maxFileBytes: z.number() });
+const logBounds = z.object({
+  maxFiles: z.number(),
+  maxFileBytes: z.number(),
+  bytesPerSecond: z.number().optional(),
+});
 const journal = z.object({ identifier: z.string(), namespace: z.string().nullable() });
 
 /** The fields of a recorded request. At most one is set. */

@@ -19,6 +19,8 @@
  * - While files cannot be written, such as on a full disk, it discards output, so that the task goes on. It
  *   counts what is lost, tries again every second, and then says in a line of the log how much that was.
  * - Lines stay whole, unless one is longer than 32 KiB.
+ * - It works in the plugin's cgroup, so a task could make it work without a limit. A rate bounds that: once more
+ *   than a second's output has come too fast, it waits, and the task waits for its full pipe.
  * - Beside each file it notes when it wrote which part (logTimes.ts). Without that file, output has no times.
  * - It keeps only the capabilities to write to a folder that root may not write to by its mode. It can gain no
  *   other, does not parse what it moves, and no process without CAP_SYS_PTRACE can look into it.
@@ -62,6 +64,8 @@ export interface Logger extends Collector {
   readonly maxFiles: number;
   /** Size in bytes at which the next file begins. */
   readonly maxFileBytes: number;
+  /** Bytes a second that it takes of both streams together, for longer than a second; 0: any. */
+  readonly bytesPerSecond: number;
   /** Where it begins: {@link newStream} with the index of the newest file, or what a killed logger recorded. */
   readonly streams: Streams;
 }
@@ -103,12 +107,15 @@ export const newStream: StreamRecord = {
 export interface LogRecord extends Streams {
   /** The logger that wrote the record; undefined if it died before it could write its identity. */
   readonly logger: ProcessIdentity | undefined;
+  /** Whether output has waited for the logger's rate. */
+  readonly held: boolean;
 }
 
 /** @returns undefined if no logger has written its state yet */
 export function parseLogRecord(content: Uint8Array): LogRecord | undefined {
-  if (content.length < LOG_RECORD_BYTES) return undefined;
-  const view = new DataView(content.buffer, content.byteOffset + STATE_AT, RECORDED_BYTES);
+  // A logger of an earlier release has no rate, and a shorter record.
+  if (content.length < STATE_AT + HELD) return undefined;
+  const view = new DataView(content.buffer, content.byteOffset + STATE_AT, content.length - STATE_AT);
   const word = (offset: number) => Number(view.getBigInt64(offset, true));
   if (word(2 * STREAM_BYTES) !== VERSION) return undefined;
   const stream = (at: number): StreamRecord => ({
@@ -121,23 +128,28 @@ export function parseLogRecord(content: Uint8Array): LogRecord | undefined {
     files: word(at + field.files),
     ended: word(at + field.ended) !== 0,
   });
-  return { logger: parseIdentity(content), stdout: stream(0), stderr: stream(STREAM_BYTES) };
+  const held = content.length >= LOG_RECORD_BYTES && word(HELD) !== 0;
+  return { logger: parseIdentity(content), held, stdout: stream(0), stderr: stream(STREAM_BYTES) };
 }
 
 /**
- * Layout of the state, which the logger's listings repeat: two streams, the version, the limits, the argument
- * of poll(2), a time, the room for times, the names of the files, each after a dot that begins the name of its
- * times, the logger's own name, and for each stream the descriptor, head and last entry of the file of times.
- * Everything up to the version is also in the record, behind an {@link identityRecord}.
+ * Layout of the state, which the logger's listings repeat: two streams, the version, whether output has waited,
+ * the size of a file, the argument of poll(2), a time, the room for times, the names of the files, each after a dot
+ * that begins the name of its times, the logger's own name, for each stream the descriptor, head and last entry of
+ * the file of times, the number of files, how long a byte takes, when the output so far is due, and the next round.
+ * Everything up to whether output has waited is also in the record, behind an {@link identityRecord}.
  */
 const field = {
   ...{ index: 0, finished: 8, begin: 16, end: 24, lost: 32, errno: 40, files: 48, ended: 56 },
   ...{ file: 80, wanted: 88, name: 104, digits: 112 },
 } as const;
 const STREAM_BYTES = 128;
-const RECORDED_BYTES = 2 * STREAM_BYTES + 8;
-const [MAX_FILES, MAX_FILE_SIZE, POLLED, CAPACITY, NAMES, TIMES] = [264, 272, 280, 312, 320, 1008];
+const [HELD, MAX_FILE_SIZE, POLLED, CAPACITY, NAMES, TIMES] = [264, 272, 280, 312, 320, 976];
+const RECORDED_BYTES = HELD + 8;
 const TIMES_BYTES = 48;
+const [MAX_FILES, BYTE_TIME, STATE_BYTES] = [1072, 1080, 1104];
+/** The unit of the time that a byte takes, so that a whole number of them is exact enough. */
+const perNanosecond = 65_536;
 const FILE_NAME_BYTES = 264;
 const STATE_AT = identityRecord.bytes;
 /** Size of a record. */
@@ -149,8 +161,9 @@ const INDEX_BYTES = 28;
 const encoder = new TextEncoder();
 
 /** The logger's initial state. */
-export function loggerState({ name, base, maxFiles, maxFileBytes, streams }: Logger): Uint8Array {
-  const state = new Uint8Array(TIMES + 2 * TIMES_BYTES);
+export function loggerState(logger: Logger): Uint8Array {
+  const { name, base, maxFiles, maxFileBytes, bytesPerSecond, streams } = logger;
+  const state = new Uint8Array(STATE_BYTES);
   state.set(namedState(name));
   const view = new DataView(state.buffer);
   const set = (offset: number, value: number) => view.setBigInt64(offset, BigInt(value), true);
@@ -182,6 +195,7 @@ export function loggerState({ name, base, maxFiles, maxFileBytes, streams }: Log
   set(MAX_FILES, maxFiles);
   set(MAX_FILE_SIZE, maxFileBytes);
   set(CAPACITY, capacityFor(maxFileBytes));
+  set(BYTE_TIME, bytesPerSecond === 0 ? 0 : Math.round((perNanosecond * 1e9) / bytesPerSecond));
   return state;
 }
 

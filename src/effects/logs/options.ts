@@ -5,11 +5,13 @@ import {
   checkedText,
   flag,
   limitWithin,
+  mebibytes,
   mebibytesUpTo,
   oneOf,
   type PartOptions,
   type PluginValues,
   refuseUnlessAllowed,
+  sizeWithUnit,
   type TaskValues,
   wholeNumber,
 } from "../options/fields.ts";
@@ -66,6 +68,11 @@ export const logsOptions = {
     logMaxFileSize: maxFileSize().default(10).meta({
       description: "size after which the driver begins the next log file, at least a MiB †",
       example: 50,
+    }),
+    logRate: logRate().default(64).meta({
+      description:
+        "how many MiB of a task's output the driver's logger takes in a second, at least 4; 0: as fast as it comes ([log files](#log-files)) †",
+      example: 16,
     }),
   }),
 } satisfies PartOptions;
@@ -139,6 +146,7 @@ export function logDestination(
     maxFiles: limitWithin("logMaxFiles", task.logMaxFiles, plugin.logMaxFiles),
     maxFileBytes:
       limitWithin("logMaxFileSize", task.logMaxFileSize, plugin.logMaxFileSize, formatMebibytes) * 2 ** 20,
+    bytesPerSecond: plugin.logRate * 2 ** 20,
   };
   return { ...paths, output: { to: "files", bounds } };
 }
@@ -155,3 +163,10 @@ const maxFiles = () =>
   wholeNumber().refine((files) => files >= 1 && files <= 1_000, "must be from 1 to 1000");
 
 const maxFileSize = () => mebibytesUpTo(1_048_576);
+
+/** At 4 MiB a second, what two pipes can hold at the end of a run takes half a second: the driver waits for two. */
+const logRate = () =>
+  mebibytes().refine(
+    (rate) => rate === 0 || (rate >= 4 && rate <= 1_048_576),
+    `must be 0, or from 4 to 1048576, in MiB, or ${sizeWithUnit}`,
+  );

@@ -32,11 +32,11 @@ export function relayOf(run: TaskIdParts, { logRecord, loggerAlive }: CollectorF
 /** The driver's own logger of a run. */
 export function loggerOf(
   run: TaskIdParts,
-  { maxFiles, maxFileBytes }: LogBounds,
+  { maxFiles, maxFileBytes, bytesPerSecond = 0 }: LogBounds,
   files: CollectorFiles,
   streams: Logger["streams"],
 ): Logger {
-  return { ...relayOf(run, files), base: run.taskName, maxFiles, maxFileBytes, streams };
+  return { ...relayOf(run, files), base: run.taskName, maxFiles, maxFileBytes, bytesPerSecond, streams };
 }
 
 /** `exec2-log: 6f2d4a9e/web` in `ps`. */

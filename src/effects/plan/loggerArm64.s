@@ -6,12 +6,16 @@
 
         .set    STATE, 0x10000a00
         .set    STDERR, 128
-        .set    MAX_FILES, 264
+        .set    HELD, 264
         .set    MAX_FILE_SIZE, 272
         .set    POLLED, 280
         .set    TIME, 296
         .set    NEW_CAPACITY, 312
-        .set    TIMES, 1008
+        .set    TIMES, 976
+        .set    MAX_FILES, 1072
+        .set    BYTE_TIME, 1080
+        .set    DUE, 1088
+        .set    ROUND_DUE, 1096
 
         .set    INDEX, 0
         .set    FINISHED, 8
@@ -44,13 +48,15 @@
         .set    FOLDER, 2
         .set    RECORD, 5
         .set    STATE_AT, 256
-        .set    STATE_BYTES, 264
+        .set    STATE_BYTES, 272
 
         .set    BUFFER, EARLY_ADDRESS
         .set    TAIL, 0x8000
         .set    SPLICE_BYTES, 0x100000
         .set    NOTICE_BYTES, 128
         .set    MAX_TRIES, 64
+        .set    SECOND, 1000000000
+        .set    ROUND, 122000
 
         .set    SYS_ioctl, 29
         .set    SYS_unlinkat, 35
@@ -67,11 +73,13 @@
         .set    SYS_fstat, 80
         .set    SYS_nanosleep, 101
         .set    SYS_clock_gettime, 113
+        .set    SYS_clock_nanosleep, 115
 
         .set    MADV_DONTNEED, 4
         .set    SEEK_END, 2
         .set    CLOCK_REALTIME, 0
         .set    CLOCK_MONOTONIC, 1
+        .set    TIMER_ABSTIME, 1
         .set    POLLHUP_BIT, 4
         .set    FIONREAD, 0x541b
         .set    AT_REMOVEDIR, 0x200
@@ -127,6 +135,7 @@ poll:
         mov     x3, 0
         mov     x4, 0
         svc     0
+        bl      pace
         mov     x19, x28
         ldrh    w20, [x28, POLLED + 6]
         bl      move_output
@@ -140,6 +149,63 @@ poll:
         mov     x8, SYS_exit_group
         mov     x0, 0
         svc     0
+
+pace:
+        enter
+        ldr     x9, [x28, BYTE_TIME]
+        cbz     x9, nothing
+        bl      now
+        const   x10, SECOND
+        ldr     x9, [x28, TIME + 8]
+        madd    x9, x0, x10, x9
+        mov     x26, x9
+        sub     x11, x9, x10
+        ldr     x12, [x28, ROUND_DUE]
+        cmp     x12, x11
+        csel    x12, x11, x12, lt
+        const   x10, ROUND
+        add     x12, x12, x10
+        str     x12, [x28, ROUND_DUE]
+        ldr     x12, [x28, DUE]
+        cmp     x12, x11
+        csel    x12, x11, x12, lt
+        str     x12, [x28, DUE]
+        cmp     x12, x9
+        b.le    later
+        ldr     x9, [x28, HELD]
+        cbnz    x9, later
+        mov     x9, 1
+        str     x9, [x28, HELD]
+        mov     x19, x28
+        bl      save
+later:
+        ldr     x9, [x28, DUE]
+        ldr     x12, [x28, ROUND_DUE]
+        cmp     x9, x12
+        csel    x9, x12, x9, lt
+        cmp     x9, x26
+        b.le    nothing
+        const   x10, SECOND
+        udiv    x11, x9, x10
+        msub    x9, x11, x10, x9
+        str     x11, [x28, TIME]
+        str     x9, [x28, TIME + 8]
+        mov     x8, SYS_clock_nanosleep
+        mov     x0, CLOCK_MONOTONIC
+        mov     x1, TIMER_ABSTIME
+        add     x2, x28, TIME
+        mov     x3, 0
+        svc     0
+        return
+
+// Counts the x0 bytes that were taken out of a pipe; keeps x0.
+count:
+        ldr     x9, [x28, BYTE_TIME]
+        mul     x9, x9, x0
+        ldr     x10, [x28, DUE]
+        add     x10, x10, x9, lsr 16
+        str     x10, [x28, DUE]
+        ret
 
 move_output:
         enter
@@ -226,6 +292,7 @@ no_splice:
         str     x9, [x19, COPIES]
         b       keep
 moved:
+        bl      count
         cmp     x21, x23
         b.le    nothing
         cmp     x0, x23
@@ -845,6 +912,9 @@ read_pipe:
         mov     x8, SYS_read
         mov     x1, x27
         svc     0
+        cmp     x0, 0
+        b.le    nothing
+        bl      count
         return
 
 free_buffer:

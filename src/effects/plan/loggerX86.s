@@ -7,12 +7,16 @@
         .set    STATE, 0x10000a00
         .set    STDOUT, STATE
         .set    STDERR, STATE + 128
-        .set    MAX_FILES, STATE + 264
+        .set    HELD, STATE + 264       # whether output has waited for the rate
         .set    MAX_FILE_SIZE, STATE + 272
         .set    POLLED, STATE + 280
         .set    TIME, STATE + 296
         .set    NEW_CAPACITY, STATE + 312
-        .set    TIMES, STATE + 1008     # of standard output; that of standard error follows
+        .set    TIMES, STATE + 976      # of standard output; that of standard error follows
+        .set    MAX_FILES, STATE + 1072
+        .set    BYTE_TIME, STATE + 1080 # how long a byte takes at the rate, in 1/65536 ns; 0: there is no rate
+        .set    DUE, STATE + 1088       # when all output so far is due at the rate, in ns of the monotonic clock
+        .set    ROUND_DUE, STATE + 1096 # when the next round is due
 
         # Offsets in the state of a stream.
         .set    INDEX, 0
@@ -47,13 +51,15 @@
         .set    FOLDER, 2
         .set    RECORD, 5
         .set    STATE_AT, 256           # offset of the state in the record
-        .set    STATE_BYTES, 264
+        .set    STATE_BYTES, 272
 
         .set    BUFFER, EARLY_ADDRESS
         .set    TAIL, 0x8000            # so many bytes at a file's end are cut at a line's end
         .set    SPLICE_BYTES, 0x100000
         .set    NOTICE_BYTES, 128       # no notice is longer
         .set    MAX_TRIES, 64
+        .set    SECOND, 1000000000      # in ns; as much output as it brings is not held
+        .set    ROUND, 122000           # in ns; the task fills no pipe meanwhile
 
         .set    SYS_fstat, 5
         .set    SYS_poll, 7
@@ -65,6 +71,7 @@
         .set    SYS_nanosleep, 35
         .set    SYS_ftruncate, 77
         .set    SYS_clock_gettime, 228
+        .set    SYS_clock_nanosleep, 230
         .set    SYS_openat, 257
         .set    SYS_unlinkat, 263
         .set    SYS_splice, 275
@@ -75,6 +82,7 @@
         .set    SEEK_END, 2
         .set    CLOCK_REALTIME, 0
         .set    CLOCK_MONOTONIC, 1
+        .set    TIMER_ABSTIME, 1
         .set    POLLHUP, 0x10
         .set    FIONREAD, 0x541b
         .set    AT_REMOVEDIR, 0x200
@@ -110,6 +118,7 @@ poll:
         mov     edi, POLLED
         mov     esi, 2
         syscall
+        call    pace
         mov     ebx, STDOUT
         movzx   r12d, word ptr [POLLED + 6]
         call    move_output
@@ -122,6 +131,60 @@ poll:
         mov     eax, SYS_exit_group
         xor     edi, edi
         syscall
+
+# Waits until all output so far is due; meanwhile the pipes fill, and the task waits, too. Also waits for the next
+# round, or else many small writes would keep the logger busy.
+pace:
+        cmp     qword ptr [BYTE_TIME], 0
+        je      nothing
+        call    now
+        imul    rax, rax, SECOND
+        add     rax, [TIME + 8]
+        lea     rcx, [rax - SECOND]
+        mov     rdx, [ROUND_DUE]
+        cmp     rdx, rcx
+        cmovl   rdx, rcx
+        add     rdx, ROUND
+        mov     [ROUND_DUE], rdx
+        mov     rdx, [DUE]
+        cmp     rdx, rcx
+        cmovl   rdx, rcx
+        mov     [DUE], rdx
+        cmp     rdx, rax
+        jle     later
+        cmp     qword ptr [HELD], 0
+        jne     later
+        mov     qword ptr [HELD], 1
+        push    rax
+        call    save
+        pop     rax
+later:
+        mov     rdx, [DUE]
+        cmp     rdx, [ROUND_DUE]
+        cmovl   rdx, [ROUND_DUE]
+        cmp     rdx, rax
+        jle     nothing
+        mov     rax, rdx
+        mov     ecx, SECOND
+        xor     edx, edx
+        div     rcx
+        mov     [TIME], rax
+        mov     [TIME + 8], rdx
+        mov     eax, SYS_clock_nanosleep
+        mov     edi, CLOCK_MONOTONIC
+        mov     esi, TIMER_ABSTIME
+        mov     edx, TIME
+        xor     r10d, r10d
+        syscall
+        ret
+
+# Counts the rax bytes that were taken out of a pipe; keeps rax.
+count:
+        mov     rcx, rax
+        imul    rcx, [BYTE_TIME]
+        shr     rcx, 16
+        add     [DUE], rcx
+        ret
 
 # Moves what the stream rbx has, once. r12: what poll(2) said of its pipe.
 move_output:
@@ -207,6 +270,7 @@ no_splice:
         mov     qword ptr [rbx + COPIES], 1
         jmp     keep
 moved:
+        call    count
         cmp     r13, r15
         jle     nothing
         cmp     rax, r15
@@ -814,6 +878,9 @@ read_pipe:
         call    pipe_of_stream
         mov     esi, BUFFER
         syscall
+        test    rax, rax
+        jle     nothing
+        call    count
         test    rax, rax
         ret
 

@@ -1,4 +1,4 @@
-/** Events of a task whose log files the driver writes. Pure. */
+/** Events of a task whose output the driver takes. Pure. */
 import { z } from "zod";
 import { formatTimes } from "../../units/counts.ts";
 import { formatBytes } from "../../units/sizes.ts";
@@ -21,6 +21,8 @@ export const outputHistory = z.object({
   lost: loss.nullable(),
   /** Whether journald takes no output at the moment. */
   waits: z.boolean(),
+  /** Whether output has waited for the rate at which the driver takes it. */
+  held: z.boolean(),
 });
 
 type OutputHistory = z.infer<typeof outputHistory>;
@@ -72,32 +74,52 @@ const loggerReplaced = defineEvent({
   fields: { ignored: ["logger"], masked: {} },
 });
 
-/** Journald takes no output, or does again. Meanwhile the task runs until its pipe is full, and then waits. */
+/**
+ * Journald takes no output, or does again; or output has come faster than the driver takes it, which is told once.
+ * Meanwhile the task runs until its pipe is full, and then waits.
+ */
 const outputWaits = defineEvent({
-  schema: z.object({ waits: z.boolean() }),
-  evolve: ({ data: { waits } }, { output }: { readonly output: OutputHistory }) => ({
-    output: { ...output, waits },
+  schema: z.object({
+    waits: z.boolean(),
+    /** The rate for which output waits; missing if it waits for journald. */
+    bytesPerSecond: z.number().optional(),
+  }),
+  evolve: ({ data: { waits, bytesPerSecond } }, { output }: { readonly output: OutputHistory }) => ({
+    output: bytesPerSecond === undefined ? { ...output, waits } : { ...output, held: true },
   }),
   title: "Output waits",
-  summary: ({ waits }) =>
-    waits
-      ? "journald takes none; once its pipe is full, the task waits, too"
-      : "no longer: journald takes it again",
-  message: ({ waits }) =>
-    waits
+  summary: (data) => (data.waits ? reasonToWait(data) : "no longer: journald takes it again"),
+  message: (data) =>
+    data.waits
       ? {
-          text: "Output waits: journald takes none; once its pipe is full, the task waits, too",
-          once: "outputWaits",
+          text: `Output waits: ${reasonToWait(data)}`,
+          once: data.bytesPerSecond === undefined ? "outputWaits" : "outputHeld",
         }
       : { text: "Output waits no longer: journald takes it again", once: "outputFlows" },
   sentences: (facts) => {
-    const of = facts.filter(({ data }) => data.waits);
-    const still = facts.at(-1)?.data.waits === true ? ", which takes none since then" : "";
-    return [{ of, text: `Its output waited for journald${timesOf(of)}${still}` }];
+    const held = facts.filter(({ data }) => data.bytesPerSecond !== undefined);
+    const journals = facts.filter(({ data }) => data.bytesPerSecond === undefined);
+    const of = journals.filter(({ data }) => data.waits);
+    const still = journals.at(-1)?.data.waits === true ? ", which takes none since then" : "";
+    const rate = formatBytes(held.at(-1)?.data.bytesPerSecond ?? 0);
+    return [
+      ...(of.length === 0 ? [] : [{ of, text: `Its output waited for journald${timesOf(of)}${still}` }]),
+      ...(held.length === 0
+        ? []
+        : [{ of: held, text: `Its output came faster than log_rate, ${rate} a second, and waited` }]),
+    ];
   },
   shown: { tone: "bad", category: "run", group: "continues", parties: ["driver", "driver"] },
   fields: { ignored: [], masked: {} },
 });
+
+function reasonToWait({ bytesPerSecond }: { readonly bytesPerSecond?: number | undefined }): string {
+  const reason =
+    bytesPerSecond === undefined
+      ? "journald takes none"
+      : `it comes faster than log_rate, ${formatBytes(bytesPerSecond)} a second`;
+  return `${reason}; once its pipe is full, the task waits, too`;
+}
 
 function timesOf({ length }: readonly unknown[]): string {
   return length === 1 ? "" : ` ${formatTimes(length)}`;

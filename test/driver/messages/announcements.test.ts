@@ -132,6 +132,16 @@ describe("the number of task events for each course of a task", () => {
       2,
       [...run, ...[true, false, true, false].map((waits): Fact => ["outputWaits", { waits }]), "exited"],
     ],
+    [
+      "output that waits for the rate, and for journald",
+      2,
+      [
+        ...run,
+        ["outputWaits", { waits: true, bytesPerSecond: 4096 }],
+        ["outputWaits", { waits: true }],
+        "exited",
+      ],
+    ],
     ["a logger that is replaced", 0, [...run, "loggerReplaced", "exited"]],
     ["an OOM kill that ends the task", 1, [...run, ["exited", { ...killed, oomKilled: true, oom }]]],
     ["signals and commands", 0, [...run, "signalled", "execStarted", "execExited", "exited"]],

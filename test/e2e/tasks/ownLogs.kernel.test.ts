@@ -381,6 +381,19 @@ describe("output that does not fit onto the disk", () => {
   });
 });
 
+test("output that comes faster than log_rate waits, is told once, and is complete", async () => {
+  const slow = await startAgent({ options: { ...options, log_rate: 4 } });
+  const allocation = makeAllocation();
+  const config = allocation.config(`head -c ${24 * MiB} /dev/zero`);
+  expect(await runTask(slow, config)).toMatchObject({ exitCode: 0 });
+  expect(readLog(logOf(allocation))).toHaveLength(24 * MiB);
+  const waits = (await eventsOf(slow.stateDir, config.id)).filter(({ type }) => type === "outputWaits");
+  expect(waits.map(({ data }) => data)).toEqual([{ waits: true, bytesPerSecond: 4 * MiB }]);
+  expect((await call(["why", config.id, "--state-dir", slow.stateDir])).stdout).toContain(
+    "Its output came faster than log_rate, 4 MiB a second, and waited",
+  );
+});
+
 describe("one task whose job has its logs disabled", () => {
   const asks = { command: "echo", args: ["kept"], log_collection: "driver" };
 

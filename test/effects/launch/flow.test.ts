@@ -27,7 +27,12 @@ const logger: Logger = {
     aliveFifo: "/run/exec2/logger",
     base: "t",
   },
-  ...{ maxFiles: 10, maxFileBytes: 2 ** 20, streams: { stdout: newStream, stderr: newStream } },
+  ...{
+    maxFiles: 10,
+    maxFileBytes: 2 ** 20,
+    bytesPerSecond: 0,
+    streams: { stdout: newStream, stderr: newStream },
+  },
 };
 const logged = buildLaunchPlan({ ...input, logger });
 const names = new Map(systemCallNames.map((call) => [systemCallNumber(call, "x64"), call]));

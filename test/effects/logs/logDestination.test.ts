@@ -4,7 +4,7 @@ import { errorOf } from "../../support/errors.ts";
 
 const mib = 2 ** 20;
 const plugin = {
-  ...{ writableLogs: false, logMaxFiles: 10, logMaxFileSize: 10, allowJournald: false },
+  ...{ writableLogs: false, logMaxFiles: 10, logMaxFileSize: 10, logRate: 64, allowJournald: false },
   keepOutput: "none",
   logCollection: "driver",
 } as const;
@@ -27,7 +27,7 @@ describe("logDestination", () => {
   });
 
   test("lets the driver write the files where the plugin says so", () => {
-    const bounds = { maxFiles: 10, maxFileBytes: 10 * mib };
+    const bounds = { maxFiles: 10, maxFileBytes: 10 * mib, bytesPerSecond: 64 * mib };
     expect(logDestination(request, {}, plugin)).toEqual({
       stdoutPath,
       stderrPath,
@@ -51,7 +51,7 @@ describe("logDestination", () => {
     "keeps it if the task itself asks the driver, where an agent would",
     (options) => {
       const task = { logCollection: "driver", logMaxFiles: 2, logMaxFileSize: 1 } as const;
-      const bounds = { maxFiles: 2, maxFileBytes: mib };
+      const bounds = { maxFiles: 2, maxFileBytes: mib, bytesPerSecond: 64 * mib };
       expect(logDestination(disabled, task, options)).toEqual({
         stdoutPath,
         stderrPath,
@@ -104,7 +104,7 @@ describe("logDestination", () => {
     });
 
     test("leaves a task that asks the driver for log files to the driver", () => {
-      const bounds = { maxFiles: 10, maxFileBytes: 10 * mib };
+      const bounds = { maxFiles: 10, maxFileBytes: 10 * mib, bytesPerSecond: 64 * mib };
       const options = { ...plugin, ...asks };
       const expected = { stdoutPath, stderrPath, output: { to: "files", bounds } };
       expect(logDestination(request, { logCollection: "driver" }, options)).toEqual(expected);

@@ -19,16 +19,18 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
-import { mkfifo } from "../../../src/effects/kernel/libc.ts";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { mkfifo, pipeFill } from "../../../src/effects/kernel/libc.ts";
 import { systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
 import { type Logger, newStream } from "../../../src/effects/logs/logger.ts";
+import { readEndsOf } from "../../../src/effects/logs/loggerStart.ts";
 import { isSameProcess } from "../../../src/effects/processes/processIdentity.ts";
 import { smallFileSystem } from "../../support/host/smallFileSystem.ts";
 import { until } from "../../support/host/until.ts";
 import { LoggedRun } from "../../support/launch/loggedRun.ts";
 import { rounds } from "../../support/rounds.ts";
 
+const KiB = 2 ** 10;
 const MiB = 2 ** 20;
 
 /** Runs a script to its end, and returns the run, whose files are complete then. */
@@ -129,6 +131,32 @@ describe("the output", () => {
     expect(run.indexes("stdout").length).toBeGreaterThan(20);
     expect(md5(shown)).toBe(md5(run.logContent("stdout")));
     expect(shown).toHaveLength(40 * 48_894);
+  });
+
+  it("waits for the rate once more than a second's has come, and so does the task", async () => {
+    const taken = 1024;
+    using run = new LoggedRun({ bytesPerSecond: taken });
+    const { init } = await run.startLogged(`head -c 300000 /dev/zero; echo done >&2`);
+    // What is taken in one move is more than a minute's output, and the rest is more than two pipes can hold.
+    await until(() => run.record()?.held === true, "output waits for the rate");
+    expect(run.logContent("stderr")).toHaveLength(0);
+    const waits = () => pipeFill(ends?.stdoutRead ?? -1);
+    const ends = readEndsOf(init);
+    for (const end of Object.values(ends ?? {})) onTestFinished(() => closeSync(end));
+    await until(() => waits().bytes === waits().size, "the pipe is full");
+    expect(isSameProcess(init)).toBe(true);
+    expect(run.logContent("stdout").length + waits().size).toBeLessThan(300_000);
+  });
+
+  it.each([
+    ["is all there, and has waited, if it came faster than the rate", 64 * KiB, 256 * KiB, true],
+    ["has not waited if it is no more than a second's", 1024 * KiB, 512 * KiB, false],
+    ["has not waited without a rate", 0, 8 * MiB, false],
+  ])("%s", async (_, bytesPerSecond, size, held) => {
+    using run = await logged(binary(size), { bytesPerSecond });
+    const expected = execFileSync("sh", ["-c", `${binary(size)} | md5sum`], { encoding: "utf8" });
+    expect(md5(run.logContent("stdout"))).toBe(expected.split(" ")[0]);
+    expect(run.record()?.held).toBe(held);
   });
 
   it("of processes that outlive the command is not lost", async () => {

@@ -38,6 +38,7 @@ test("the plugin's options have this hclspec", () => {
       journal_namespace: attr("journal_namespace", "string"),
       log_max_files: withDefault(attr("log_max_files", "number"), "10"),
       log_max_file_size: withDefault(attr("log_max_file_size", "string"), '"10"'),
+      log_rate: withDefault(attr("log_rate", "string"), '"64"'),
       keep_output: withDefault(attr("keep_output", "string"), '"none"'),
       allow_root: withDefault(attr("allow_root", "bool"), "false"),
       allow_caps: attr("allow_caps", "list(string)"),

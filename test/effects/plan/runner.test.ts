@@ -176,6 +176,7 @@ describe.each(runners)(
       const steps = { ...noSteps, parent: [{ ...closeTable, flow: { kind: "becomeLogger" } as const }] };
       const state = loggerState({
         ...{ name: "log", recordFile: record, aliveFifo: "", base: "t", maxFiles: 5, maxFileBytes: 65_536 },
+        bytesPerSecond: 0,
         streams: { stdout: { ...newStream, index: 98 }, stderr: newStream },
       });
       writeFileSync(table, assemblePlan({ steps, loggerState: state }, architecture));

@@ -183,7 +183,9 @@ export const factors: Readonly<Record<string, Readonly<Record<string, Level>>>> 
   },
   "log collection": {
     "the agent's": {},
-    "the driver's": { plugin: { log_collection: "driver", log_max_files: 2, log_max_file_size: 1 } },
+    "the driver's": {
+      plugin: { log_collection: "driver", log_max_files: 2, log_max_file_size: 1, log_rate: 4 },
+    },
     "journald's": {
       journald: true,
       plugin: { log_collection: "journald", journal_namespace: attackedNamespace },

@@ -99,6 +99,7 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
       ...{ name, base: fc.stringMatching(/^[a-z0-9-]{1,64}$/), recordFile: path, aliveFifo: path },
       maxFiles: fc.integer({ min: 1, max: 1000 }),
       maxFileBytes: fc.integer({ min: 4096 }),
+      bytesPerSecond: fc.nat(),
       streams: fc.constant({ stdout: newStream, stderr: newStream }),
     }),
     { nil: undefined },

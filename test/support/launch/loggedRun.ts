@@ -36,6 +36,7 @@ export class LoggedRun extends TestRun {
       base: "t",
       maxFiles: 1000,
       maxFileBytes: 2 ** 20,
+      bytesPerSecond: 0,
       streams: { stdout: newStream, stderr: newStream },
       ...others,
     };
