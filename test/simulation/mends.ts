@@ -228,13 +228,37 @@ export const mends: readonly Mend[] = [
   },
   {
     title: "a connection that is refused before the start is recorded is in the log",
-    seed: 100004,
+    seed: 100144,
     shows: /of its denials are in the log/,
     without: [
       {
         file: "driver/denials/runDenials.ts",
         text: 'if (!(await this.#task.record("denied", taken))) this.#tally?.giveBack(taken);',
         by: 'await this.#task.record("denied", taken);',
+      },
+    ],
+  },
+  {
+    title: "a filtered call that is known before the start is recorded is in the log",
+    seed: 204184,
+    shows: /of its denials are in the log/,
+    without: [
+      {
+        file: "effects/denials/denialTracker.ts",
+        text: "event.filtered.filter((record) => !this.#filtered(record, record))",
+        by: "event.filtered",
+      },
+    ],
+  },
+  {
+    title: "what a run was refused that an earlier plugin has limited is not counted for the next run",
+    seed: 205763,
+    shows: /was denied .*, not the task/,
+    without: [
+      {
+        file: "effects/egress/egressControl.ts",
+        text: "if (confined?.loaded !== loaded) continue;",
+        by: "if (confined === undefined) continue;",
       },
     ],
   },

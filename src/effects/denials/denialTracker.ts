@@ -76,7 +76,7 @@ interface StrangeDomain {
 /** Records of an event that wait for the record of their system call, which comes last. */
 interface OpenEvent {
   readonly denials: DenialRecord[];
-  readonly filtered: FilteredRecord[];
+  filtered: readonly FilteredRecord[];
   /** Number of turns in which the event has waited. */
   turns: number;
 }
@@ -150,6 +150,9 @@ export class DenialTracker<Owner> {
     const own = this.#unclaimed.filter(isOwn);
     this.#unclaimed = this.#unclaimed.filter((each) => !isOwn(each));
     for (const { denial } of own) this.#sink.denied(owner, denial);
+    // The record of the call names the same process, and may be lost.
+    for (const event of this.#open.values())
+      event.filtered = event.filtered.filter((record) => !this.#filtered(record, record));
   }
 
   /** Adds a domain that is known from earlier events of the owner. */
@@ -183,7 +186,7 @@ export class DenialTracker<Owner> {
         break;
       case "filtered":
         if (this.#filtered(record, record)) break;
-        this.#eventOf(record.serial).filtered.push(record);
+        this.#wait(record);
         break;
       case "call":
         this.#finish(record.serial, record);
@@ -211,13 +214,15 @@ export class DenialTracker<Owner> {
    * is lost. Calls of other owners may be under way.
    */
   finishEvents(owner: Owner): void {
-    for (const [serial, { denials, filtered }] of this.#open) {
-      const isOwn =
-        denials.some(({ domain }) => this.#domains.get(domain)?.owner === owner) ||
-        // The owner's processes may have become known since the record came.
-        filtered.some((record) => this.#ownerOf(record, record) === owner);
+    for (const [serial, { denials }] of this.#open) {
+      const isOwn = denials.some(({ domain }) => this.#domains.get(domain)?.owner === owner);
       if (isOwn) this.#finish(serial, undefined);
     }
+  }
+
+  #wait(record: FilteredRecord): void {
+    const event = this.#eventOf(record.serial);
+    event.filtered = [...event.filtered, record];
   }
 
   #eventOf(serial: number): OpenEvent {

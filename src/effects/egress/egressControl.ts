@@ -347,14 +347,15 @@ export class EgressControl implements Disposable {
   #tell(): number {
     const bootMs = Date.now() - Number(process.hrtime.bigint()) / 1e6;
     let most = 0;
-    for (const { ring } of this.#loaded.values()) {
-      const records = ring.take(turnRefusals);
+    for (const loaded of this.#loaded.values()) {
+      const records = loaded.ring.take(turnRefusals);
       most = Math.max(most, records.length);
       for (const record of records) {
         if (record.length < refusalLayout.bytes) continue;
         const { cgroup, untoldSoFar, refusal } = readRefusal(record, bootMs);
         const confined = this.#confined.get(cgroup);
-        if (confined === undefined) continue;
+        // An earlier plugin's ring may still have refusals of the run that had the cgroup before.
+        if (confined?.loaded !== loaded) continue;
         const untold = Math.max(0, untoldSoFar - confined.untold);
         confined.untold += untold;
         confined.onRefusal({ ...refusal, untold });

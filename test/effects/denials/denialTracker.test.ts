@@ -157,14 +157,15 @@ describe("a denial", () => {
 });
 
 describe("a filtered call", () => {
-  it("is reported at its task's end, if the task's process became known after it and the call's record is missing", () => {
+  it("is reported once, as soon as its task's process is known, whether the call's record comes or not", () => {
     const { tracker, owners } = setUp();
     tracker.take(filtered(10));
-    tracker.addProcess("web", web);
     tracker.addProcess("db", { pid: 11, uid: 80_002, sinceMs: begun });
-    tracker.finishEvents("db");
     expect(owners()).toEqual([]);
-    tracker.finishEvents("web");
+    tracker.addProcess("web", web);
+    expect(owners()).toEqual(["web"]);
+    tracker.take(call(9, 10));
+    wait(tracker);
     expect(owners()).toEqual(["web"]);
   });
 

@@ -485,6 +485,24 @@ describe("refusals", () => {
     expect(told.length).toBeGreaterThanOrEqual(maxToldPerSecond);
   });
 
+  it("of the run before, which nobody has read when an earlier process ended, are not the next run's", async () => {
+    const other = new TestCgroup(`exec2-egress-test-${process.pid}-other`);
+    onTestFinished(() => other.remove());
+    control.confine(cgroup.path, termsOf([]), nobody);
+    control.confine(other.path, termsOf([]), nobody);
+    control[Symbol.dispose]();
+    await using tries = await connector();
+    await tries.try("udp 4 10.0.0.1 1");
+    control = newControl();
+    const told: EgressRefusal[] = [];
+    control.confine(cgroup.path, termsOf([]), (refusal) => told.push(refusal));
+    // Its ring has the refusals of both cgroups.
+    expect(control.adopt(other.path, nobody)).toBeDefined();
+    await tries.try("udp 4 10.0.0.2 1");
+    control.settle();
+    expect(told.map(({ address }) => address)).toEqual(["10.0.0.2"]);
+  });
+
   it("can be asked for at once", async () => {
     const told: EgressRefusal[] = [];
     control.confine(cgroup.path, termsOf([]), (refusal) => told.push(refusal));
