@@ -101,6 +101,11 @@ export class Run {
     this.#watching.unsubscribe();
   }
 
+  /** To be called if the start has failed, or was refused. Resolves once nothing of it is under way. */
+  refused(): Promise<void> {
+    return this.#start.refuse();
+  }
+
   /** To be called once the agent has its answer. Drops what is left of the request. */
   answered(): void {
     this.#start.answered();

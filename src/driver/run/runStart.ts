@@ -27,6 +27,7 @@ export class RunStart {
   readonly #ground: RunGround<DriverServices>;
   readonly #parts: RunParts;
   #stage: Stage = { stage: "none" };
+  #preparing: Promise<void> = Promise.resolve();
 
   constructor(ground: RunGround<DriverServices>, parts: RunParts) {
     this.#ground = ground;
@@ -58,13 +59,24 @@ export class RunStart {
     if (this.#stage.stage === "launched") this.#stage = { stage: "none" };
   }
 
-  async prepare(): Promise<void> {
-    if (this.#stage.stage !== "requested") return;
-    const { request, claimUser } = this.#stage;
+  prepare(): Promise<void> {
+    const preparing = this.#prepare();
+    this.#preparing = preparing.catch(() => undefined);
+    return preparing;
+  }
+
+  async #prepare(): Promise<void> {
+    const requested = this.#stage;
+    if (requested.stage !== "requested") return;
+    const { request, claimUser } = requested;
     const { egress, denials } = this.#parts;
     claimUser();
     if (egress.limits(request.options)) await egress.resolve(request);
+    // The start may have failed meanwhile.
+    const isOver = () => this.#stage !== requested;
+    if (isOver()) return;
     const prepared = await prepareRun(request, this.#ground.services(), egress);
+    if (isOver()) return await prepared.undo();
     this.#stage = { stage: "prepared", request, prepared };
     denials.keepLog(prepared.lastLine);
     let recorded = false;
@@ -112,6 +124,16 @@ export class RunStart {
     await cleanUp().catch((late: unknown) => onLate(messageOf(late)));
     this.#stage = { stage: "failed", error };
     return await task.record("startFailed", startFailedEvent(error)).catch(() => false);
+  }
+
+  /**
+   * Gives up a start that is refused. Resolves once nothing of it is under way: what it prepares is in the cgroup of
+   * the task, which the next start has, too.
+   */
+  async refuse(): Promise<void> {
+    if (this.#stage.stage === "requested") this.#stage = { stage: "none" };
+    this.#parts.egress.release();
+    await this.#preparing;
   }
 
   /** Gives up a launch whose program does not run. */

@@ -111,7 +111,7 @@ export class TaskTable {
         // Nobody would notice the end of a run that could not be taken over. The task's next start ends it.
         if (isOwn) await task.end();
         else services.unclaimed.set(taskId, undefined);
-      }
+      } else await task.run.refused();
       this.forget(taskId);
       throw thrown;
     } finally {

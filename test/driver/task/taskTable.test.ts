@@ -19,6 +19,30 @@ import { fakeDriver, runThat } from "../../support/plugin/fakeDriver.ts";
 import { serveInProcess } from "../../support/plugin/serveInProcess.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 
+function tableOf(
+  store: ReturnType<typeof memoryEventStore>,
+  act: Parameters<typeof runThat>[0],
+  refused = async () => {},
+) {
+  const services = {
+    ...endingServices(store),
+    ...{ store, log: recordingLogger(), unclaimed: new Map(), plugin: { pid: 2, version: "0.1.0" } },
+  } as unknown as DriverServices;
+  const table = new TaskTable((id, history) => {
+    const dependencies = {
+      ...{ store, now: () => 42, onCommitted: () => {}, onStoreFailure: () => {} },
+      createRun: () =>
+        ({
+          ...runThat(act),
+          ...{ setRequest: () => {}, answered: () => {}, refused, env: {} },
+          parts: { commands: { endAbandoned: async () => {} } },
+        }) as unknown as Run,
+    };
+    return new Task(id, dependencies, history);
+  });
+  return { table, services };
+}
+
 /**
  * The tasks of a plugin whose log has a run that an earlier plugin started and that goes on. The host lets nobody
  * read the log until `calls` calls have come, so that all of them look for the run at the same time.
@@ -33,22 +57,7 @@ function tableOfNextPlugin(calls: number) {
     if (come >= calls) return readStream.apply(store, given);
     throw Object.assign(new Error("too many open files"), { code: "EMFILE", syscall: "open" });
   };
-  const services = {
-    ...endingServices(store),
-    ...{ store, log: recordingLogger(), unclaimed: new Map(), plugin: { pid: 2, version: "0.1.0" } },
-  } as unknown as DriverServices;
-  const table = new TaskTable((id, history) => {
-    const dependencies = {
-      ...{ store, now: () => 42, onCommitted: () => {}, onStoreFailure: () => {} },
-      createRun: () =>
-        ({
-          ...runThat((effect) => watched.push(effect)),
-          ...{ setRequest: () => {}, answered: () => {}, env: {} },
-          parts: { commands: { endAbandoned: async () => {} } },
-        }) as unknown as Run,
-    };
-    return new Task(id, dependencies, history);
-  });
+  const { table, services } = tableOf(store, (effect) => watched.push(effect));
 
   async function addEarlierRun(request: TaskRequest): Promise<void> {
     const self = processIdentity(process.pid);
@@ -90,4 +99,30 @@ test("of equal starts at once, repeated after a plugin's death, one gets the run
   expect(watched).toEqual(["watchExit"]);
   expect(types()).toEqual(["requested", "fingerprinted", "sandboxed", "started", "recovered"]);
   expect(table.all.map(({ state }) => state)).toEqual(["recovered"]);
+});
+
+test("a start that the log refuses is answered once nothing of it is under way", async () => {
+  const store = memoryEventStore();
+  store.append = () => Promise.reject(new Error("the disk is broken"));
+  const done: string[] = [];
+  const over = Promise.withResolvers<void>();
+  const { table, services } = tableOf(
+    store,
+    () => undefined,
+    async () => {
+      done.push("refused");
+      await over.promise;
+    },
+  );
+  const { base, driver } = await serveInProcess(
+    fakeDriver({ startTask: (request, signal) => table.start(request, signal, services) }),
+  );
+  await base.setConfig(setConfig());
+  const answer = driver.startTask({ task: taskConfig() }).catch(() => done.push("answered"));
+  while (done.length === 0) await new Promise(setImmediate);
+  expect(done).toEqual(["refused"]);
+  over.resolve();
+  await answer;
+  expect(done).toEqual(["refused", "answered"]);
+  expect(table.all).toEqual([]);
 });
