@@ -263,6 +263,32 @@ export const mends: readonly Mend[] = [
     ],
   },
   {
+    title: "a start that is refused takes nothing from the next one, which has its cgroup",
+    seed: 206068,
+    shows: /does not reach/,
+    without: [
+      { file: "driver/task/taskTable.ts", text: "else await task.run.refused();", by: "" },
+      { file: "driver/run/runStart.ts", text: "this.#stage !== requested", by: "false" },
+      {
+        file: "driver/egress/runEgress.ts",
+        text: "Promise.race([tried(this.#watched), this.#begun.promise])",
+        by: "tried(this.#watched)",
+      },
+    ],
+  },
+  {
+    title: "what a hosts file names stays in force until the file has the new addresses",
+    seed: 200579,
+    shows: /does not reach/,
+    without: [
+      {
+        file: "driver/egress/runEgress.ts",
+        text: "if (isResolved) return this.#withReadable({ name, addresses: [...addresses], problem });",
+        by: "if (isResolved) return { name, addresses: [...addresses], problem };",
+      },
+    ],
+  },
+  {
     title: "a task that is taken over reaches what stands in its hosts file",
     seed: undefined,
     shows: /does not reach/,

@@ -16,7 +16,14 @@ import { jobServers } from "../../effects/egress/serverList.ts";
 import type { EgressOfRun } from "../../effects/launch/prepare.ts";
 import type { SandboxEgress } from "../../effects/launch/sandbox.ts";
 import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
-import { nameServersIn, readHosts, rewriteHosts } from "../../effects/names/taskEtcFiles.ts";
+import {
+  givenHosts,
+  type HostNames,
+  nameServersIn,
+  type ResolvedHost,
+  readHosts,
+  rewriteHosts,
+} from "../../effects/names/taskEtcFiles.ts";
 import { launchNetwork, type TaskNetwork } from "../../effects/network/network.ts";
 import { runFiles } from "../../effects/run/runFiles.ts";
 import type { ResolvedName } from "../../machines/events/names.ts";
@@ -41,6 +48,9 @@ const maxStartMs = 5_000;
  */
 const firstPauseMs = 1_000;
 const maxPauseMs = 600_000;
+
+/** How long addresses stay in force that have gone from the hosts file: programs may just have read it. */
+const readMs = 10_000;
 
 /** Of what an operator's program says, maximum characters in the history. */
 const maxCharacters = { by: 256, reason: 1_024 };
@@ -68,11 +78,15 @@ export class RunEgress implements EgressOfRun, RunPart {
   #inForce: readonly ResolvedName[] | undefined = [];
   /** The addresses of names that this process has not resolved. */
   #before: readonly ResolvedName[] = [];
+  /** The addresses that the task's programs may have from its hosts file. */
+  #readable: readonly ResolvedHost[] = [];
+  /** Those that the file has, as far as this process has written it. */
+  #written: readonly ResolvedHost[] = [];
   /** The names as the events have them. */
   #recorded: readonly ResolvedName[] = [];
   /** Name servers of the job. */
   #servers: readonly string[] = [];
-  /** Resolves once the rules of the running task are known, or never will be. */
+  /** Resolves once the rules of the running task are known, or never will be, because the run is released. */
   readonly #begun = Promise.withResolvers<void>();
   /** The last change that was asked for: they are made one after the other. */
   #changing: Promise<unknown> = Promise.resolve();
@@ -84,6 +98,7 @@ export class RunEgress implements EgressOfRun, RunPart {
   #refusal: DriverError | undefined;
   #pauseMs = firstPauseMs;
   #timer: NodeJS.Timeout | undefined;
+  #narrowing: NodeJS.Timeout | undefined;
   #isReleased = false;
 
   constructor({ task, services, warn }: Ground, denials: RunDenials) {
@@ -107,9 +122,10 @@ export class RunEgress implements EgressOfRun, RunPart {
   async resolve({ dns, network }: Pick<TaskRequest, "dns" | "network">): Promise<void> {
     const { egress, log } = this.#services();
     const { names } = await egress.tools();
+    if (this.#isReleased) return;
     this.#servers = dns?.servers ?? [];
     this.#watched = this.#watch(names, this.#lists?.allowed ?? [], network);
-    await tried(this.#watched);
+    await Promise.race([tried(this.#watched), this.#begun.promise]);
     this.#recorded = this.#now();
     for (const { name, addresses, problem } of this.#recorded) {
       if (addresses.length > 0) continue;
@@ -126,6 +142,7 @@ export class RunEgress implements EgressOfRun, RunPart {
   async confine(cgroup: string): Promise<void> {
     const { control } = await this.#services().egress.tools();
     this.#inForce = this.#recorded;
+    this.#readable = this.#recorded;
     this.#confined = control.confine(cgroup, this.#terms(), (refusal) => this.#refused(refusal));
   }
 
@@ -158,10 +175,13 @@ export class RunEgress implements EgressOfRun, RunPart {
       const { hosts, resolvConf } = runFiles(sandbox.runFolder);
       // The events may be late. The hosts file has what the earlier process has put in force last.
       const lines = readHosts(hosts);
-      this.#before = this.#recorded.map(({ name, addresses, problem }) => {
-        const written = tools.addressesIn(lines, name);
-        return { name, addresses: [...new Set([...addresses, ...written])].toSorted(), problem };
+      const given = givenHosts(hostNamesOf(request));
+      this.#readable = this.#recorded.map(({ name }) => {
+        // Otherwise a job would say itself where a name leads.
+        const others = given.filter((each) => each.name.toLowerCase() === name).map(({ address }) => address);
+        return { name, addresses: tools.addressesIn(lines, name).filter((each) => !others.includes(each)) };
       });
+      this.#before = this.#recorded.map((each) => this.#withReadable(each));
       this.#inForce = undefined;
       // The run had ended without a plugin, and is released by now.
       if (this.#isReleased) {
@@ -321,6 +341,7 @@ export class RunEgress implements EgressOfRun, RunPart {
     this.#isReleased = true;
     this.#begun.resolve();
     clearTimeout(this.#timer);
+    clearTimeout(this.#narrowing);
     for (const name of this.#watched) name[Symbol.dispose]();
     this.#watched = [];
     try {
@@ -350,17 +371,25 @@ export class RunEgress implements EgressOfRun, RunPart {
     });
   }
 
-  /** The names as they are known now. One that this process has not resolved keeps its addresses. */
+  /**
+   * The names as they are known now. One that this process has not resolved keeps its addresses, and all keep those
+   * that its programs may have from the hosts file.
+   */
   #now(watched = this.#watched): ResolvedName[] {
     return watched.map(({ name, isResolved, addresses, problem }) => {
       const before = this.#before.find((each) => each.name === name);
-      if (isResolved) return { name, addresses: [...addresses], problem };
+      if (isResolved) return this.#withReadable({ name, addresses: [...addresses], problem });
       return {
         name,
         addresses: before?.addresses ?? [],
         problem: problem ?? before?.problem ?? "it is being looked up",
       };
     });
+  }
+
+  #withReadable({ name, addresses, problem }: ResolvedName): ResolvedName {
+    const readable = this.#readable.find((each) => each.name === name)?.addresses ?? [];
+    return { name, addresses: [...new Set([...addresses, ...readable])].toSorted(), problem };
   }
 
   #terms(): EgressTerms {
@@ -372,13 +401,14 @@ export class RunEgress implements EgressOfRun, RunPart {
   /** Puts the addresses of names in force. During the start, nothing is in force yet. */
   #apply(): void {
     if (this.#confined === undefined || this.#watched.length === 0) return;
-    const before = this.#inForce;
+    let before = this.#inForce;
     // What the kernel has stays until this process knows better.
     if (before === undefined && !this.#watched.some(({ isResolved }) => isResolved)) return;
     this.#inForce = this.#now();
     try {
       if (before === undefined || !haveSameAddresses(before, this.#inForce))
         this.#confined.replace(this.#terms(), this.#changes);
+      before = this.#inForce;
       this.#writeHosts();
     } catch (thrown) {
       this.#inForce = before;
@@ -389,8 +419,17 @@ export class RunEgress implements EgressOfRun, RunPart {
       });
       return;
     }
+    this.#narrowing ??= setTimeout(() => this.#narrow(), readMs).unref();
     if (isDeepStrictEqual(this.#inForce, this.#recorded)) return;
     this.#timer ??= setTimeout(() => void this.#record(), this.#pauseMs).unref();
+  }
+
+  /** Takes addresses out of force that no program has from the hosts file any more. */
+  #narrow(): void {
+    this.#narrowing = undefined;
+    if (isDeepStrictEqual(this.#readable, this.#written)) return;
+    this.#readable = this.#written;
+    this.#apply();
   }
 
   async #record(): Promise<void> {
@@ -407,14 +446,18 @@ export class RunEgress implements EgressOfRun, RunPart {
   #writeHosts(): void {
     const { request, sandbox } = this.#task.snapshot.context;
     if (request === null || sandbox === null || sandbox.runFolder === "") return;
-    const { network } = request;
-    const { extraHosts } = requestedOptions(request);
     const newest = this.#watched.map(({ name, isResolved, latest }) => ({
       name,
-      addresses: isResolved ? latest : (this.#inForce?.find((each) => each.name === name)?.addresses ?? []),
+      addresses: isResolved
+        ? [...latest]
+        : (this.#inForce?.find((each) => each.name === name)?.addresses ?? []),
     }));
-    const names = { network: { ...network, self: network.self ?? undefined }, options: { extraHosts } };
-    rewriteHosts(runFiles(sandbox.runFolder).hosts, names, newest);
+    this.#readable = newest.map(({ name, addresses }) => {
+      const readable = this.#withReadable({ name, addresses, problem: null });
+      return { name, addresses: readable.addresses };
+    });
+    rewriteHosts(runFiles(sandbox.runFolder).hosts, hostNamesOf(request), newest);
+    this.#written = newest;
   }
 
   #refused({ kind, protocol, address, port, pid, program, timeMs, untold }: EgressRefusal): void {
@@ -426,6 +469,13 @@ export class RunEgress implements EgressOfRun, RunPart {
       ...{ program, pid, timeMs },
     });
   }
+}
+
+/** What the task's hosts file has besides the names of its egress. */
+function hostNamesOf(request: NonNullable<RecordedTask["snapshot"]["context"]["request"]>): HostNames {
+  const { network } = request;
+  const { extraHosts } = requestedOptions(request);
+  return { network: { ...network, self: network.self ?? undefined }, options: { extraHosts } };
 }
 
 /** Waits for the first look-ups, for some seconds at most. */

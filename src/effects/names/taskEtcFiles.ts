@@ -132,16 +132,20 @@ export interface ResolvedHost {
 export function rewriteHosts(path: string, names: HostNames, resolved: readonly ResolvedHost[]): void {
   const text = Buffer.from(hostsFile(names, () => readFileSync("/etc/hosts", "utf8"), resolved));
   let file: number;
+  let before: Buffer;
   try {
-    if (readFileSync(path).equals(text)) return;
+    before = readFileSync(path);
+    if (before.equals(text)) return;
     file = openSync(path, "r+");
   } catch (thrown) {
     if (hasErrno(thrown, "ENOENT")) return;
     throw thrown;
   }
   try {
-    // One write, so that no reader finds the file empty. What was behind it is cut off then.
-    writeSync(file, text, 0, text.length, 0);
+    // One write, so that no reader finds the file empty, nor the rest of a line, which would be another entry. What
+    // is too much is cut off then.
+    const rest = Buffer.alloc(Math.max(0, before.length - text.length), "\n");
+    writeSync(file, Buffer.concat([text, rest]), 0, null, 0);
     ftruncateSync(file, text.length);
   } finally {
     closeSync(file);
@@ -173,10 +177,15 @@ export function hostsFile(
 ): string {
   const names = new Set(resolved.map(({ name }) => name));
   const common = network.mode === "host" ? withoutNames(hostFile(), names) : OWN_NETWORK;
-  const own = network.self === undefined ? [] : [{ ...network.self, address: network.self.address || LOCAL }];
   const found = resolved.flatMap(({ name, addresses }) => addresses.map((address) => ({ name, address })));
-  const entries = [...found, ...own, ...options.extraHosts.map(parseHostEntry)];
+  const entries = [...found, ...givenHosts({ network, options })];
   return `${common.trimEnd()}\n${entries.map(({ name, address }) => `${address} ${name}\n`).join("")}`;
+}
+
+/** What the allocation's network and the job say about names. The driver has resolved none of it. */
+export function givenHosts({ network, options }: HostNames): HostEntry[] {
+  const own = network.self === undefined ? [] : [{ ...network.self, address: network.self.address || LOCAL }];
+  return [...own, ...options.extraHosts.map(parseHostEntry)];
 }
 
 /** The text of a hosts file without some names, which are in lower case. */

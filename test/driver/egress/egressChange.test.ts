@@ -1,13 +1,18 @@
 /** A change of a running task's egress: recorded, then in force; and what a plugin finds after one that died between. */
-import { expect, it, onTestFinished } from "vitest";
+import { readFileSync, writeFileSync } from "node:fs";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { DriverError } from "../../../src/base/errors.ts";
 import type { RunDenials } from "../../../src/driver/denials/runDenials.ts";
 import { NameBook } from "../../../src/driver/egress/nameBook.ts";
 import { RunEgress } from "../../../src/driver/egress/runEgress.ts";
 import type { EgressTerms } from "../../../src/effects/egress/egress.ts";
+import { addressesIn } from "../../../src/effects/egress/resolveName.ts";
+import { runFiles } from "../../../src/effects/run/runFiles.ts";
+import type { ResolvedName } from "../../../src/machines/events/names.ts";
 import { type EventData, type EventType, type TaskEvent, taskEvent } from "../../../src/machines/events.ts";
 import { fold, step, type TaskSnapshot } from "../../../src/machines/taskMachine.ts";
 import { sampleData } from "../../support/history/history.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 
 /** What the kernel has, which outlives plugins. */
@@ -26,15 +31,19 @@ const addresses: Readonly<Record<string, string>> = {
 const byWhom = { by: "root", reason: "ticket" };
 const edit = (given: object) => ({ set: undefined, add: [], remove: [], ...given });
 
-function startedWith(list: readonly string[], more: readonly TaskEvent[] = []): TaskEvent[] {
-  const egress = { allowed: [...list], denied: ["192.0.2.66"], names: [] };
+function startedWith(
+  list: readonly string[],
+  more: readonly TaskEvent[] = [],
+  { names = [] as ResolvedName[], runFolder = "", extraHosts = [] as string[] } = {},
+): TaskEvent[] {
+  const egress = { allowed: [...list], denied: ["192.0.2.66"], names };
   return [
     taskEvent("requested", 1, {
       ...sampleData("requested"),
-      options: { command: "sh", args: [], egress: [...list] },
+      options: { command: "sh", args: [], egress: [...list], extra_hosts: extraHosts },
     }),
     taskEvent("fingerprinted", 1, sampleData("fingerprinted")),
-    taskEvent("sandboxed", 1, { ...sampleData("sandboxed"), runFolder: "", egress }),
+    taskEvent("sandboxed", 1, { ...sampleData("sandboxed"), runFolder, egress }),
     taskEvent("started", 1, sampleData("started")),
     ...more,
   ];
@@ -87,13 +96,13 @@ function plugin(
     settle: () => undefined,
   };
   const names = new NameBook(async (name) => ({
-    addresses: [addresses[name] ?? "203.0.113.1"],
+    addresses: [addresses[name] ?? (await Promise.reject(new Error("there is no such name")))],
     unused: 0,
-    ttlMs: 60_000,
+    ttlMs: 300_000,
   }));
   const log = recordingLogger();
   const services = {
-    egress: { tools: async () => ({ names, control, addressesIn: () => [] }) },
+    egress: { tools: async () => ({ names, control, addressesIn }) },
     log,
     options: { egress: client, egressDenied: [] },
   };
@@ -223,4 +232,44 @@ it("that only the kernel has stays in force, and the agent's log says so", async
   expect(kernel.list).toEqual(["192.0.2.8"]);
   await run.change(edit({ set: ["192.0.2.7"] }), byWhom);
   expect(kernel).toMatchObject({ list: ["192.0.2.7"], changes: 1 });
+});
+
+/** A plugin that takes over a task whose hosts file has these lines. The events are late. */
+function takeover(names: readonly string[], lines: string, extraHosts: string[] = []) {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const runFolder = temporaryFolder();
+  const { hosts } = runFiles(runFolder);
+  writeFileSync(hosts, lines);
+  const known = names.map((name) => ({ name, addresses: ["198.51.100.8"], problem: null }));
+  const kernel = kernelWith(names);
+  plugin(kernel, startedWith(names, [], { names: known, runFolder, extraHosts }));
+  return { kernel, hostsFile: () => addressesIn(readFileSync(hosts, "utf8"), "db.example.org") };
+}
+
+it("is none if a name's addresses have: those in the hosts file stay until it has the new ones, and for some seconds", async () => {
+  const { kernel, hostsFile } = takeover(["db.example.org"], "198.51.100.9 db.example.org\n");
+  const inForce = () => kernel.names.get("db.example.org");
+  await vi.waitFor(() => expect(inForce()).toEqual(["198.51.100.1", "198.51.100.9"]));
+  expect(hostsFile()).toEqual(["198.51.100.1"]);
+  await vi.advanceTimersByTimeAsync(9_000);
+  expect(inForce()).toEqual(["198.51.100.1", "198.51.100.9"]);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(inForce()).toEqual(["198.51.100.1"]);
+});
+
+it("is not made by a job: what it says in extra_hosts about an allowed name is no address of the name", async () => {
+  const names = ["unknown.example.org", "db.example.org"];
+  const lines = names.map((name) => `198.51.100.9 ${name}\n10.9.9.9 ${name}\n`).join("");
+  const { kernel } = takeover(
+    names,
+    lines,
+    names.map((name) => `${name.toUpperCase()}:10.9.9.9`),
+  );
+  await vi.waitFor(() =>
+    expect(Object.fromEntries(kernel.names)).toEqual({
+      "unknown.example.org": ["198.51.100.8", "198.51.100.9"],
+      "db.example.org": ["198.51.100.1", "198.51.100.9"],
+    }),
+  );
 });
