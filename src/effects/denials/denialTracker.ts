@@ -146,7 +146,7 @@ export class DenialTracker<Owner> {
       else if (!creator && member && wasAt(known, member))
         this.#claim(domain, owner, this.#countedBefore(owner));
     }
-    const isOwn = ({ caller, denial }: UnclaimedCall) => wasAt(known, { ...caller, timeMs: denial.timeMs });
+    const isOwn = ({ caller, denial }: UnclaimedCall) => calledBy(known, caller, denial.timeMs);
     const own = this.#unclaimed.filter(isOwn);
     this.#unclaimed = this.#unclaimed.filter((each) => !isOwn(each));
     for (const { denial } of own) this.#sink.denied(owner, denial);
@@ -240,7 +240,7 @@ export class DenialTracker<Owner> {
     for (const record of event.denials) this.#denied(record, caller);
     for (const record of event.filtered) {
       if (this.#filtered(record, caller ?? record)) continue;
-      const unclaimed = { caller: record, denial: filteredCall(record) };
+      const unclaimed = { caller: caller ?? record, denial: filteredCall(record) };
       this.#unclaimed = [...this.#unclaimed, unclaimed].slice(-maxUnclaimed);
     }
   }
@@ -285,10 +285,11 @@ export class DenialTracker<Owner> {
     return held;
   }
 
-  #ownerOf({ timeMs }: FilteredRecord, { pid, uid, parent }: Caller): Owner | undefined {
+  #ownerOf({ timeMs }: FilteredRecord, caller: Caller): Owner | undefined {
+    const { pid, uid, parent } = caller;
     const process =
       this.#processes.get(pid) ?? (parent === undefined ? undefined : this.#processes.get(parent));
-    const isOwned = process !== undefined && wasAt(process, { pid: process.pid, uid, timeMs });
+    const isOwned = process !== undefined && calledBy(process, caller, timeMs);
     return isOwned ? process.owner : this.#sink.locate(pid, uid, timeMs);
   }
 
@@ -362,6 +363,12 @@ export class DenialTracker<Owner> {
 function wasAt<Owner>(process: KnownProcess<Owner>, { pid, uid, timeMs }: Member): boolean {
   const { sinceMs, untilMs } = process;
   return process.pid === pid && process.uid === uid && timeMs >= sinceMs - clockSlackMs && timeMs <= untilMs;
+}
+
+/** Whether an owner's process, or a child of it, is the one that made a call at that time. */
+function calledBy<Owner>(process: KnownProcess<Owner>, { pid, uid, parent }: Caller, timeMs: number): boolean {
+  const isFamily = process.pid === pid || process.pid === parent;
+  return isFamily && wasAt(process, { pid: process.pid, uid, timeMs });
 }
 
 function filteredCall({ blocker, program, pid, timeMs }: FilteredRecord): OwnedDenial {

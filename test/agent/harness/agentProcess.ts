@@ -1,7 +1,7 @@
 /** An agent as a process, which a case may kill and start again. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createWriteStream, type WriteStream } from "node:fs";
+import { createWriteStream, openSync, type WriteStream } from "node:fs";
 import { createInterface } from "node:readline";
 
 export interface AgentOptions {
@@ -27,7 +27,8 @@ export class AgentProcess {
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    this.#log = createWriteStream(options.log, { flags: "a" });
+    // Open from the beginning: the folder may be gone before a stream would open it.
+    this.#log = createWriteStream(options.log, { fd: openSync(options.log, "a") });
   }
 
   get pid(): number {

@@ -197,6 +197,16 @@ describe("a filtered call", () => {
     tracker.addProcess("web", web);
     expect(owners()).toEqual(["web"]);
   });
+
+  it("of a child waits until its parent is reported, after the record of the call too", () => {
+    const { tracker, owners } = setUp();
+    tracker.take(filtered(12));
+    tracker.take({ ...call(9, 12), parent: 10 } as AuditRecord);
+    tracker.addProcess("db", { pid: 11, uid: 80_001, sinceMs: begun });
+    expect(owners()).toEqual([]);
+    tracker.addProcess("web", web);
+    expect(owners()).toEqual(["web"]);
+  });
 });
 
 it("denials that the kernel counted but did not record are reported as lost if all records of the domain were seen", () => {
