@@ -366,7 +366,11 @@ function wasAt<Owner>(process: KnownProcess<Owner>, { pid, uid, timeMs }: Member
 }
 
 /** Whether an owner's process, or a child of it, is the one that made a call at that time. */
-function calledBy<Owner>(process: KnownProcess<Owner>, { pid, uid, parent }: Caller, timeMs: number): boolean {
+function calledBy<Owner>(
+  process: KnownProcess<Owner>,
+  { pid, uid, parent }: Caller,
+  timeMs: number,
+): boolean {
   const isFamily = process.pid === pid || process.pid === parent;
   return isFamily && wasAt(process, { pid: process.pid, uid, timeMs });
 }
