@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { chmodSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { findDenialProblem } from "../../../src/effects/denials/denialWatch.ts";
 import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
 import { History } from "../../../src/history/replay/history.ts";
@@ -13,6 +13,7 @@ import { outcomeOf } from "../../../src/inspector/views/outcome.ts";
 import { causeText } from "../../../src/machines/events/cause.ts";
 import { type Agent, pidOf, startAgent, startTask } from "../../support/agent/agent.ts";
 import { type Allocation, type Command, makeAllocation } from "../../support/agent/allocation.ts";
+import { setConfig } from "../../support/agent/requests.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { blackBoxProblem } from "../../support/host/blackBoxProblem.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -166,6 +167,8 @@ function named(cases: typeof failures, options: Readonly<Record<string, unknown>
   beforeAll(async () => {
     agent = await startAgent({ options });
   });
+  // Audit is the host's, and stays on otherwise.
+  afterAll(() => agent.base.setConfig(setConfig({ ...options, denials: "off", state_dir: agent.stateDir })));
 
   test.each(Object.keys(cases))("%s", async (name) => {
     const planted = await (cases[name] as () => Planted | Promise<Planted>)();
