@@ -25,7 +25,7 @@ export const journald = {
     },
     check: {
       name: "journald",
-      found: ({ problem }) => problem ?? "takes output",
+      found: ({ problem }) => (problem === undefined ? "takes output" : `${problem}: start systemd-journald`),
       serves: "keeping tasks' output",
     },
   },

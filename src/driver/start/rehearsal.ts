@@ -16,7 +16,7 @@ import type { TaskRequest } from "../../effects/launch/taskRequest.ts";
 import { logDestination } from "../../effects/logs/options.ts";
 import { parseTaskOptions } from "../../effects/parts.ts";
 import { RootTemplates } from "../../effects/root/rootTemplates.ts";
-import { firstId } from "../../effects/users/idRanges.ts";
+import { idAt } from "../../effects/users/idRanges.ts";
 import { initialSnapshot } from "../../machines/taskMachine.ts";
 import { seal } from "../../store/logStore.ts";
 import { fingerprintedEvent, requestedEvent } from "../history/startEvents.ts";
@@ -134,7 +134,7 @@ function requestIn(folder: string, { options }: PreparingServices): TaskRequest 
       NOMAD_ALLOC_DIR: `${folder}/alloc`,
       NOMAD_SECRETS_DIR: `${folder}/task/secrets`,
     },
-    user: `nomad-${firstId(options.dynamicUserIds) ?? 0}`,
+    user: `nomad-${idAt(options.dynamicUserIds, 0) ?? 0}`,
     allocDir: folder,
     ...logDestination({ taskName: "task", jobId: "", allocDir: folder, ...output }, taskOptions, options),
     resources: { cpuMhz: 100, memoryMb: 64, memoryMaxMb: 0, cpusetCpus: "", cgroup: "" },

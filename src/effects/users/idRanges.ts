@@ -23,10 +23,26 @@ export function isInRanges(id: number, ranges: string): boolean {
   });
 }
 
-/** The first id of the ranges, which must be valid; undefined if there are none. */
-export function firstId(ranges: string): number | undefined {
-  const [part] = partsOf(ranges);
-  return part === undefined ? undefined : rangeOf(part)?.[0];
+/** The number of ids in the ranges, which must be valid. */
+export function countOfIds(ranges: string): number {
+  return rangesOf(ranges).reduce((count, [first, last]) => count + last - first + 1, 0);
+}
+
+/** The id at an index, from 0 on, of the ranges, which must be valid; undefined beyond their end. */
+export function idAt(ranges: string, index: number): number | undefined {
+  let left = index;
+  for (const [first, last] of rangesOf(ranges)) {
+    if (first + left <= last) return first + left;
+    left -= last - first + 1;
+  }
+  return undefined;
+}
+
+function rangesOf(ranges: string): [number, number][] {
+  return partsOf(ranges).flatMap((part) => {
+    const range = rangeOf(part);
+    return range ? [range] : [];
+  });
 }
 
 function partsOf(ranges: string): string[] {

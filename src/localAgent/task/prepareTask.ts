@@ -27,6 +27,8 @@ export interface Placement {
   readonly file: JobFile;
   readonly job: Job;
   readonly topology: NodeTopology;
+  /** The ids of dynamic users, as in the plugin's `dynamic_user_ids` and a client's `users` block. */
+  readonly dynamicUserIds: string;
 }
 
 /** The inputs of a run that makes the tasks' cgroups. */
@@ -93,9 +95,9 @@ export async function placeTask(
   allocation: Allocation,
   task: Task,
 ): Promise<TaskConfig> {
-  const { file, job, topology } = placement;
+  const { file, job, topology, dynamicUserIds } = placement;
   const { group, ports } = allocation;
-  const user = await chooseUser(task.user, hasDynamicUsers(capabilities));
+  const user = await chooseUser(task.user, hasDynamicUsers(capabilities), dynamicUserIds);
   const folders = await makeTaskFolders(allocation.folders, task.name, user);
   const cores = reserveCores(placement, allocation, task);
   const facts = {

@@ -152,7 +152,7 @@ export class FakeTask {
     this.#event("Task Setup", "Building Task Directory");
     const [task] = group.tasks;
     this.#task = task;
-    const placement = { file, job, topology: readNodeTopology() };
+    const placement = { file, job, topology: readNodeTopology(), dynamicUserIds: "80000-89999" };
     const message = await placeTask(placement, await this.#holder.facts(), allocation, task as Task);
     const cgroup = cgroupOf(this.#id);
     await mkdir(cgroup, { recursive: true });

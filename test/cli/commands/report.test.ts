@@ -58,7 +58,11 @@ describe("a doctor's report", () => {
       { name: "records of denials", found: "audit is off", serves: "telling what a task was denied" },
       { name: "black box", found: "no BTF", serves: "telling why a silent program failed" },
       { name: "egress", found: "bpf: EPERM", serves: "restricting where tasks connect" },
-      { name: "journald", found: "journald takes no output", serves: "keeping tasks' output" },
+      {
+        name: "journald",
+        found: "journald takes no output: start systemd-journald",
+        serves: "keeping tasks' output",
+      },
     ]);
   });
 
@@ -99,6 +103,11 @@ describe("a doctor's report", () => {
     const report = reportOn({ ...good, ...facts }, state, [], offersWith());
     expect(report.fit).toBe(true);
     expect(verdicts(report)[name]).toBe("limited");
+  });
+
+  it("names the kernel that has what Landlock lacks", () => {
+    const { checks } = reportOn({ ...good, landlockAbi: 2 }, state, [], offersWith());
+    expect(checks.find(({ name }) => name === "  since ABI 3")?.found).toMatch(/: boot Linux 6\.2$/);
   });
 
   it("ends with what the host lacks and what that is for, as long as something is marked with --", () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { idRangesProblem, isInRanges, maxId } from "../../../src/effects/users/idRanges.ts";
+import { countOfIds, idAt, idRangesProblem, isInRanges, maxId } from "../../../src/effects/users/idRanges.ts";
 
 describe("ranges of ids", () => {
   it.each(["", "  ", "0", "0,10-15, 22", "7-7", `0-${maxId}`])("%j are valid", (ranges) => {
@@ -31,5 +31,11 @@ describe("ranges of ids", () => {
         expect(isInRanges(asked, "")).toBe(false);
       }),
     );
+  });
+
+  it("are counted, and each of their ids has an index", () => {
+    const ranges = "5,10-12";
+    expect(countOfIds(ranges)).toBe(4);
+    expect([0, 1, 2, 3, 4].map((index) => idAt(ranges, index))).toEqual([5, 10, 11, 12, undefined]);
   });
 });

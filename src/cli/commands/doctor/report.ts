@@ -151,11 +151,13 @@ function offerChecks({ offer: { check }, finding }: FoundOffer): Check[] {
 
 function landlockChecks(abi: number): Check[] {
   const summary = abi > 0 ? `ABI ${abi}` : "not in this kernel, or not enabled at boot";
-  const used = Object.entries(abis).flatMap(([needed, added]) =>
-    "meaning" in added
-      ? optional(`  since ABI ${needed}`, abi >= Number(needed), added.meaning, added.meaning)
-      : [],
-  );
+  const used = Object.entries(abis).flatMap(([needed, added]) => {
+    if (!("meaning" in added)) return [];
+    const { linux, meaning } = added;
+    const isThere = abi >= Number(needed);
+    const found = isThere ? meaning : `${meaning}: boot Linux ${linux}`;
+    return optional(`  since ABI ${needed}`, isThere, found, meaning);
+  });
   return [required("Landlock", abi > 0, summary), ...used];
 }
 

@@ -52,7 +52,7 @@ export async function showPlans(path: string, options: PlanOptions): Promise<num
   const plugin = pluginOptionsOf(options);
   const job = await checkJob(file, variablesOf(options), plugin);
   requireRoot("a plan needs the task's folders, which only root can make and remove again");
-  const placement = { file, job, topology: readNodeTopology() };
+  const placement = { file, job, topology: readNodeTopology(), dynamicUserIds: plugin.dynamicUserIds };
   const work = await makeWorkFolder({ job: path, keep: false }, workParent);
   try {
     for (const text of await plansOf(placement, plugin, { work: work.path, showArgs: options.showArgs }))

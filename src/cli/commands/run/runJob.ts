@@ -200,7 +200,8 @@ export class JobRunner {
     if (session === undefined) return "interrupted";
     console.pluginReady();
     const ports = new Set<number>();
-    const common = { file, job, session, console, interrupts, topology };
+    const { dynamicUserIds } = pluginOptionsOf(options);
+    const common = { file, job, session, console, interrupts, topology, dynamicUserIds };
     const shared = { ...common, tasks, ports, work, owner, observer };
     let feed: EventFeed | undefined;
     try {
