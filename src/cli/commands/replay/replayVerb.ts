@@ -84,7 +84,7 @@ Examples:
   nomad-driver-exec2 replay --check 6f2d4a9e && echo verified
   nomad-driver-exec2 replay --check bundle.jsonl --key public.pem
   nomad-driver-exec2 replay --policy client.hcl
-  nomad-driver-exec2 replay --against ../0.1.0/dist/replay/machine.js
+  nomad-driver-exec2 replay --against ../1.0.0/dist/replay/machine.js
   echo '[{"drop": 5}]' > edits.json && nomad-driver-exec2 replay web --what-if edits.json`,
     )
     .action(async (task: string | undefined, options: Options) => exit(await act(task, options)));
